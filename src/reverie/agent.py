@@ -1,0 +1,57 @@
+"""The agent: V sees, C acts, M remembers. Always a batch.
+
+Shapes: b rows, h w frame, c colour, z latent, a action, p parameters of a controller.
+The order at each step is that of the paper (section 2.4): z = V(obs), a = C(z, h), h = M(z, a, h), so M always gets
+the action that was taken at this step.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reverie.models.controller import Controller
+from reverie.models.mdn_rnn import Memory, MemoryState
+from reverie.models.vae import Vae
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentConfig:
+    """How V, M and C run together."""
+
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Arithmetic of the encoder at the wheel; M and C always run in fp32."""
+
+
+class Agent:
+    """V, M and C together. `params` (b, p) or (1, p): each row may have a controller of its own."""
+
+    def __init__(self, vision: Vae, memory: Memory, controller: Controller, config: AgentConfig) -> None:
+        self.vision = vision.eval().requires_grad_(False)
+        self.memory = memory.eval().requires_grad_(False)
+        self.controller = controller
+        self.config = config
+        self.device = next(vision.parameters()).device
+
+    def initial_state(self, b: int) -> MemoryState:
+        """The state before the first frame of b episodes."""
+        return self.memory.initial_state(b)
+
+    @torch.inference_mode()
+    def act(
+        self, obs: np.ndarray, prev_rew: np.ndarray, params: Tensor, state: MemoryState
+    ) -> tuple[np.ndarray, MemoryState]:
+        """Frames uint8 (b, h, w, c) and the rewards (b,) that came with them -> actions float32 (b, a), next state."""
+        z = self.encode(torch.from_numpy(obs).to(self.device))
+        rew = torch.from_numpy(prev_rew).to(self.device, torch.float32)
+        act = self.controller.act(params.expand(len(obs), -1), z, state.h)
+        memory = self.memory.step(z, act, state, rew)
+        return act.cpu().numpy(), memory
+
+    @torch.inference_mode()
+    def encode(self, frames: Tensor) -> Tensor:
+        """uint8 frames (b, h, w, c) -> the mean of their latent (b, z): at the wheel, no noise of our own."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+            return self.vision.encode(frames).mu

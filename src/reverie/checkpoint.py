@@ -1,0 +1,265 @@
+"""Files that can be trusted: atomic writes, JSON, checksums, and tensors in self-validating safetensors files.
+
+A file is written beside its place and then moved onto it, so that a reader finds the old content or the new, never a
+part. Nothing is pickled: loading a checkpoint runs no code from it.
+
+torch is imported by the functions that need it, so that workers which only write episodes do not pay for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from reverie.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+HEADER_KEY = "reverie"
+"""The one key in the safetensors metadata: a JSON text with `meta` (itself a JSON text) and `sha256`. One key, since
+the order of several is not fixed and the same content shall give the same bytes."""
+
+
+@contextlib.contextmanager
+def write_atomically(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file beside `path`; on leaving, flush it to the disk and move it onto `path`.
+
+    On an exception the temporary file is removed and `path` stays as it was. Makes missing folders. Raises UserError
+    where the disk refuses.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"cannot write {path}: {reason}; make room there, or choose another folder") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def create_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
+    """A new memory-mapped `.npy` of zeros at `path`, with its room on the disk reserved.
+
+    Writing into a mapping when the disk is full kills the process; this raises UserError instead, before the work.
+    A reader that has the old file open keeps it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        array = np.lib.format.open_memmap(path, "w+", dtype, shape)
+        _reserve(path)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        size = f"{np.prod(shape, dtype=float) * dtype.itemsize / 1e9:.1f} GB"
+        reason = error.strerror or error
+        raise UserError(f"cannot make {path} ({size}): {reason}; make room there, or keep fewer episodes") from error
+    return array
+
+
+def _reserve(path: Path) -> None:
+    """Claim the disk space of a sparse file, where the system can; OSError where there is too little."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with path.open("r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise  # anything else: a file system that cannot reserve
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` last through a power cut; not every system lets a folder be opened for it."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_json(path: Path, obj: Any) -> None:
+    """Write `obj` as indented JSON, atomically. NaN and infinities are refused (ValueError): JSON has none."""
+    text = json.dumps(obj, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    with write_atomically(path) as file:
+        file.write(text.encode())
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; UserError where it is missing or not JSON."""
+    try:
+        return json.loads(_read(path))
+    except ValueError as error:
+        raise UserError(f"{path} is not valid JSON ({error}): restore it, or delete it and run again") from error
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, read in pieces; UserError where it is missing."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def save(path: Path, tensors: Mapping[str, torch.Tensor | np.ndarray], meta: Mapping[str, Any] | None = None) -> None:
+    """Write `tensors` and `meta` to one safetensors file, atomically, and then a readable `.json` beside it.
+
+    `meta` must be JSON without NaN or infinities. The file checks itself: its header holds a SHA-256 over names,
+    dtypes, shapes, bytes and meta. The same content gives the same bytes. The sidecar is for people; `load` does not
+    need it.
+    """
+    from safetensors.torch import save as to_bytes
+
+    own = {name: _own(tensors[name]) for name in sorted(tensors)}
+    meta_text = json.dumps(dict(meta or {}), sort_keys=True, allow_nan=False)
+    sha256 = _content_sha256(own, meta_text)
+    header = json.dumps({"meta": meta_text, "sha256": sha256}, sort_keys=True)
+    data = to_bytes(own, metadata={HEADER_KEY: header})
+    with write_atomically(path) as file:
+        file.write(data)
+    shapes = {name: [_dtype(tensor), list(tensor.shape)] for name, tensor in own.items()}
+    write_json(path.with_suffix(".json"), {"meta": json.loads(meta_text), "sha256": sha256, "tensors": shapes})
+
+
+def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """The tensors (on the CPU, in memory of their own) and the meta of a file that `save` wrote.
+
+    Raises UserError where the file is missing, cut short, damaged, or was not written by `save`.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load as from_bytes
+
+    data = _read(path)
+    damaged = f"{path} is damaged: restore it from a copy, or delete it and run the stage that makes it again"
+    try:
+        length = int.from_bytes(data[:8], "little")
+        if not 0 < length <= len(data) - 8:
+            raise ValueError("the header is cut short")
+        metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+        tensors = from_bytes(data)
+    except (SafetensorError, ValueError, AttributeError, RuntimeError, KeyError) as error:
+        raise UserError(f"{damaged} ({_first_line(error)})") from error
+    if HEADER_KEY not in metadata:
+        raise UserError(f"{path} is a safetensors file, but not one of Reverie's: give a checkpoint from a run folder")
+    try:
+        header = json.loads(metadata[HEADER_KEY])
+        meta = json.loads(header["meta"])
+        intact = header["sha256"] == _content_sha256(tensors, header["meta"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{damaged} (its header cannot be read)") from error
+    if not intact:
+        raise UserError(f"{damaged} (its checksum does not match)")
+    return tensors, meta
+
+
+def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """An optimizer's state as named tensors and JSON, for `save`; `unpack_optimizer` restores it exactly."""
+    import torch
+
+    state = optimizer.state_dict()
+    tensors: dict[str, torch.Tensor] = {}
+    meta: dict[str, Any] = {"state": {}, "groups": []}
+    for index, slots in state["state"].items():
+        rest = meta["state"].setdefault(str(index), {})
+        for key, value in slots.items():
+            if isinstance(value, torch.Tensor):
+                tensors[f"state.{index}.{key}"] = value.detach().clone()
+            else:
+                rest[key] = value
+    for index, group in enumerate(state["param_groups"]):
+        rest = {}
+        for key, value in group.items():
+            if isinstance(value, torch.Tensor):  # a learning rate held as a tensor
+                tensors[f"group.{index}.{key}"] = value.detach().clone()
+            else:
+                rest[key] = value
+        meta["groups"].append(rest)
+    return tensors, meta
+
+
+def unpack_optimizer(
+    optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor], meta: Mapping[str, Any]
+) -> None:
+    """Put what `pack_optimizer` gave back into `optimizer`; UserError where it belongs to other parameters."""
+    other = "the saved optimizer state belongs to another model or optimizer: start this stage afresh"
+    if not {"groups", "state"} <= meta.keys():
+        raise UserError(other)
+    live = optimizer.state_dict()["param_groups"]
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    groups = [dict(group) for group in meta["groups"]]
+    state: dict[int, dict[str, Any]] = {int(index): dict(slots) for index, slots in meta["state"].items()}
+    if [group["params"] for group in groups] != [group["params"] for group in live]:
+        raise UserError(other)
+    for name, tensor in tensors.items():
+        kind, index, key = name.split(".", 2)
+        (state[int(index)] if kind == "state" else groups[int(index)])[key] = tensor.detach().clone()
+    for index, slots in state.items():
+        shape = parameters[index].shape
+        if any(getattr(value, "ndim", 0) and value.shape != shape for value in slots.values()):
+            raise UserError(other)
+    for group, live_group in zip(groups, live, strict=True):
+        for key, value in group.items():
+            if isinstance(live_group.get(key), tuple):  # JSON has lists only
+                group[key] = tuple(value)
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _own(value: torch.Tensor | np.ndarray) -> torch.Tensor:
+    """A contiguous copy on the CPU that shares no memory with anything."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+    array = np.array(value, order="C")
+    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
+
+
+def _dtype(tensor: torch.Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _content_sha256(tensors: Mapping[str, torch.Tensor], meta_text: str) -> str:
+    import torch
+
+    digest = hashlib.sha256(json.dumps(meta_text).encode() + b"\n")
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(json.dumps([name, _dtype(tensor), list(tensor.shape)]).encode() + b"\n")
+        if tensor.numel():
+            digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    if isinstance(error, FileNotFoundError):
+        return UserError(f"{path} does not exist: check the path, or run the stage that makes it")
+    return UserError(f"cannot read {path}: {error.strerror or error}; check the path and its permissions")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

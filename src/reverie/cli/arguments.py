@@ -1,0 +1,51 @@
+"""What the verbs share: arguments, and how results are printed."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import tyro
+
+from reverie import recipes
+from reverie.run_folder import RunFolder
+
+Arguments = TypeVar("Arguments")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageArguments:
+    """Which run, and with what settings."""
+
+    recipe: Annotated[str | None, tyro.conf.Positional] = None
+    """Recipe by name (see `reverie recipes`) or path to a TOML file; quick if not given and the run is new."""
+    run: Path | None = None
+    """Folder of the run: a new one is made, one that exists is continued. Default: runs/RECIPE."""
+    set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Change a setting, as section.key=value; may be given again."""
+    again: bool = False
+    """Throw away what this made before, and all that was made from it, and do it anew."""
+    quiet: bool = False
+    """Show no progress."""
+    json: bool = False
+    """Print the result as one JSON object."""
+
+    def open(self, *overrides: str) -> RunFolder:
+        """The run that these arguments name."""
+        recipe = self.recipe or (recipes.names()[0] if self.run is None else None)
+        path = self.run or Path("runs") / Path(recipe or "").stem
+        return RunFolder.open_or_create(path, recipe, [*self.set, *overrides])
+
+
+def parse(kind: type[Arguments], arguments: Sequence[str], verb: str, description: str) -> Arguments:
+    """Reads the command line of a verb; --help and mistakes end the program (exit code 0 and 2)."""
+    config = (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitSubcommandPrefixes)
+    return tyro.cli(kind, prog=f"reverie {verb}", description=description, args=list(arguments), config=config)
+
+
+def print_json(value: Any) -> None:
+    """One object on standard output."""
+    json.dump(value, sys.stdout, indent=2)
+    sys.stdout.write("\n")

@@ -1,0 +1,57 @@
+"""`reverie evaluate`: the score of an agent on held-out tracks."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated, Literal
+
+import tyro
+
+from reverie.cli.arguments import parse, print_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateArguments:
+    """Which agent, and on which tracks."""
+
+    run: Annotated[str, tyro.conf.Positional]
+    """Folder of a run, or `pretrained`."""
+    tracks: int = 100
+    """Number of test tracks."""
+    first_seed: int = 0
+    """Track i is Gymnasium's reset(seed=first_seed + i); seeds below 500000 are test tracks."""
+    renderer: Literal["gymnasium", "fast"] = "gymnasium"
+    """Who draws what the agent sees: Gymnasium itself, or Reverie's fast rasteriser."""
+    workers: int = -1
+    """Processes; -1 for one a core, 0 for none but the main one."""
+    quiet: bool = False
+    """Show no progress."""
+    json: bool = False
+    """Print the result as one JSON object."""
+
+
+def main(verb: str, arguments: Sequence[str]) -> None:
+    """Drives the tracks and prints the score."""
+    args = parse(EvaluateArguments, arguments, verb, "Score an agent: mean return over test tracks, with a 95% interval.")
+    from reverie.evaluation.protocol import test_seeds
+    from reverie.run_folder import RunFolder
+    from reverie.training.pipeline import AGENT_STAGES, evaluate_run
+    from reverie.workers.pool import make_workers, num_cores
+
+    test_seeds(args.tracks, args.first_seed)
+    run = RunFolder.open(args.run)
+    for stage in AGENT_STAGES:
+        run.require(stage)
+        run.verify(stage)
+    with make_workers(num_cores() if args.workers < 0 else args.workers) as workers:
+        evaluation = evaluate_run(
+            run,
+            workers,
+            num_tracks=args.tracks,
+            first_seed=args.first_seed,
+            renderer=args.renderer,
+            quiet=args.quiet,
+        )
+    if args.json:
+        print_json(asdict(evaluation))
+    else:
+        print(evaluation.text())

@@ -1,0 +1,65 @@
+"""The command `reverie`: finds the verb, hands over the rest, and turns what a user can mend into one line."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from reverie import __version__
+from reverie.errors import UserError
+
+VERBS = {
+    "train": "the whole pipeline, from nothing to a driving agent; continues a run that was cut",
+    "collect": "stage 1: drive at random and keep the episodes",
+    "vision": "stage 2: train V, the autoencoder that sees",
+    "encode": "stage 3: turn every frame into a latent",
+    "memory": "stage 4: train M, which predicts what comes next",
+    "controller": "stage 5: evolve C, which drives",
+    "evaluate": "score an agent on held-out tracks",
+    "watch": "see an agent drive: a video, or a window",
+    "recipes": "list the recipes, what they cost and what they scored",
+    "info": "say what a run holds",
+    "bench": "measure speed against the alternatives",
+}
+"""Verb -> what it does; each is the function `main` of the module of its name, but for those that are a mere stage."""
+_MODULES = dict.fromkeys(("vision", "encode", "memory", "controller"), "reverie.cli.stage")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit code: 0 done, 1 could not, 2 was asked wrongly, 130 interrupted."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_help())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(f"reverie {__version__}")
+        return 0
+    verb, *rest = arguments
+    try:
+        if verb not in VERBS:
+            raise UserError(f"there is no verb {verb!r}: choose from {', '.join(VERBS)}", usage=True)
+        importlib.import_module(_MODULES.get(verb, f"reverie.cli.{verb}")).main(verb, rest)
+    except UserError as error:
+        print(f"reverie {verb}: {error}" if verb in VERBS else f"reverie: {error}", file=sys.stderr)
+        return 2 if error.usage else 1
+    except KeyboardInterrupt:
+        print(f"\nreverie {verb}: interrupted; run the same command again to continue", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 1
+    return 0
+
+
+def _help() -> str:
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {text}" for verb, text in VERBS.items()]
+    return "\n".join(
+        [
+            "usage: reverie VERB [options]",
+            "",
+            "World models: see the road, learn to dream it, learn to drive, drive for real.",
+            "",
+            *lines,
+            "",
+            "`reverie VERB --help` tells the options of a verb. Start with `reverie train`, or `reverie watch pretrained`.",
+        ]
+    )

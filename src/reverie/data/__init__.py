@@ -1,0 +1,1 @@
+"""Episodes on disk, frame and sequence samplers, latents."""

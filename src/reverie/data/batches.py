@@ -1,0 +1,182 @@
+"""Batches for training: frames for V, sequences of latents for M.
+
+A sampler's `batch(step)` is a pure function of the seed and the step. So training that was killed continues with the
+batches it would have had, and nothing needs to be saved.
+
+Shapes: b batch, t decisions, z latent, a action; frames are (64, 64, 3) uint8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reverie.checkpoint import create_array, read_json, write_json
+from reverie.data.latents import LatentStore
+from reverie.data.store import EpisodeStore
+from reverie.errors import UserError
+from reverie.seeding import generator
+from reverie.types import Frames
+
+
+class FrameCache:
+    """All observations of a store, uncompressed, as one memory-mapped array: `frames` (n, 64, 64, 3) uint8.
+
+    Built at `path` (an `.npy`) on first use, and again where the store has changed since; `progress` is called with
+    the number of frames done. A build that was killed is begun again. Raises UserError where the disk is too small.
+    """
+
+    def __init__(self, store: EpisodeStore, path: Path, progress: Callable[[int], None] | None = None) -> None:
+        self.offsets: np.ndarray = store.offsets()
+        """Where each episode's frames begin, (episodes + 1,): `frames[offsets[i]:offsets[i + 1]]` is episode i."""
+        self._path = path
+        self._sidecar = path.with_suffix(".json")
+        self._source = {"digest": store.digest(), "num_frames": store.num_frames}
+        frames = self._open()
+        if frames is None:
+            self._build(store, progress)
+            frames = self._open()
+        if frames is None:
+            raise UserError(f"{path} changed while it was being built: let only one process build it")
+        self.frames: Frames = frames
+
+    def _open(self) -> Frames | None:
+        """The cache, or None where it is missing, damaged, or of another store."""
+        try:
+            if read_json(self._sidecar) != self._source:
+                return None
+            frames = np.load(self._path, mmap_mode="r", allow_pickle=False)
+        except (UserError, OSError, EOFError, ValueError):
+            return None
+        right = frames.shape == (self._source["num_frames"], 64, 64, 3) and frames.dtype == np.uint8
+        return frames if right else None
+
+    def _build(self, store: EpisodeStore, progress: Callable[[int], None] | None) -> None:
+        shape = (store.num_frames, 64, 64, 3)
+        if not len(store):
+            raise UserError(f"{store.folder} holds no episodes: collect some first")
+        temporary = self._path.with_suffix(".partial.npy")
+        try:
+            for old in (self._sidecar, self._path, temporary):
+                old.unlink(missing_ok=True)
+            frames = create_array(temporary, shape, np.dtype(np.uint8))
+            for i in range(len(store)):
+                frames[self.offsets[i] : self.offsets[i + 1]] = store[i].obs
+                if progress is not None:
+                    progress(int(self.offsets[i + 1]))
+            frames.flush()
+            del frames
+            temporary.replace(self._path)
+        except OSError as error:
+            raise UserError(f"cannot write {self._path}: {error.strerror}; make room there") from error
+        write_json(self._sidecar, self._source)
+
+
+class FrameSampler:
+    """Batches of frames in random order: each epoch sees every frame once, but for a last incomplete batch."""
+
+    def __init__(self, frames: Frames, batch_size: int, seed: int) -> None:
+        if len(frames) < batch_size:
+            raise UserError(
+                f"{len(frames)} frames do not fill a batch of {batch_size}: collect more, or lower the size"
+            )
+        self._frames = frames
+        self._batch_size = batch_size
+        self._seed = seed
+        self._epoch = -1
+        self._order = np.empty(0, np.int64)
+        self.steps_per_epoch = len(frames) // batch_size
+
+    def batch(self, step: int) -> Frames:
+        """The frames of training step `step`, (b, 64, 64, 3) uint8."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            self._order = generator(self._seed, "frames", epoch).permutation(len(self._frames))
+            self._epoch = epoch
+        chosen = self._order[position * self._batch_size : (position + 1) * self._batch_size]
+        return np.asarray(self._frames[np.sort(chosen)])  # sorted: kinder to the disk
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SequenceBatch:
+    """Windows of encoded episodes, float32. Where `mask` is 0 the episode was over, and everything is 0."""
+
+    z: Tensor
+    """Latents before each decision and after the last, drawn anew for this batch: (b, t + 1, z)."""
+
+    act: Tensor
+    """Actions, (b, t, a): `act[:, i]` was taken at `z[:, i]` and led to `z[:, i + 1]`."""
+
+    rew: Tensor
+    """Rewards for the actions, (b, t)."""
+
+    prev_rew: Tensor
+    """Rewards that came together with `z[:, i]`, (b, t); 0 at an episode's start."""
+
+    end: Tensor
+    """1 where the decision ended the episode, (b, t)."""
+
+    mask: Tensor
+    """1 where there was a decision, (b, t)."""
+
+    def to(self, device: torch.device | str) -> SequenceBatch:
+        """The same batch on `device`."""
+        return SequenceBatch(**{f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)})
+
+
+class SequenceSampler:
+    """Random windows of `length` decisions over encoded episodes; long episodes are drawn the more often.
+
+    An episode shorter than `length` is taken whole and padded. `episodes` restricts the draw, to those held out for
+    validation, say.
+    """
+
+    def __init__(
+        self, latents: LatentStore, batch_size: int, length: int, seed: int, *, episodes: Sequence[int] | None = None
+    ) -> None:
+        chosen = np.arange(latents.num_episodes) if episodes is None else np.asarray(episodes, np.int64)
+        if not len(chosen):
+            raise UserError("no episodes to draw sequences from: collect more")
+        self._latents = latents
+        self._batch_size = batch_size
+        self._length = length
+        self._seed = seed
+        self._episodes = chosen
+        self._num = np.diff(latents.decision_offsets)[chosen]  # decisions of each
+        self._ends = np.cumsum(self._num)
+        self.steps_per_epoch = max(1, int(self._ends[-1]) // (batch_size * length))
+        """Steps that see as many decisions as there are."""
+
+    def batch(self, step: int) -> SequenceBatch:
+        """The windows of training step `step`, on the CPU."""
+        b, t, store = self._batch_size, self._length, self._latents
+        rng = generator(self._seed, "sequences", step)
+        pick = np.searchsorted(self._ends, rng.integers(self._ends[-1], size=b), side="right")
+        num = self._num[pick]
+        start = rng.integers(np.maximum(num - t, 0), endpoint=True)
+        within = start[:, None] + np.arange(t + 1)  # (b, t + 1), counted in the episode
+        mask = within[:, :-1] < num[:, None]
+        episode = self._episodes[pick][:, None]
+        at_obs = store.offsets[episode] + np.minimum(within, num[:, None])
+        decision = np.minimum(within[:, :-1], num[:, None] - 1)
+        at = store.decision_offsets[episode] + decision
+        has_prev = mask & (within[:, :-1] > 0)
+
+        mu = torch.from_numpy(store.mu[at_obs]).float()
+        std = torch.from_numpy(store.logvar[at_obs]).float().mul_(0.5).exp_()
+        noise = torch.from_numpy(rng.standard_normal(mu.shape, np.float32))
+        valid = torch.from_numpy(mask).float()
+        seen = torch.from_numpy(within <= num[:, None]).float()
+        return SequenceBatch(
+            z=noise.mul_(std).add_(mu).mul_(seen[..., None]),
+            act=torch.from_numpy(store.act[at]) * valid[..., None],
+            rew=torch.from_numpy(store.rew[at]) * valid,
+            prev_rew=torch.from_numpy(np.where(has_prev, store.rew[np.maximum(at - 1, 0)], np.float32(0))),
+            end=torch.from_numpy(store.end[at]).float() * valid,
+            mask=valid,
+        )

@@ -1,0 +1,217 @@
+"""Encoded episodes on disk: what V makes of every frame, with the actions, rewards and ends, as memory-mapped arrays.
+
+Files, for n observations, d decisions and e episodes:
+
+    mu.npy, logvar.npy  (n, z) float16   the Gaussian that V gives for each observation
+    act.npy             (d, a) float32
+    rew.npy             (d,) float32
+    end.npy             (d,) bool        true at the last decision where the world ended the episode
+    offsets.npy         (e + 1,) int64   where each episode's observations begin; its decisions begin at offset - index
+    meta.json           written last: its presence says that the rest is complete
+
+float16 keeps mu to one part in 2000, far within the Gaussian's own width, at half the disk and memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from reverie.checkpoint import create_array, file_sha256, read_json, write_json
+from reverie.data.episode import Episode
+from reverie.errors import UserError
+from reverie.types import Floats
+
+MAX_MU = 60_000.0
+"""Beyond it float16 overflows; a trained V stays below 10."""
+
+LOGVAR_RANGE = (-20.0, 20.0)
+"""Log-variances are clipped to it: exp of half of it stays far inside float32."""
+
+
+def _layout(n: int, e: int, z: int, a: int) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shape and dtype of each array."""
+    return {
+        "mu": ((n, z), "<f2"),
+        "logvar": ((n, z), "<f2"),
+        "act": ((n - e, a), "<f4"),
+        "rew": ((n - e,), "<f4"),
+        "end": ((n - e,), "|b1"),
+        "offsets": ((e + 1,), "<i8"),
+    }
+
+
+class LatentStore:
+    """Reads a complete folder of latents. Opening checks names, shapes and sizes; `verify` reads every byte.
+
+    `meta` is what the writer was given, such as the checksum of the V that encoded them. Raises UserError where the
+    folder is missing, incomplete or damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._cure = f"delete {folder} and encode again"
+        if not self.is_complete(folder):
+            raise UserError(f"{folder} holds no complete latents: encode the episodes first")
+        self._description = read_json(folder / "meta.json")
+        try:
+            self.meta: dict[str, Any] = self._description["meta"]
+            sizes = self._description["sizes"]
+            layout = _layout(*(sizes[key] for key in "neza"))
+            arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in layout}
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{folder} is damaged ({error}): {self._cure}") from error
+        for name, (shape, dtype) in layout.items():
+            found = arrays[name]
+            if found.shape != shape or found.dtype != np.dtype(dtype):
+                raise UserError(f"{folder / name}.npy is {found.shape} {found.dtype}, not {shape}: {self._cure}")
+        self.mu, self.logvar = arrays["mu"], arrays["logvar"]
+        self.act, self.rew, self.end = arrays["act"], arrays["rew"], arrays["end"]
+        self.offsets: np.ndarray = np.array(arrays["offsets"])
+        if self.offsets[0] != 0 or self.offsets[-1] != len(self.mu) or (np.diff(self.offsets) < 2).any():
+            raise UserError(f"{folder / 'offsets.npy'} is damaged: {self._cure}")
+        self.num_observations, self.z_size = self.mu.shape
+        self.num_decisions, self.a_size = self.act.shape
+        self.num_episodes = len(self.offsets) - 1
+        self.decision_offsets: np.ndarray = self.offsets - np.arange(len(self.offsets))
+        """Where each episode's decisions begin, (episodes + 1,)."""
+
+    @staticmethod
+    def is_complete(folder: Path) -> bool:
+        """Whether `folder` holds latents that were written to the end."""
+        return (folder / "meta.json").exists()
+
+    def verify(self) -> None:
+        """Read every file against its checksum; UserError naming the one that is damaged."""
+        for name, sha256 in self._description["sha256"].items():
+            if file_sha256(self.folder / name) != sha256:
+                raise UserError(f"{self.folder / name} is damaged (its checksum does not match): {self._cure}")
+
+    def initial_latents(self) -> tuple[Floats, Floats]:
+        """mu and logvar of the first frame of every episode, each (episodes, z) float32: where dreams may begin."""
+        first = self.offsets[:-1]
+        return self.mu[first].astype(np.float32), self.logvar[first].astype(np.float32)
+
+    def __len__(self) -> int:
+        return self.num_episodes
+
+
+class LatentWriter:
+    """Writes latents episode by episode, and continues where a killed writer with the same arguments stopped.
+
+    `num_written` says how many episodes are there already. Latents made with other arguments (another V, say) are
+    begun afresh.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        num_observations: int,
+        num_episodes: int,
+        z_size: int,
+        a_size: int,
+        meta: Mapping[str, Any],
+        *,
+        flush_every: int = 50,
+    ) -> None:
+        if num_episodes < 1:
+            raise UserError(f"no episodes to encode into {folder}: collect some first")
+        self.folder = folder
+        self._sizes = {"n": num_observations, "e": num_episodes, "z": z_size, "a": a_size}
+        self._meta = json.loads(json.dumps(dict(meta), allow_nan=False))
+        self._flush_every = flush_every
+        self._layout = _layout(num_observations, num_episodes, z_size, a_size)
+        identity = json.dumps([self._sizes, self._meta], sort_keys=True)
+        self._identity = hashlib.sha256(identity.encode()).hexdigest()
+        self.num_written = self._num_written()
+        self._arrays: dict[str, np.memmap] = {}
+        try:
+            if not self.num_written:
+                for name in ("meta.json", "progress.json"):
+                    (folder / name).unlink(missing_ok=True)
+            for name, (shape, dtype) in self._layout.items():
+                path = folder / f"{name}.npy"
+                fresh = not self.num_written
+                array = create_array(path, shape, np.dtype(dtype)) if fresh else np.lib.format.open_memmap(path, "r+")
+                self._arrays[name] = array
+        except OSError as error:
+            raise UserError(f"cannot write {folder}: {error.strerror}; make room there") from error
+
+    def append(self, mu: Floats, logvar: Floats, episode: Episode) -> None:
+        """Add the next episode with its latents, each (t + 1, z) float32; they are safe from a kill at the next flush.
+
+        Raises UserError where V gave latents that are not finite or beyond float16.
+        """
+        shape = (len(episode) + 1, self._sizes["z"])
+        if mu.shape != shape or logvar.shape != shape:
+            raise ValueError(f"mu and logvar must be {shape}, not {mu.shape} and {logvar.shape}")
+        if self.num_written == self._sizes["e"]:
+            raise ValueError(f"all {self.num_written} episodes are written already")
+        if not (np.abs(mu) <= MAX_MU).all() or not np.isfinite(logvar).all():
+            raise UserError(f"V gives unusable latents for episode {self.num_written}: train the vision stage again")
+        arrays, index = self._arrays, self.num_written
+        start = int(arrays["offsets"][index])
+        stop = start + shape[0]
+        if stop > self._sizes["n"]:
+            raise ValueError(f"episode {index} ends at observation {stop}, but {self._sizes['n']} were announced")
+        arrays["mu"][start:stop] = mu
+        arrays["logvar"][start:stop] = np.clip(logvar, *LOGVAR_RANGE)
+        decisions = slice(start - index, stop - index - 1)
+        arrays["act"][decisions] = episode.act
+        arrays["rew"][decisions] = episode.rew
+        arrays["end"][decisions] = False
+        arrays["end"][stop - index - 2] = episode.end
+        arrays["offsets"][index + 1] = stop
+        self.num_written += 1
+        if self.num_written % self._flush_every == 0:
+            self.flush()
+
+    def flush(self) -> None:
+        """Bring what is written to the disk, and note how far it goes."""
+        for array in self._arrays.values():
+            array.flush()
+        write_json(self.folder / "progress.json", {"identity": self._identity, "num_written": self.num_written})
+
+    def close(self) -> None:
+        """Flush; and where every episode is written, seal the folder with `meta.json`."""
+        self.flush()
+        if self.num_written < self._sizes["e"]:
+            return
+        total = int(self._arrays["offsets"][-1])
+        if total != self._sizes["n"]:
+            raise ValueError(f"{self._sizes['n']} observations were announced, but {total} written")
+        checksums = {f"{name}.npy": file_sha256(self.folder / f"{name}.npy") for name in self._layout}
+        write_json(
+            self.folder / "meta.json",
+            {"meta": self._meta, "sizes": self._sizes, "identity": self._identity, "sha256": checksums},
+        )
+        (self.folder / "progress.json").unlink(missing_ok=True)
+
+    def _num_written(self) -> int:
+        """How many episodes a writer with the same arguments left; 0 where a file is not as it was."""
+        try:
+            progress = read_json(self.folder / "progress.json")
+            if progress["identity"] != self._identity:
+                return 0
+            for name, (shape, dtype) in self._layout.items():
+                found = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+                if found.shape != shape or found.dtype != np.dtype(dtype):
+                    return 0
+            return int(progress["num_written"])
+        except (UserError, OSError, EOFError, ValueError, KeyError, TypeError):
+            return 0
+
+    def __enter__(self) -> LatentWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+        if kind is None:
+            self.close()
+        else:
+            self.flush()

@@ -1,0 +1,13 @@
+"""Environments: CarRacing with Gymnasium's physics and a fast rasteriser, and any other Gymnasium pixel environment.
+
+Importing this package registers `reverie/CarRacing-v3` with Gymnasium (a name and a string, nothing is loaded), so
+`gymnasium.make("reverie.envs:reverie/CarRacing-v3")` works without an import of its own.
+"""
+
+from reverie.envs.config import EnvConfig
+from reverie.envs.registry import action_size, make_env, make_vector_env, register
+from reverie.envs.vector import Transition, VectorEnv
+
+__all__ = ["EnvConfig", "Transition", "VectorEnv", "action_size", "make_env", "make_vector_env", "register"]
+
+register()

@@ -1,0 +1,1 @@
+"""CarRacing: Gymnasium's physics, frames by our rasteriser."""

@@ -1,0 +1,93 @@
+"""Gymnasium's CarRacing, drawn by our rasteriser."""
+
+from typing import Any
+
+import numpy as np
+from gymnasium.envs.box2d import car_racing as gym_car
+
+from reverie.envs.car_racing.glyphs import score_glyphs
+from reverie.envs.car_racing.raster import render_96
+from reverie.envs.car_racing.scene import Scenes
+
+
+class FastCarRacing(gym_car.CarRacing):
+    """
+    ## Description
+    Gymnasium's CarRacing-v3, bit for bit in physics, tracks, rewards, endings and seeding, with observations drawn by
+    a rasteriser that is many times faster and differs from Gymnasium's picture by less than 1/255 on average.
+
+    ## Action Space
+    As CarRacing-v3: steering in [-1, 1], gas and brake in [0, 1]; with `continuous=False` five discrete actions.
+
+    ## Observation Space
+    A top-down 96x96 RGB image of the car and race track, uint8, with the indicator panel in the bottom 12 rows.
+
+    ## Rewards
+    -0.1 every frame and +1000/N for every track tile visited, where N is the total number of tiles; -100 off the field.
+
+    ## Starting State
+    The car starts at rest in the center of the road.
+
+    ## Episode Termination
+    All tiles are visited, or the car leaves the playfield. `gymnasium.make` adds a time limit of 1000 frames.
+
+    ## Arguments
+    Those of CarRacing-v3. `render_mode` "human" and "rgb_array" give Gymnasium's own pictures.
+    """
+
+    def __init__(
+        self,
+        render_mode: str | None = None,
+        verbose: bool = False,
+        lap_complete_percent: float = 0.95,
+        domain_randomize: bool = False,
+        continuous: bool = True,
+        scenes: Scenes | None = None,
+        row: int = 0,
+    ) -> None:
+        """`scenes` and `row`: where this environment keeps its scene when it is one of a batch."""
+        super().__init__(render_mode, verbose, lap_complete_percent, domain_randomize, continuous)
+        self._scenes = Scenes.empty(1) if scenes is None else scenes
+        self._row = row
+        self._drawing = True
+        self._blank = np.zeros((gym_car.STATE_H, gym_car.STATE_W, 3), np.uint8)
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict]:
+        """Gymnasium's reset."""
+        return super().reset(seed=seed, options=options)
+
+    def reset_undrawn(self, seed: int) -> None:
+        """Reset, and read the scene without drawing it."""
+        self._drawing = False
+        try:
+            super().reset(seed=seed)
+        finally:
+            self._drawing = True
+        self._scenes.load_state(self._row, self)
+
+    def advance(self, action: Any) -> tuple[float, bool]:
+        """One frame without drawing: (reward, terminated)."""
+        self._drawing = False
+        try:
+            _, reward, terminated, _, _ = super().step(action)
+        finally:
+            self._drawing = True
+        return float(reward), terminated
+
+    def read_scene(self) -> None:
+        """Bring the scene's state up to date with the simulation."""
+        self._scenes.load_state(self._row, self)
+
+    def _create_track(self) -> bool:
+        made = super()._create_track()
+        if made:
+            self._scenes.load_track(self._row, self)
+        return made
+
+    def _render(self, mode: str) -> Any:
+        if mode != "state_pixels":
+            return super()._render(mode)
+        if not self._drawing:
+            return self._blank
+        self._scenes.load_state(self._row, self)
+        return render_96(*self._scenes.row(self._row), score_glyphs())

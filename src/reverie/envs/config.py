@@ -1,0 +1,18 @@
+"""What is asked of an environment."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvConfig:
+    """The environment of a run and how it is stepped."""
+
+    id: str = "CarRacing-v3"
+    """Gymnasium id."""
+    renderer: Literal["fast", "gymnasium"] = "fast"
+    """Who draws: our rasteriser, or Gymnasium's own pygame."""
+    action_repeat: int = 4
+    """Simulator frames per decision."""
+    max_frames: int = 1000
+    """Time limit in simulator frames."""

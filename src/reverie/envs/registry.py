@@ -1,0 +1,98 @@
+"""Names of environments and the classes behind them, loaded only when one is made."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from reverie.envs.config import EnvConfig
+from reverie.errors import UserError
+
+if TYPE_CHECKING:
+    import gymnasium
+
+    from reverie.envs.vector import VectorEnv
+
+FAST_ID = "reverie/CarRacing-v3"
+
+# Environments with a rasteriser of our own: Gymnasium id -> batch class.
+_FAST = {"CarRacing-v3": "reverie.envs.car_racing.batch:CarRacingBatch"}
+_GYMNASIUM_BATCH = "reverie.envs.pixels:GymnasiumBatch"
+
+
+def register() -> None:
+    """Tell Gymnasium of `reverie/CarRacing-v3`; safe to call again. Loads no code of the environment."""
+    from gymnasium.envs import registration
+
+    if FAST_ID in registration.registry:
+        return
+    # A loader of plugins sets the namespace itself and refuses one in the id.
+    name = FAST_ID if registration.current_namespace is None else FAST_ID.split("/")[1]
+    registration.register(
+        id=name,
+        entry_point="reverie.envs.car_racing.env:FastCarRacing",
+        max_episode_steps=1000,
+        reward_threshold=900,
+    )
+
+
+def make_env(config: EnvConfig, **kwargs: Any) -> "gymnasium.Env":
+    """One Gymnasium environment with its own observations; `kwargs` go to `gymnasium.make` (render_mode, ...).
+
+    The time limit is `config.max_frames`; one step is one simulator frame, whatever `config.action_repeat` says.
+    """
+    import gymnasium
+
+    _check(config)
+    env_id = config.id
+    if config.id in _FAST and config.renderer == "fast":
+        register()
+        env_id = FAST_ID
+    return gymnasium.make(env_id, max_episode_steps=config.max_frames, **kwargs)
+
+
+def make_vector_env(config: EnvConfig, num_envs: int) -> "VectorEnv":
+    """A batch of `num_envs` environments that give (64, 64, 3) frames; see `reverie.envs.vector.VectorEnv`."""
+    _check(config)
+    if num_envs < 1:
+        raise UserError(f"num_envs is {num_envs}: give at least 1")
+    fast = config.renderer == "fast" and config.id in _FAST
+    return _load(_FAST[config.id] if fast else _GYMNASIUM_BATCH)(config, num_envs)
+
+
+def action_size(config: EnvConfig) -> int:
+    """Numbers in one action of `config.id`."""
+    if config.id in _FAST:
+        _check(config)
+        return 3
+    env = make_env(config)
+    try:
+        shape = env.action_space.shape
+    finally:
+        env.close()
+    if shape is None or len(shape) != 1:
+        raise UserError(f"env.id {config.id!r} has no continuous action vector: choose an environment with a Box of one axis")
+    return int(shape[0])
+
+
+def _check(config: EnvConfig) -> None:
+    import gymnasium
+
+    if config.renderer not in ("fast", "gymnasium"):
+        raise UserError(f"env.renderer is {config.renderer!r}: use 'fast' or 'gymnasium'")
+    for field in ("action_repeat", "max_frames"):
+        if getattr(config, field) < 1:
+            raise UserError(f"env.{field} is {getattr(config, field)}: give at least 1")
+    if config.id not in gymnasium.registry:
+        near = _nearest(config.id, list(gymnasium.registry))
+        raise UserError(f"env.id {config.id!r} is not known to Gymnasium: {near}or install the package that registers it")
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    import difflib
+
+    found = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {found[0]!r}? Correct it " if found else "correct it "
+
+
+def _load(target: str) -> Any:
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,43 @@
+"""The contract of a batch of environments that the caller steps row by row or all together.
+
+Shapes: n = number of rows in this call, a = action size.
+"""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+class Transition(NamedTuple):
+    """The outcome of one decision in n rows. The arrays belong to the caller: no later call writes into them."""
+
+    obs: NDArray[np.uint8]
+    """(n, 64, 64, 3) the last frame of the decision."""
+    rew: NDArray[np.float64]
+    """(n,) summed over the frames of the decision."""
+    end: NDArray[np.bool_]
+    """(n,) terminated: the task is over."""
+    trunc: NDArray[np.bool_]
+    """(n,) truncated: the time limit was reached."""
+    frames: NDArray[np.int64]
+    """(n,) simulator frames that this decision used, at most `action_repeat`."""
+
+
+class VectorEnv(Protocol):
+    """A batch of independent environments. A row's future depends on its seed and its actions alone."""
+
+    num_envs: int
+    action_size: int
+
+    def reset(self, rows: ArrayLike, seeds: ArrayLike) -> NDArray[np.uint8]:
+        """Start an episode in each of `rows`, as Gymnasium's `reset(seed=...)` does; returns obs (n, 64, 64, 3)."""
+        ...
+
+    def step(self, rows: ArrayLike, act: NDArray[np.float32]) -> Transition:
+        """One decision in each of `rows` with `act` (n, a). Stepping a row that has ended raises RuntimeError."""
+        ...
+
+    def close(self) -> None:
+        """Release what the environments hold."""
+        ...

@@ -1,0 +1,1 @@
+"""Scores on held-out tracks and the pictures that explain them."""

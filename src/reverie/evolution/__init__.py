@@ -1,0 +1,1 @@
+"""Evolution strategies: ask, tell, state; NumPy vectors only."""

@@ -1,0 +1,204 @@
+"""Where numbers go while something is running: `Metrics` keeps them in the run's folder, `Progress` shows them.
+
+Metric keys read `stage/split/name`, as in `vision/train/loss`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, SupportsFloat
+
+from reverie.checkpoint import write_atomically
+from reverie.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from torch.utils.tensorboard import SummaryWriter
+
+
+class Metrics:
+    """Writes `metrics.jsonl` and `tensorboard/` in `run_dir`.
+
+    Each line of `metrics.jsonl` is one JSON object: `stage`, `step`, `time` (seconds since 1970) and the values.
+    Each stage has a TensorBoard folder of its own, since steps of different stages count different things.
+    """
+
+    def __init__(self, run_dir: Path, *, tensorboard: bool = True) -> None:
+        self.path = run_dir / "metrics.jsonl"
+        self._tensorboard = run_dir / "tensorboard" if tensorboard else None
+        self._writers: dict[str, SummaryWriter] = {}
+        self._purge: dict[str, int] = {}
+        try:
+            run_dir.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a+b") as file:  # a kill can leave half a line: cut it off, or the next would join it
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
+            self._file = self.path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"cannot write {self.path}: {error.strerror}; choose another run folder") from error
+
+    def log(self, stage: str, step: int, values: Mapping[str, SupportsFloat]) -> None:
+        """Keep `values` (anything that `float` takes); what is not finite becomes null, which JSON can say."""
+        numbers = {key: float(value) for key, value in values.items()}
+        finite = {key: number if math.isfinite(number) else None for key, number in numbers.items()}
+        line = {"stage": stage, "step": int(step), "time": round(time.time(), 3), **finite}
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+        if self._tensorboard is not None:
+            writer = self._writers.get(stage) or self._open_writer(stage, self._tensorboard / stage)
+            for key, number in finite.items():
+                if number is not None:
+                    writer.add_scalar(key, number, step)
+
+    def rewind(self, stage: str, step: int) -> None:
+        """Drop what `stage` logged at `step` and later: a run that continues from `step` will log it again."""
+        self._file.close()
+        lines = self.path.read_bytes().splitlines(keepends=True)
+        with write_atomically(self.path) as file:
+            file.writelines(line for line in lines if not _is_at_or_after(line, stage, step))
+        self._file = self.path.open("a", encoding="utf-8")
+        if writer := self._writers.pop(stage, None):
+            writer.close()
+        self._purge[stage] = step  # TensorBoard is told by the next file of this stage
+
+    def close(self) -> None:
+        """Flush and close everything; a second call does nothing."""
+        self._file.close()
+        while self._writers:
+            self._writers.popitem()[1].close()
+
+    def _open_writer(self, stage: str, folder: Path) -> SummaryWriter:
+        from torch.utils.tensorboard import SummaryWriter  # late: it takes a second to import
+
+        writer = SummaryWriter(str(folder), purge_step=self._purge.pop(stage, None), flush_secs=10)
+        self._writers[stage] = writer
+        return writer
+
+    def __enter__(self) -> Metrics:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+        self.close()
+
+
+def _is_at_or_after(line: bytes, stage: str, step: int) -> bool:
+    """Whether a line is of `stage` at `step` or later; a line that cannot be read is dropped with them."""
+    try:
+        entry = json.loads(line)
+        return entry["stage"] == stage and entry["step"] >= step
+    except (ValueError, TypeError, KeyError):
+        return True
+
+
+PLAIN_INTERVAL = 20.0
+"""Seconds between two lines of a `Progress` that is not on a terminal."""
+
+
+class Progress:
+    """Shows on stderr how far a long piece of work is: a bar on a terminal, else a line at times and one at the end.
+
+    `total` is None where the end is not known; `start` is what an earlier run had done already, and does not count
+    towards the rate. The calls cost about a microsecond and may come as often as you like.
+    """
+
+    def __init__(self, description: str, total: int | None, unit: str, *, start: int = 0, quiet: bool = False) -> None:
+        self.description = description
+        self.total = total
+        self.unit = unit
+        self.completed = self.start = start
+        self._info: dict[str, Any] = {}
+        self._quiet = quiet
+        self._rich: RichProgress | None = None
+        self._began = self._shown = time.monotonic()
+
+    def advance(self, num: int = 1, **info: Any) -> None:
+        """`num` more units are done; `info` (numbers or words) replaces what was last shown under these names."""
+        self.update(self.completed + num, **info)
+
+    def update(self, completed: int, **info: Any) -> None:
+        """`completed` units are done in all."""
+        self.completed = completed
+        if info:
+            self._info.update(info)
+        # A bar redraws itself ten times a second from these fields.
+        if not self._quiet and self._rich is None and time.monotonic() - self._shown >= PLAIN_INTERVAL:
+            self._print()
+
+    def text(self) -> str:
+        """Count, rate, time elapsed and left, and the info: `12000/40000 images  3512 images/s  0:12 elapsed  ...`."""
+        elapsed = time.monotonic() - self._began
+        rate = (self.completed - self.start) / elapsed if elapsed > 0 else 0.0
+        count = str(self.completed) if self.total is None else f"{self.completed}/{self.total}"
+        parts = [f"{count} {self.unit}", f"{_short(rate)} {self.unit}/s", f"{_clock(elapsed)} elapsed"]
+        if self.total is not None:
+            left = (self.total - self.completed) / rate if rate > 0 else None
+            parts.append(f"{'-:--' if left is None else _clock(left)} left")
+        parts += [f"{key} {_short(value) if isinstance(value, float) else value}" for key, value in self._info.items()]
+        return "  ".join(parts)
+
+    def _print(self) -> None:
+        self._shown = time.monotonic()
+        print(f"{self.description}  {self.text()}", file=sys.stderr, flush=True)
+
+    def __enter__(self) -> Progress:
+        self._began = self._shown = time.monotonic()
+        if not self._quiet and sys.stderr.isatty():
+            self._rich = _rich_progress(self)
+            self._rich.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+        if self._rich is not None:
+            self._rich.stop()
+        elif not self._quiet:
+            self._print()
+
+
+def _rich_progress(progress: Progress) -> RichProgress:
+    """A rich bar that reads `progress` each time it draws itself."""
+    from rich.console import Console
+    from rich.progress import BarColumn, ProgressColumn, TextColumn
+    from rich.progress import Progress as RichProgress
+    from rich.progress_bar import ProgressBar
+    from rich.text import Text
+
+    class Bar(BarColumn):
+        def render(self, task: Any) -> ProgressBar:
+            return ProgressBar(
+                total=progress.total,
+                completed=progress.completed,
+                width=24,
+                pulse=progress.total is None,
+                animation_time=task.get_time(),
+            )
+
+    class Status(ProgressColumn):
+        def render(self, task: Any) -> Text:  # noqa: ARG002  (rich's signature)
+            return Text(progress.text(), overflow="ellipsis", no_wrap=True)
+
+    # stdout is left alone: it may carry a result that another program reads.
+    bar = RichProgress(
+        TextColumn("{task.description}", markup=False),
+        Bar(),
+        Status(),
+        console=Console(stderr=True),
+        redirect_stdout=False,
+    )
+    bar.add_task(progress.description, total=progress.total)
+    return bar
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

@@ -1,0 +1,1 @@
+"""V (vision), M (memory) and C (controller)."""

@@ -1,0 +1,81 @@
+"""V, M and C as files: each safetensors file says in its metadata how to build what it holds."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from torch import Tensor, nn
+
+from reverie import checkpoint
+from reverie.errors import UserError
+from reverie.models.controller import Controller, ControllerConfig
+from reverie.models.mdn_rnn import Memory, MemoryConfig
+from reverie.models.vae import Vae, VaeConfig
+
+VISION, MEMORY, CONTROLLER = "vision.safetensors", "memory.safetensors", "controller.safetensors"
+
+_Module = TypeVar("_Module", bound=nn.Module)
+_Config = TypeVar("_Config")
+
+
+def save_vision(path: Path, vision: Vae, **meta: Any) -> None:
+    """V in a file that says how to build it again."""
+    checkpoint.save(path, vision.state_dict(), {"kind": "vae", "config": asdict(vision.config), **meta})
+
+
+def save_memory(path: Path, memory: Memory, **meta: Any) -> None:
+    """M in a file that says how to build it again."""
+    sizes = {"z_size": memory.z_size, "action_size": memory.action_size}
+    checkpoint.save(path, memory.state_dict(), {"kind": "mdn_rnn", "config": asdict(memory.config), **sizes, **meta})
+
+
+def save_controller(path: Path, controller: Controller, params: np.ndarray, **meta: Any) -> None:
+    """C in a file that says how to build it again."""
+    sizes = {"z_size": controller.z_size, "h_size": controller.h_size}
+    meta = {"kind": "controller", "config": asdict(controller.config), **sizes, **meta}
+    checkpoint.save(path, {"params": np.asarray(params, np.float32)}, meta)
+
+
+def load_vision(path: Path) -> Vae:
+    """The V that `save_vision` wrote. Raises UserError if the file is missing, damaged or another kind of thing."""
+    tensors, meta = checkpoint.load(path)
+    _check_kind(path, meta, "vae")
+    return _fill(path, Vae(_config(path, VaeConfig, meta)), tensors)
+
+
+def load_memory(path: Path) -> Memory:
+    """The M that `save_memory` wrote; errors as `load_vision`."""
+    tensors, meta = checkpoint.load(path)
+    _check_kind(path, meta, "mdn_rnn")
+    memory = Memory(_config(path, MemoryConfig, meta), meta["z_size"], meta["action_size"])
+    return _fill(path, memory, tensors)
+
+
+def load_controller(path: Path) -> tuple[Controller, np.ndarray]:
+    """The C that `save_controller` wrote and its parameters (p,); errors as `load_vision`."""
+    tensors, meta = checkpoint.load(path)
+    _check_kind(path, meta, "controller")
+    controller = Controller(_config(path, ControllerConfig, meta), meta["z_size"], meta["h_size"])
+    return controller, tensors["params"].numpy()
+
+
+def _check_kind(path: Path, meta: dict[str, Any], kind: str) -> None:
+    if meta.get("kind") != kind:
+        raise UserError(f"{path} holds {meta.get('kind', 'no model')!r} where {kind!r} was expected: name another file")
+
+
+def _config(path: Path, kind: type[_Config], meta: dict[str, Any]) -> _Config:
+    values = {key: tuple(v) if isinstance(v, list) else v for key, v in meta["config"].items()}
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise UserError(f"{path} was written by another version of reverie ({error}): train it anew") from error
+
+
+def _fill(path: Path, module: _Module, tensors: dict[str, Tensor]) -> _Module:
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise UserError(f"{path} does not hold the tensors that its own metadata promises: train it anew") from error
+    return module

@@ -1,0 +1,116 @@
+"""A recipe: everything a run depends on. The components' own configs, and the budget of each stage."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from reverie.agent import AgentConfig
+from reverie.envs.config import EnvConfig
+from reverie.evolution.cma import CmaConfig
+from reverie.models.controller import ControllerConfig
+from reverie.models.mdn_rnn import MemoryConfig
+from reverie.models.vae import VaeConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectConfig:
+    """Random driving, from which V and M learn the world."""
+
+    policy: Literal["menu", "walk", "mixed", "networks"] = "walk"
+    """The report's action menu, a smooth random walk, half of each, or random V, M and C (paper)."""
+    episodes: int = 200
+    """Episodes to collect."""
+    steps: int = 250
+    """Decisions of an episode at most."""
+    hold: int = 5
+    """Decisions that the menu holds an action, or over which the walk forgets."""
+    push: int = 0
+    """Decisions of full gas at the start of an episode."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig:
+    """How a model is fitted."""
+
+    learning_rate: float = 1e-3
+    """Of Adam, at the start."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Whether the learning rate stays or falls to zero along half a cosine."""
+    batch_size: int = 100
+    """Images, or sequences, of a step."""
+    clip: float = 0.0
+    """Largest norm of the gradient; 0 for no limit."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Arithmetic of the matrix products; weights and losses are always fp32."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisionStage:
+    """V: network, loss and budget."""
+
+    model: VaeConfig = field(default_factory=VaeConfig)
+    fit: FitConfig = field(default_factory=lambda: FitConfig(learning_rate=1e-4))
+    epochs: int = 10
+    """Passes over the frames."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryStage:
+    """M: network, loss and budget."""
+
+    model: MemoryConfig = field(default_factory=MemoryConfig)
+    fit: FitConfig = field(default_factory=FitConfig)
+    steps: int = 4000
+    """Gradient steps."""
+    length: int = 250
+    """Decisions of a training sequence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControllerStage:
+    """C: shape, evolution strategy and budget."""
+
+    model: ControllerConfig = field(default_factory=ControllerConfig)
+    cma: CmaConfig = field(default_factory=CmaConfig)
+    generations: int = 200
+    """Generations at most."""
+    minutes: float = 0.0
+    """Wall time at most, over all sittings; 0 for no limit."""
+    tracks: int = 4
+    """Training tracks that each candidate drives; new ones each generation, the same for all candidates."""
+    patience: int = 0
+    """A training episode ends after this many decisions without progress; 0 for never."""
+    eval_every: int = 25
+    """Generations between two evaluations of the center on validation tracks; the best center is kept."""
+    eval_tracks: int = 16
+    """Validation tracks of such an evaluation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """The final score, on test tracks and Gymnasium's own rendering."""
+
+    tracks: int = 30
+    """Test tracks."""
+    first_seed: int = 0
+    """Track i is Gymnasium's reset(seed=first_seed + i)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """A whole run."""
+
+    name: str
+    """Name of the recipe."""
+    description: str
+    """What it is for, in a line."""
+    seed: int = 0
+    """From which every generator of the run follows."""
+    workers: int = -1
+    """Processes that run episodes; -1 for one a core, 0 for none but the main one. Results do not depend on it."""
+    env: EnvConfig = field(default_factory=EnvConfig)
+    agent: AgentConfig = field(default_factory=AgentConfig)
+    collect: CollectConfig = field(default_factory=CollectConfig)
+    vision: VisionStage = field(default_factory=VisionStage)
+    memory: MemoryStage = field(default_factory=MemoryStage)
+    controller: ControllerStage = field(default_factory=ControllerStage)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)

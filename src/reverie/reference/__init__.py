@@ -1,0 +1,1 @@
+"""Published training curves, as facts to compare with."""

@@ -1,0 +1,1 @@
+"""The stages and the loop that fits a model."""

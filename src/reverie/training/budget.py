@@ -1,0 +1,42 @@
+"""What a recipe is made of and what it may cost, before anything is run."""
+
+from typing import Any
+
+import torch
+
+from reverie.envs.registry import action_size
+from reverie.models.controller import Controller
+from reverie.models.mdn_rnn import Memory
+from reverie.models.vae import Vae
+from reverie.recipe import RunConfig
+
+
+def parameter_counts(config: RunConfig) -> dict[str, int]:
+    """Trained parameters of V, M and C."""
+    with torch.device("meta"):
+        vision = Vae(config.vision.model)
+        memory = Memory(config.memory.model, config.vision.model.z_size, action_size(config.env))
+    controller = Controller(config.controller.model, memory.z_size, memory.config.hidden_size)
+    return {
+        "vision": sum(p.numel() for p in vision.parameters()),
+        "memory": sum(p.numel() for p in memory.parameters()),
+        "controller": controller.num_params,
+    }
+
+
+def budget(config: RunConfig) -> dict[str, Any]:
+    """Upper bounds: frames are simulator steps, images what V is fitted on, timesteps what M is fitted on."""
+    env, stage = config.env, config.controller
+    decisions = min(config.collect.steps, -(-env.max_frames // env.action_repeat))
+    collected = config.collect.episodes * decisions
+    evaluations = stage.generations // stage.eval_every * stage.eval_tracks
+    episodes = stage.generations * stage.cma.population * stage.tracks + evaluations
+    return {
+        "collect_frames": collected * env.action_repeat,
+        "vision_images": config.vision.epochs * collected,
+        "memory_timesteps": config.memory.steps * config.memory.fit.batch_size * config.memory.length,
+        "controller_generations": stage.generations,
+        "controller_frames": episodes * env.max_frames,
+        "controller_minutes": stage.minutes,
+        "evaluate_tracks": config.evaluate.tracks,
+    }

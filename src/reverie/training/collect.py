@@ -1,0 +1,135 @@
+"""Stage collect: random driving, into the run's store of episodes."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from reverie.agent import Agent
+from reverie.data.episode import Episode
+from reverie.data.store import Entry, EpisodeStore, write_episode
+from reverie.envs.registry import action_size
+from reverie.envs.vector import Transition
+from reverie.metrics import Progress
+from reverie.models.controller import Controller
+from reverie.models.mdn_rnn import Memory
+from reverie.models.vae import Vae
+from reverie.policies import MenuPolicy, WalkPolicy
+from reverie.recipe import RunConfig
+from reverie.rollout import AgentPolicy, Policy, rollout, vector_env
+from reverie.run_folder import RunFolder, StageClock
+from reverie.seeding import generator, sample_tracks, torch_seeded
+from reverie.workers.pool import Workers
+
+EPISODES_PER_TASK = 8
+NETWORK_SPREAD = 0.1
+"""Standard deviation of the weights of a random controller; V and M keep the random weights they are born with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectTask:
+    """Some episodes, for a worker."""
+
+    folder: Path
+    first: int
+    skip: int
+    """Episodes of this group that are in the store already."""
+    tracks: tuple[int, ...]
+    config: RunConfig
+
+
+def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
+    """Collects the episodes that are still missing."""
+    config, clock = run.config, StageClock(run, "collect")
+    store = EpisodeStore(run.rollouts)
+    num = config.collect.episodes
+    tracks = sample_tracks(generator(config.seed, "collect", "tracks"), num)
+    first = len(store) // EPISODES_PER_TASK * EPISODES_PER_TASK  # a group that was cut short is driven again, whole
+    tasks = [
+        CollectTask(
+            folder=run.rollouts,
+            first=i,
+            skip=max(0, len(store) - i),
+            tracks=tuple(tracks[i : i + EPISODES_PER_TASK]),
+            config=config,
+        )
+        for i in range(first, num, EPISODES_PER_TASK)
+    ]
+    with Progress("collect", num, "episodes", start=first, quiet=quiet) as bar:
+        for task, entries in zip(tasks, workers.map(run_collect_task, tasks), strict=True):
+            for entry in entries:
+                store.append(entry)
+            bar.update(len(store), decisions=store.num_decisions)
+            clock.beat()
+    facts = {
+        "episodes": len(store),
+        "decisions": store.num_decisions,
+        "frames": store.num_decisions * config.env.action_repeat,
+        "mean_return": float(np.mean([entry["episode_return"] for entry in store.entries])),
+    }
+    clock.done([run.rollouts / "index.jsonl"], facts)
+
+
+def run_collect_task(task: CollectTask) -> list[Entry]:
+    """Drives the episodes of a task in lockstep and writes them; gives their entries for the index."""
+    env = vector_env(task.config.env, EPISODES_PER_TASK)
+    recorder = _Recorder()
+    policy = _make_policy(task.config, task.first)
+    rollout(env, policy, task.tracks, max_decisions=task.config.collect.steps, observer=recorder)
+    return [
+        write_episode(task.folder, task.first + row, recorder.episode(row), seed)
+        for row, seed in enumerate(task.tracks)
+        if row >= task.skip
+    ]
+
+
+class _Recorder:
+    """Keeps what each row saw and did."""
+
+    def __init__(self) -> None:
+        self._obs: dict[int, list[np.ndarray]] = defaultdict(list)
+        self._act: dict[int, list[np.ndarray]] = defaultdict(list)
+        self._rew: dict[int, list[float]] = defaultdict(list)
+        self._last: dict[int, tuple[np.ndarray, bool, bool]] = {}
+
+    def __call__(self, rows: np.ndarray, obs: np.ndarray, act: np.ndarray, step: Transition) -> None:
+        for i, row in enumerate(rows):
+            self._obs[row].append(obs[i])
+            self._act[row].append(act[i])
+            self._rew[row].append(step.rew[i])
+            self._last[row] = (step.obs[i], bool(step.end[i]), bool(step.trunc[i]))
+
+    def episode(self, row: int) -> Episode:
+        last, end, trunc = self._last[row]
+        return Episode(
+            obs=np.stack([*self._obs[row], last]),
+            act=np.stack(self._act[row]).astype(np.float32),
+            rew=np.array(self._rew[row], np.float32),
+            end=end,
+            trunc=trunc,
+        )
+
+
+def _make_policy(config: RunConfig, first: int) -> Policy:
+    """The driver of the group of episodes that starts at `first`."""
+    collect = config.collect
+    kind = collect.policy
+    if kind == "mixed":
+        kind = "menu" if first // EPISODES_PER_TASK % 2 else "walk"
+    if kind == "menu":
+        return MenuPolicy(collect.hold, collect.push, config.seed)
+    if kind == "walk":
+        return WalkPolicy(collect.hold, collect.push, config.seed)
+    return _random_networks(config, first)
+
+
+def _random_networks(config: RunConfig, first: int) -> Policy:
+    """Random V, M and C (the paper's policy): one V and M for the group, a controller for each episode."""
+    with torch_seeded(config.seed, "networks", first):
+        vision = Vae(config.vision.model)
+        memory = Memory(config.memory.model, config.vision.model.z_size, action_size(config.env))
+    controller = Controller(config.controller.model, memory.z_size, memory.config.hidden_size)
+    rng = generator(config.seed, "networks", first)
+    params = NETWORK_SPREAD * rng.standard_normal((EPISODES_PER_TASK, controller.num_params))
+    return AgentPolicy(Agent(vision, memory, controller, config.agent), params)

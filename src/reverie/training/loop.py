@@ -1,0 +1,112 @@
+"""One loop that fits any model whose `loss(batch)` gives a loss and metrics, and that can be killed at any time.
+
+The batch of a step is a pure function of the step, so that continuing from a checkpoint is the same as never having
+stopped, bit for bit.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from reverie import checkpoint
+from reverie.errors import UserError
+from reverie.metrics import Metrics, Progress
+from reverie.recipe import FitConfig
+from reverie.types import LossAndMetrics
+
+Batch = TypeVar("Batch")
+
+CHECKPOINT_SECONDS = 20.0
+LOG_EVERY = 20
+
+
+class Learner(Protocol[Batch]):
+    """What the loop needs to know of a model."""
+
+    def loss(self, batch: Batch) -> LossAndMetrics:
+        """A scalar loss and scalars to log."""
+        ...
+
+
+class Fit(Generic[Batch]):
+    """Fits `model` for `num_steps` steps; `state_path` holds all that is needed to continue."""
+
+    def __init__(
+        self,
+        name: str,
+        model: nn.Module,
+        config: FitConfig,
+        *,
+        loss: Callable[[Batch], LossAndMetrics],
+        batch: Callable[[int], Batch],
+        num_steps: int,
+        state_path: Path,
+    ) -> None:
+        self.name, self.model, self.config = name, model, config
+        self.loss, self.batch, self.num_steps, self.state_path = loss, batch, num_steps, state_path
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
+        self.step = self._load() if state_path.exists() else 0
+
+    def run(self, metrics: Metrics, bar: Progress, *, units_per_step: int, beat: Callable[[], None]) -> None:
+        """Takes the steps that are left. Raises UserError when the loss is no longer a number."""
+        device = next(self.model.parameters()).device
+        metrics.rewind(self.name, self.step)
+        self.model.train()
+        saved = time.monotonic()
+        while self.step < self.num_steps:
+            for group in self.optimizer.param_groups:
+                group["lr"] = learning_rate(self.config, self.step, self.num_steps)
+            with torch.autocast(device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+                loss, values = self.loss(self.batch(self.step))
+            self._check(loss)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            if self.config.clip:
+                nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+            self.optimizer.step()
+            if self.step % LOG_EVERY == 0 or self.step == self.num_steps - 1:
+                named = {f"{self.name}/train/{key}": float(value.detach()) for key, value in values.items()}
+                metrics.log(self.name, self.step, named)
+            self.step += 1
+            bar.advance(units_per_step, loss=f"{float(loss.detach()):.4g}")
+            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                self.save()
+                beat()
+                saved = time.monotonic()
+        self.model.eval()
+
+    def save(self) -> None:
+        """Writes model, optimizer and step."""
+        tensors, meta = checkpoint.pack_optimizer(self.optimizer)
+        tensors = {f"optimizer.{key}": value for key, value in tensors.items()}
+        tensors |= {f"model.{key}": value for key, value in self.model.state_dict().items()}
+        checkpoint.save(self.state_path, tensors, {"step": self.step, "optimizer": meta})
+
+    def _load(self) -> int:
+        tensors, meta = checkpoint.load(self.state_path)
+        self.model.load_state_dict(_under("model.", tensors))
+        checkpoint.unpack_optimizer(self.optimizer, _under("optimizer.", tensors), meta["optimizer"])
+        return meta["step"]
+
+    def _check(self, loss: Tensor) -> None:
+        if not math.isfinite(float(loss.detach())):
+            raise UserError(
+                f"{self.name}: the loss became {float(loss.detach())} at step {self.step}: lower "
+                f"{self.name}.fit.learning_rate, set {self.name}.fit.clip, or use precision fp32"
+            )
+
+
+def learning_rate(config: FitConfig, step: int, num_steps: int) -> float:
+    """The learning rate at a step."""
+    if config.schedule == "constant":
+        return config.learning_rate
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * step / num_steps))
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

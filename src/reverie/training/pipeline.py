@@ -1,0 +1,107 @@
+"""All stages in order: what `reverie train` does. A finished stage is not run again; a cut one goes on."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Literal
+
+import numpy as np
+
+from reverie.checkpoint import file_sha256, write_json
+from reverie.evaluation.protocol import Evaluation, evaluate, test_seeds
+from reverie.metrics import Metrics
+from reverie.models.files import load_controller
+from reverie.rollout import DriveTask
+from reverie.run_folder import STAGES, RunFolder, StageClock
+from reverie.training.collect import collect
+from reverie.training.controller import train_controller
+from reverie.training.encode import encode
+from reverie.training.memory import train_memory
+from reverie.training.pictures import draw_pictures
+from reverie.training.vision import train_vision
+from reverie.workers.pool import Workers, make_workers, num_cores
+
+AGENT_STAGES = ("vision", "memory", "controller")
+"""The stages that make an agent."""
+NEEDS = {
+    "collect": (),
+    "vision": ("collect",),
+    "encode": ("collect", "vision"),
+    "memory": ("encode",),
+    "controller": ("vision", "memory"),
+    "evaluate": AGENT_STAGES,
+    "pictures": ("collect", "vision", "encode", "memory"),
+}
+"""What must be finished before a stage can start."""
+
+
+def run_stages(run: RunFolder, names: tuple[str, ...] = STAGES, *, again: bool = False, quiet: bool = False) -> None:
+    """Runs the stages that are not finished. `again` first forgets them and all that was made from them.
+
+    Raises UserError where a stage lacks what it needs, or finds it damaged.
+    """
+    with run.locked():
+        if again:
+            for name in names:
+                run.forget(name)
+        todo = [name for name in names if not run.is_done(name)]
+        if not todo:
+            return
+        num_workers = num_cores() if run.config.workers < 0 else run.config.workers
+        with Metrics(run.path) as metrics, make_workers(num_workers) as workers:
+            for name in todo:
+                for need in NEEDS[name]:
+                    run.require(need)
+                    run.verify(need)
+                _run(name, run, workers, metrics, quiet)
+
+
+def _run(name: str, run: RunFolder, workers: Workers, metrics: Metrics, quiet: bool) -> None:
+    stages: dict[str, Callable[[], None]] = {
+        "collect": lambda: collect(run, workers, quiet=quiet),
+        "vision": lambda: train_vision(run, metrics, quiet=quiet),
+        "encode": lambda: encode(run, quiet=quiet),
+        "memory": lambda: train_memory(run, metrics, quiet=quiet),
+        "controller": lambda: train_controller(run, workers, metrics, quiet=quiet),
+        "evaluate": lambda: evaluate_stage(run, workers, quiet=quiet),
+        "pictures": lambda: pictures_stage(run),
+    }
+    stages[name]()
+
+
+def evaluate_stage(run: RunFolder, workers: Workers, *, quiet: bool) -> Evaluation:
+    """Scores the run's agent on the recipe's test tracks, drawn by Gymnasium itself, and keeps the result in the run."""
+    clock, budget = StageClock(run, "evaluate"), run.config.evaluate
+    evaluation = evaluate_run(run, workers, num_tracks=budget.tracks, first_seed=budget.first_seed, quiet=quiet)
+    write_json(run.evaluation, asdict(evaluation))
+    clock.done([run.evaluation], {"mean": evaluation.mean, "ci95": evaluation.ci95})
+    return evaluation
+
+
+def evaluate_run(
+    run: RunFolder,
+    workers: Workers,
+    *,
+    num_tracks: int,
+    first_seed: int,
+    renderer: Literal["fast", "gymnasium"] = "gymnasium",
+    quiet: bool = False,
+) -> Evaluation:
+    """Scores the run's agent on test tracks."""
+    seeds = test_seeds(num_tracks, first_seed)
+    controller, params = load_controller(run.controller)
+    task = DriveTask(
+        folder=run.path,
+        digest=file_sha256(run.vision) + file_sha256(run.memory),
+        env=replace(run.config.env, renderer=renderer),
+        agent=run.config.agent,
+        controller=controller.config,
+        params=np.repeat(params[None], num_tracks, axis=0),
+        seeds=tuple(seeds),
+    )
+    return evaluate(task, workers, str(run.name), quiet=quiet)
+
+
+def pictures_stage(run: RunFolder) -> None:
+    """Draws what V, M and C have learned."""
+    clock = StageClock(run, "pictures")
+    clock.done(draw_pictures(run), {})

@@ -1,0 +1,147 @@
+"""Episodes come back as they were, survive kills, and tell when they were damaged."""
+
+import json
+import multiprocessing
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reverie.data.store import EpisodeStore, write_episode
+from reverie.errors import UserError
+
+
+@pytest.fixture
+def store(tmp_path, make_episode):
+    store = EpisodeStore(tmp_path / "rollouts")
+    for i, t in enumerate([3, 1, 5]):
+        episode = make_episode(i, t, end=i != 1, trunc=i == 1)
+        store.append(write_episode(store.folder, i, episode, seed=1000 + i))
+    return store
+
+
+def same(first, second):
+    return (
+        np.array_equal(first.obs, second.obs)
+        and np.array_equal(first.act, second.act)
+        and np.array_equal(first.rew, second.rew)
+        and (first.end, first.trunc) == (second.end, second.trunc)
+    )
+
+
+def test_round_trip(store, make_episode):
+    store = EpisodeStore(store.folder)
+    assert len(store) == 3
+    assert store.num_decisions == 9
+    assert store.num_frames == 12
+    assert store.offsets().tolist() == [0, 4, 6, 12]
+    for i, t in enumerate([3, 1, 5]):
+        assert same(store[i], make_episode(i, t, end=i != 1, trunc=i == 1))
+    assert [entry["seed"] for entry in store.entries] == [1000, 1001, 1002]
+    assert [entry["episode_return"] for entry in store.entries] == [0 + 1 + 2, 100, 200 * 5 + 10]
+
+
+def test_an_empty_store(tmp_path):
+    store = EpisodeStore(tmp_path / "none")
+    assert (len(store), store.num_frames, store.offsets().tolist()) == (0, 0, [0])
+    assert not store.folder.exists()
+
+
+def test_plain_numpy_reads_the_layout(store):
+    with np.load(store.folder / "episode_000002.npz", allow_pickle=False) as arrays:
+        assert set(arrays) == {"obs", "action", "reward", "done", "trunc"}
+        assert arrays["obs"].shape == (6, 64, 64, 3)
+        assert arrays["action"].shape == (5, 2)
+        assert arrays["done"].tolist() == [False] * 4 + [True]
+        assert not arrays["trunc"]
+
+
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(1, 4), st.integers(0, 255), st.booleans(), st.booleans())
+def test_any_episode_round_trips(tmp_path, make_episode, t, number, end, trunc):
+    episode = make_episode(number, t, end=end, trunc=trunc)
+    store = EpisodeStore(tmp_path / f"{t}-{number}-{end}-{trunc}")
+    if not len(store):
+        store.append(write_episode(store.folder, 0, episode, 1))
+    assert same(store[0], episode)
+
+
+def test_the_same_episode_gives_the_same_bytes(tmp_path, make_episode):
+    first = write_episode(tmp_path / "a", 0, make_episode(1, 4), 5)
+    second = write_episode(tmp_path / "b", 0, make_episode(1, 4), 5)
+    assert first == second
+    assert (tmp_path / "a" / first["file"]).read_bytes() == (tmp_path / "b" / first["file"]).read_bytes()
+
+
+def test_workers_write_and_the_main_process_appends(tmp_path, make_episode):
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        jobs = [(tmp_path, i, make_episode(i, 2), i) for i in range(4)]
+        entries = pool.starmap(write_episode, jobs)
+    store = EpisodeStore(tmp_path)
+    for entry in entries:
+        store.append(entry)
+    assert [int(EpisodeStore(tmp_path)[i].obs[0, 0, 0, 0]) for i in range(4)] == [0, 1, 2, 3]
+
+
+def test_entries_come_in_order(store, make_episode):
+    with pytest.raises(ValueError, match=r"expected episode_000003\.npz next, not episode_000004\.npz"):
+        store.append(write_episode(store.folder, 4, make_episode(4, 1), 0))
+
+
+@pytest.mark.parametrize("cut", [1, 5, 60])
+def test_a_torn_last_line_is_written_over(store, make_episode, cut):
+    index = store.folder / "index.jsonl"
+    index.write_bytes(index.read_bytes()[:-cut])
+    torn = index.read_bytes()
+    store = EpisodeStore(store.folder)
+    assert len(store) == 2
+    assert index.read_bytes() == torn  # looking changes nothing
+    store.append(write_episode(store.folder, 2, make_episode(7, 4), 7))
+    store.append(write_episode(store.folder, 3, make_episode(8, 4), 8))
+    store = EpisodeStore(store.folder)
+    assert [entry["seed"] for entry in store.entries] == [1000, 1001, 7, 8]
+    assert int(store[2].obs[0, 0, 0, 0]) == 7
+
+
+def test_damage_is_noticed(store):
+    path = store.folder / "episode_000001.npz"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"episode_000001\.npz is damaged .* collect again"):
+        store[1]
+    path.write_bytes(data[:50])
+    with pytest.raises(UserError, match="damaged"):
+        store[1]
+    path.unlink()
+    with pytest.raises(UserError, match=r"cannot read .*episode_000001\.npz"):
+        store[1]
+    assert len(store[0]) == 3
+
+
+@pytest.mark.parametrize("line", ["nonsense", "[]", '{"file": "episode_000000.npz"}'])
+def test_a_damaged_index(store, line):
+    index = store.folder / "index.jsonl"
+    index.write_text(line + "\n" + index.read_text())
+    with pytest.raises(UserError, match=r"index\.jsonl"):
+        EpisodeStore(store.folder)
+
+
+def test_a_line_missing_from_the_index(store):
+    index = store.folder / "index.jsonl"
+    index.write_text("".join(index.read_text().splitlines(keepends=True)[1:]))
+    with pytest.raises(UserError, match=r"line 1 names episode_000001\.npz"):
+        EpisodeStore(store.folder)
+
+
+def test_the_digest_follows_the_content(store, make_episode):
+    before = store.digest()
+    assert EpisodeStore(store.folder).digest() == before
+    store.append(write_episode(store.folder, 3, make_episode(3, 1), 0))
+    assert store.digest() != before
+
+
+def test_index_lines_are_json(store):
+    lines = [json.loads(line) for line in (store.folder / "index.jsonl").read_text().splitlines()]
+    assert lines == store.entries

@@ -1,0 +1,284 @@
+"""Checkpoints come back as they were saved, or say in one line that they do not."""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+from reverie.checkpoint import (
+    create_array,
+    file_sha256,
+    load,
+    pack_optimizer,
+    read_json,
+    save,
+    unpack_optimizer,
+    write_atomically,
+    write_json,
+)
+from reverie.errors import UserError
+
+CONTENT = {
+    "scalar": torch.tensor(1.5),
+    "empty": torch.zeros(0, 3),
+    "half": torch.arange(6).reshape(2, 3).to(torch.bfloat16),
+    "half_scalar": torch.tensor(2.0, dtype=torch.bfloat16),
+    "strided": torch.arange(6.0).reshape(2, 3).T,
+    "count": torch.tensor([1, 2], dtype=torch.int64),
+    "flags": torch.tensor([True, False]),
+    "parameter": torch.nn.Parameter(torch.ones(2)),
+}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "run" / "vision.safetensors"
+    save(path, CONTENT, {"step": 3, "name": "é"})
+    return path
+
+
+def test_round_trip(saved):
+    tensors, meta = load(saved)
+    assert meta == {"step": 3, "name": "é"}
+    assert tensors.keys() == CONTENT.keys()
+    for name, tensor in CONTENT.items():
+        assert tensors[name].dtype == tensor.dtype
+        assert tensors[name].shape == tensor.shape
+        assert torch.equal(tensors[name], tensor)
+        assert not tensors[name].requires_grad
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    dtype=st.sampled_from(["<f4", ">f4", "<f8", "<f2", "<i8", "|u1", "|b1", "<u4"]),
+    shape=st.lists(st.integers(0, 3), max_size=3),
+    value=st.integers(0, 1),
+)
+def test_arrays_round_trip(tmp_path_factory, dtype, shape, value):
+    path = tmp_path_factory.getbasetemp() / "arrays.safetensors"
+    array = np.full(shape, value, dtype)
+    save(path, {"x": array})
+    back = load(path)[0]["x"].numpy()
+    assert back.shape == tuple(shape)
+    assert back.dtype == np.dtype(dtype).newbyteorder("=")
+    assert (back == array).all()
+
+
+def test_views_of_one_storage_are_saved_each(tmp_path):
+    base = torch.arange(4.0)
+    save(tmp_path / "x.safetensors", {"a": base[:2], "b": base[1:], "c": base})
+    tensors, _ = load(tmp_path / "x.safetensors")
+    assert tensors["b"].tolist() == [1, 2, 3]
+    tensors["a"].zero_()
+    assert tensors["c"].tolist() == [0, 1, 2, 3]
+
+
+def test_loaded_tensors_outlive_the_file(saved):
+    tensors, _ = load(saved)
+    saved.write_bytes(b"\xff" * saved.stat().st_size)  # in place, as a careless writer would
+    saved.unlink()
+    assert tensors["count"].tolist() == [1, 2]
+
+
+def test_same_content_gives_the_same_bytes(tmp_path):
+    save(tmp_path / "a.safetensors", CONTENT, {"x": 1, "y": 2})
+    save(tmp_path / "b.safetensors", dict(reversed(CONTENT.items())), {"y": 2, "x": 1})
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+def test_sidecar(saved):
+    sidecar = read_json(saved.with_suffix(".json"))
+    assert sidecar["meta"] == {"step": 3, "name": "é"}
+    assert sidecar["tensors"]["half"] == ["bfloat16", [2, 3]]
+    saved.with_suffix(".json").unlink()
+    assert load(saved)[1]["step"] == 3
+
+
+def test_no_temporary_files_are_left(saved):
+    assert sorted(file.name for file in saved.parent.iterdir()) == ["vision.json", "vision.safetensors"]
+
+
+def test_every_truncation_is_noticed(saved):
+    data = saved.read_bytes()
+    for length in [0, 1, 7, 8, 9, 100, len(data) // 2, len(data) - 1]:
+        saved.write_bytes(data[:length])
+        with pytest.raises(UserError, match=r"vision\.safetensors is damaged"):
+            load(saved)
+
+
+def test_every_flipped_byte_is_noticed(saved):
+    data = bytearray(saved.read_bytes())
+    for position in range(len(data)):
+        data[position] ^= 1
+        saved.write_bytes(data)
+        with pytest.raises(UserError, match=r"vision\.safetensors"):
+            load(saved)
+        data[position] ^= 1
+
+
+def test_missing_and_foreign_files(tmp_path):
+    with pytest.raises(UserError, match=r"gone\.safetensors does not exist: .*run the stage"):
+        load(tmp_path / "gone.safetensors")
+    with pytest.raises(UserError, match="cannot read"):
+        load(tmp_path)
+    (tmp_path / "x.safetensors").write_bytes(b"\x80\x04pickle, perhaps" * 9)
+    with pytest.raises(UserError, match="damaged"):
+        load(tmp_path / "x.safetensors")
+    save_file({"w": torch.ones(2)}, tmp_path / "foreign.safetensors")
+    with pytest.raises(UserError, match="not one of Reverie's"):
+        load(tmp_path / "foreign.safetensors")
+
+
+@pytest.mark.parametrize("header", ["[]", "{}", '{"meta": 3, "sha256": ""}', '{"meta": "{", "sha256": ""}', "nonsense"])
+def test_forged_headers(tmp_path, header):
+    save_file({"w": torch.ones(2)}, tmp_path / "x.safetensors", {"reverie": header})
+    with pytest.raises(UserError, match="damaged"):
+        load(tmp_path / "x.safetensors")
+
+
+def test_meta_must_be_json(tmp_path):
+    with pytest.raises(ValueError, match="Out of range"):
+        save(tmp_path / "x.safetensors", {}, {"loss": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "x.json"
+    write_json(path, {"a": 1})
+    with contextlib.suppress(KeyError), write_atomically(path) as file:
+        file.write(b"half")
+        raise KeyError
+    assert read_json(path) == {"a": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_unwritable_place(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write"):
+        write_json(tmp_path / "file" / "x.json", {})
+
+
+def test_json_errors(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        read_json(tmp_path / "x.json")
+    for content in [b"{", b"\xff\xfe\xfa"]:
+        (tmp_path / "x.json").write_bytes(content)
+        with pytest.raises(UserError, match=r"x\.json is not valid JSON"):
+            read_json(tmp_path / "x.json")
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+@settings(deadline=None, max_examples=30)
+def test_json_round_trip(tmp_path_factory, obj):
+    path = tmp_path_factory.getbasetemp() / "round_trip.json"
+    try:
+        json.dumps(obj, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return
+    write_json(path, obj)
+    assert read_json(path) == obj
+
+
+def test_file_sha256(tmp_path):
+    (tmp_path / "x").write_bytes(b"abc" * 100_000)
+    assert file_sha256(tmp_path / "x") == hashlib.sha256(b"abc" * 100_000).hexdigest()
+    with pytest.raises(UserError, match="does not exist"):
+        file_sha256(tmp_path / "y")
+
+
+def network_and_optimizer(kind, width=3):
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(4, width), torch.nn.Tanh(), torch.nn.Linear(width, 1))
+    return network, kind(network)
+
+
+def train(network, optimizer, steps):
+    for step in steps:
+        x = torch.randn(8, 4, generator=torch.Generator().manual_seed(step))
+        optimizer.zero_grad()
+        (network(x) - x.sum(1, keepdim=True)).square().mean().backward()
+        optimizer.step()
+
+
+OPTIMIZERS = {
+    "adam": lambda n: torch.optim.Adam(n.parameters(), lr=0.01, betas=(0.8, 0.99)),
+    "amsgrad": lambda n: torch.optim.Adam(n.parameters(), lr=0.01, amsgrad=True),
+    "two groups": lambda n: torch.optim.AdamW(
+        [{"params": n[0].parameters()}, {"params": n[2].parameters(), "lr": 0.1}], lr=0.01
+    ),
+    "lr tensor": lambda n: torch.optim.Adam(n.parameters(), lr=torch.tensor(0.01)),
+    "sgd": lambda n: torch.optim.SGD(n.parameters(), lr=0.01, momentum=0.9),
+}
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS.values(), ids=OPTIMIZERS.keys())
+@pytest.mark.parametrize("killed_at", [0, 5])
+def test_continued_training_equals_uninterrupted(tmp_path, kind, killed_at):
+    whole, optimizer = network_and_optimizer(kind)
+    train(whole, optimizer, range(10))
+
+    first, optimizer = network_and_optimizer(kind)
+    train(first, optimizer, range(killed_at))
+    tensors, meta = pack_optimizer(optimizer)
+    save(tmp_path / "optimizer.safetensors", tensors, meta)
+    weights = {name: tensor.clone() for name, tensor in first.state_dict().items()}
+    train(first, optimizer, range(90, 93))  # what was packed must not move with the live state
+
+    second, optimizer = network_and_optimizer(kind)
+    second.load_state_dict(weights)
+    unpack_optimizer(optimizer, *load(tmp_path / "optimizer.safetensors"))
+    train(second, optimizer, range(killed_at, 10))
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(second.state_dict()[name], tensor)
+
+
+def test_unpacking_leaves_the_source_alone():
+    network, optimizer = network_and_optimizer(OPTIMIZERS["adam"])
+    train(network, optimizer, range(2))
+    tensors, meta = pack_optimizer(optimizer)
+    before = {name: tensor.clone() for name, tensor in tensors.items()}
+    unpack_optimizer(optimizer, tensors, meta)
+    train(network, optimizer, range(2))
+    assert all(torch.equal(before[name], tensors[name]) for name in before)
+    assert isinstance(optimizer.param_groups[0]["betas"], tuple)
+
+
+def test_optimizer_of_another_model():
+    network, optimizer = network_and_optimizer(OPTIMIZERS["adam"])
+    train(network, optimizer, range(2))
+    packed = pack_optimizer(optimizer)
+    for kind, width in [(OPTIMIZERS["adam"], 5), (OPTIMIZERS["two groups"], 3)]:
+        with pytest.raises(UserError, match="belongs to another model"):
+            unpack_optimizer(network_and_optimizer(kind, width)[1], *packed)
+
+
+def test_create_array(tmp_path):
+    old = create_array(tmp_path / "new" / "x.npy", (2, 3), np.dtype(np.float16))
+    old[:] = 1
+    array = create_array(tmp_path / "new" / "x.npy", (4,), np.dtype(np.uint8))
+    assert old.sum() == 6
+    array[1] = 7
+    array.flush()
+    assert np.load(tmp_path / "new" / "x.npy", allow_pickle=False).tolist() == [0, 7, 0, 0]
+
+
+def test_create_array_on_a_full_disk(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
+    error = errno.EOPNOTSUPP  # a file system that cannot reserve: go on
+    create_array(tmp_path / "x.npy", (9,), np.dtype(np.uint8))
+    error = errno.ENOSPC
+    with pytest.raises(UserError, match=r"cannot make .*x\.npy \(4\.0 GB\): No space left on device; make room"):
+        create_array(tmp_path / "x.npy", (10**9,), np.dtype(np.float32))
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,152 @@
+"""What is logged can be read again, also after a kill; progress says where the work stands."""
+
+import json
+import os
+import pty
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import reverie.metrics
+from reverie.errors import UserError
+from reverie.metrics import Metrics, Progress
+
+
+def lines(run_dir):
+    return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_lines(tmp_path):
+    before = time.time()
+    with Metrics(tmp_path / "run", tensorboard=False) as metrics:
+        metrics.log("vision", 10, {"vision/train/loss": torch.tensor(0.5), "vision/train/kl": np.float32(2)})
+        (line,) = lines(tmp_path / "run")  # readable while the run goes on
+    assert before - 0.01 <= line.pop("time") <= time.time() + 0.01
+    assert line == {"stage": "vision", "step": 10, "vision/train/loss": 0.5, "vision/train/kl": 2.0}
+    assert not (tmp_path / "run" / "tensorboard").exists()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_not_finite_is_null(tmp_path, value):
+    with Metrics(tmp_path, tensorboard=False) as metrics:
+        metrics.log("memory", 1, {"memory/train/loss": value})
+    assert lines(tmp_path)[0]["memory/train/loss"] is None
+
+
+def test_a_torn_line_is_cut_off(tmp_path):
+    with Metrics(tmp_path, tensorboard=False) as metrics:
+        metrics.log("vision", 1, {})
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"stage": "visi')
+    with Metrics(tmp_path, tensorboard=False) as metrics:
+        metrics.log("vision", 2, {})
+    assert [line["step"] for line in lines(tmp_path)] == [1, 2]
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.tuples(st.sampled_from(["vision", "memory"]), st.integers(0, 9))), st.integers(0, 10))
+def test_rewind(tmp_path_factory, logged, step):
+    run_dir = tmp_path_factory.mktemp("run")
+    with Metrics(run_dir, tensorboard=False) as metrics:
+        for stage, at in logged:
+            metrics.log(stage, at, {})
+        metrics.rewind("vision", step)
+        metrics.log("memory", 99, {})
+    kept = [(stage, at) for stage, at in logged if stage == "memory" or at < step]
+    assert [(line["stage"], line["step"]) for line in lines(run_dir)] == [*kept, ("memory", 99)]
+
+
+def test_rewind_drops_what_cannot_be_read(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"stage": "vision", "step": 1}\n[3]\n\0\0\0\n')
+    with Metrics(tmp_path, tensorboard=False) as metrics:
+        metrics.rewind("vision", 5)
+    assert lines(tmp_path) == [{"stage": "vision", "step": 1}]
+
+
+def test_tensorboard_forgets_what_was_rewound(tmp_path):
+    with Metrics(tmp_path) as metrics:
+        for step in range(5):
+            metrics.log("vision", step, {"vision/train/loss": step, "vision/train/kl": float("nan")})
+            metrics.log("memory", step, {"memory/train/loss": step})
+    with Metrics(tmp_path) as metrics:
+        metrics.rewind("vision", 3)
+        metrics.log("vision", 3, {"vision/train/loss": 30})
+        metrics.close()
+
+    def scalars(stage):
+        events = EventAccumulator(str(tmp_path / "tensorboard" / stage)).Reload()
+        return {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+    assert scalars("vision") == {"vision/train/loss": [(0, 0), (1, 1), (2, 2), (3, 30)]}
+    assert scalars("memory") == {"memory/train/loss": [(step, step) for step in range(5)]}
+
+
+def test_unwritable_run_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write"):
+        Metrics(tmp_path / "file")
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still until it is moved: `clock[0] += 5`."""
+    now = [100.0]
+    monkeypatch.setattr(reverie.metrics.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_plain_lines(capsys, clock):
+    with Progress("vision", 40_000, "images", start=2000) as bar:
+        for _ in range(12):  # 1000 images in each of 12 s ...
+            clock[0] += 1
+            bar.advance(1000, loss=31.234, lr=1e-4, best="no")
+        assert capsys.readouterr().err == ""
+        clock[0] += 8
+        bar.update(22_000)  # ... and 22000, of which 2000 were there, in 20 s
+        first = capsys.readouterr().err
+        clock[0] += 1
+        bar.advance(500)
+        assert capsys.readouterr().err == ""
+    last = capsys.readouterr()
+    info = "loss 31.2  lr 0.0001  best no"
+    assert first == f"vision  22000/40000 images  1000 images/s  0:20 elapsed  0:18 left  {info}\n"
+    assert last.err == f"vision  22500/40000 images  976 images/s  0:21 elapsed  0:17 left  {info}\n"
+    assert last.out == ""
+
+
+def test_lines_without_total_or_rate(clock):
+    bar = Progress("search", None, "generations")
+    clock[0] += 3723
+    bar.update(2)
+    assert bar.text() == "2 generations  0.000537 generations/s  1:02:03 elapsed"
+    assert Progress("x", 5, "steps").text() == "0/5 steps  0 steps/s  0:00 elapsed  -:-- left"
+
+
+def test_quiet(capsys, clock):
+    with Progress("vision", 10, "images", quiet=True) as bar:
+        clock[0] += 60
+        bar.advance(5)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_bar_on_a_terminal(monkeypatch, capsys):
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("COLUMNS", "160")
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with Progress("vision [x]", 10, "images") as bar:
+            bar.advance(10, loss=0.5)
+            print("a result")
+        drawn = os.read(ours, 1_000_000).decode()
+    os.close(ours)
+    assert capsys.readouterr().out == "a result\n"
+    assert "vision [x]" in drawn
+    assert "10/10 images" in drawn
+    assert "loss 0.5" in drawn
