@@ -1,7 +1,7 @@
 """Random drivers, to see the world before there is an agent.
 
-Shapes: b rows, a action (steer, gas, brake). Each row draws from its own generator, so that an episode does not depend on
-which others run beside it.
+Shapes: b rows, a action (steer, gas, brake). Each row draws from its own generator, so that an episode does not depend
+on which others run beside it.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ Draw = Callable[[np.random.Generator], np.ndarray]
 
 
 def menu(rng: np.random.Generator) -> np.ndarray:
-    """One action (a,) of the report's menu: 10% nothing, 40% gas, 20% left, 20% right, 10% brake, of uniform strength."""
+    """One action (a,) of the report's menu: 10% nothing, 40% gas, 20% left, 20% right, 10% brake; uniform strength."""
     kind, strength = rng.random(), rng.random()
     act = np.zeros(3, np.float32)
     if kind < 0.1:

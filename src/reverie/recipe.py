@@ -1,7 +1,9 @@
 """A recipe: everything a run depends on. The components' own configs, and the budget of each stage."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt
 
 from reverie.agent import AgentConfig
 from reverie.envs.config import EnvConfig
@@ -10,6 +12,9 @@ from reverie.models.controller import ControllerConfig
 from reverie.models.mdn_rnn import MemoryConfig
 from reverie.models.vae import VaeConfig
 
+Positive = Annotated[int, Gt(0)]
+NotNegative = Annotated[int, Ge(0)]
+
 
 @dataclass(frozen=True, kw_only=True)
 class CollectConfig:
@@ -17,13 +22,13 @@ class CollectConfig:
 
     policy: Literal["menu", "walk", "mixed", "networks"] = "walk"
     """The report's action menu, a smooth random walk, half of each, or random V, M and C (paper)."""
-    episodes: int = 200
+    episodes: Positive = 200
     """Episodes to collect."""
-    steps: int = 250
+    steps: Positive = 250
     """Decisions of an episode at most."""
-    hold: int = 5
+    hold: Positive = 5
     """Decisions that the menu holds an action, or over which the walk forgets."""
-    push: int = 0
+    push: NotNegative = 0
     """Decisions of full gas at the start of an episode."""
 
 
@@ -31,13 +36,13 @@ class CollectConfig:
 class FitConfig:
     """How a model is fitted."""
 
-    learning_rate: float = 1e-3
+    learning_rate: Annotated[float, Gt(0)] = 1e-3
     """Of Adam, at the start."""
     schedule: Literal["constant", "cosine"] = "constant"
     """Whether the learning rate stays or falls to zero along half a cosine."""
-    batch_size: int = 100
+    batch_size: Positive = 100
     """Images, or sequences, of a step."""
-    clip: float = 0.0
+    clip: Annotated[float, Ge(0)] = 0.0
     """Largest norm of the gradient; 0 for no limit."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of the matrix products; weights and losses are always fp32."""
@@ -49,7 +54,7 @@ class VisionStage:
 
     model: VaeConfig = field(default_factory=VaeConfig)
     fit: FitConfig = field(default_factory=lambda: FitConfig(learning_rate=1e-4))
-    epochs: int = 10
+    epochs: Positive = 10
     """Passes over the frames."""
 
 
@@ -59,9 +64,9 @@ class MemoryStage:
 
     model: MemoryConfig = field(default_factory=MemoryConfig)
     fit: FitConfig = field(default_factory=FitConfig)
-    steps: int = 4000
+    steps: Positive = 4000
     """Gradient steps."""
-    length: int = 250
+    length: Positive = 250
     """Decisions of a training sequence."""
 
 
@@ -71,17 +76,17 @@ class ControllerStage:
 
     model: ControllerConfig = field(default_factory=ControllerConfig)
     cma: CmaConfig = field(default_factory=CmaConfig)
-    generations: int = 200
+    generations: Positive = 200
     """Generations at most."""
-    minutes: float = 0.0
+    minutes: Annotated[float, Ge(0)] = 0.0
     """Wall time at most, over all sittings; 0 for no limit."""
-    tracks: int = 4
+    tracks: Positive = 4
     """Training tracks that each candidate drives; new ones each generation, the same for all candidates."""
-    patience: int = 0
+    patience: NotNegative = 0
     """A training episode ends after this many decisions without progress; 0 for never."""
-    eval_every: int = 25
+    eval_every: Positive = 25
     """Generations between two evaluations of the center on validation tracks; the best center is kept."""
-    eval_tracks: int = 16
+    eval_tracks: Positive = 16
     """Validation tracks of such an evaluation."""
 
 
@@ -89,9 +94,9 @@ class ControllerStage:
 class EvaluateConfig:
     """The final score, on test tracks and Gymnasium's own rendering."""
 
-    tracks: int = 30
+    tracks: Positive = 30
     """Test tracks."""
-    first_seed: int = 0
+    first_seed: NotNegative = 0
     """Track i is Gymnasium's reset(seed=first_seed + i)."""
 
 
@@ -103,9 +108,9 @@ class RunConfig:
     """Name of the recipe."""
     description: str
     """What it is for, in a line."""
-    seed: int = 0
+    seed: NotNegative = 0
     """From which every generator of the run follows."""
-    workers: int = -1
+    workers: Annotated[int, Ge(-1)] = -1
     """Processes that run episodes; -1 for one a core, 0 for none but the main one. Results do not depend on it."""
     env: EnvConfig = field(default_factory=EnvConfig)
     agent: AgentConfig = field(default_factory=AgentConfig)

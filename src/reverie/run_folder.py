@@ -120,7 +120,7 @@ class RunFolder:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise UserError(f"{self.path} is being worked on by another process: wait, or choose another --run") from error
+                raise UserError(f"{self.path} is in use by another process: wait, or choose another --run") from error
             yield
 
     def write_manifest(self) -> None:
@@ -148,15 +148,17 @@ class RunFolder:
     def require(self, name: str) -> None:
         """Raises UserError if a stage that is needed now is not finished."""
         if not self.is_done(name):
-            raise UserError(f"{self.path} has not finished its stage {name}: run `reverie {name} --run {self.path}` first")
+            raise UserError(
+                f"{self.path} has not finished its stage {name}: run `reverie {name} --run {self.path}` first"
+            )
 
     def verify(self, name: str) -> None:
         """Compares the files of a finished stage with their checksums. Raises UserError naming one that differs."""
         for file, sha256 in self.stage(name).get("files", {}).items():
             if checkpoint.file_sha256(self.path / file) != sha256:
                 raise UserError(
-                    f"{self.path / file} is damaged (its SHA-256 is not the one in manifest.json): restore it from a copy, "
-                    f"or delete it and run `reverie {name} --run {self.path} --again`"
+                    f"{self.path / file} is damaged (its SHA-256 is not the one in manifest.json): "
+                    f"restore it from a copy, or run `reverie {name} --run {self.path} --again`"
                 )
 
 

@@ -15,12 +15,14 @@ Frames are (h, w, c) uint8 on disk and on their way from the environment, (c, h,
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 LossAndMetrics: TypeAlias = "tuple[Tensor, dict[str, Tensor]]"
@@ -31,3 +33,30 @@ Frames: TypeAlias = npt.NDArray[np.uint8]
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 """Any float32 array: actions (t, a), rewards (t,), latents (..., z)."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SequenceBatch:
+    """Windows of encoded episodes, float32. Where `mask` is 0 the episode was over, and everything is 0."""
+
+    z: Tensor
+    """Latents before each decision and after the last, drawn anew for this batch: (b, t + 1, z)."""
+
+    act: Tensor
+    """Actions, (b, t, a): `act[:, i]` was taken at `z[:, i]` and led to `z[:, i + 1]`."""
+
+    rew: Tensor
+    """Rewards for the actions, (b, t)."""
+
+    prev_rew: Tensor
+    """Rewards that came together with `z[:, i]`, (b, t); 0 at an episode's start."""
+
+    end: Tensor
+    """1 where the decision ended the episode, (b, t)."""
+
+    mask: Tensor
+    """1 where there was a decision, (b, t)."""
+
+    def to(self, device: torch.device | str) -> SequenceBatch:
+        """The same batch on `device`."""
+        return SequenceBatch(**{f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)})

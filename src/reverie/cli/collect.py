@@ -30,7 +30,9 @@ class CollectArguments(StageArguments):
 
 def main(verb: str, arguments: Sequence[str]) -> None:
     """Runs stage collect."""
-    args = parse(CollectArguments, arguments, verb, "Drive at random and keep what was seen. Continues where it was cut.")
+    args = parse(
+        CollectArguments, arguments, verb, "Drive at random and keep what was seen. Continues where it was cut."
+    )
     collect = {key: getattr(args, key) for key in ("policy", "episodes", "steps", "hold", "push")}
     whole = {key: getattr(args, key) for key in ("seed", "workers")}
     overrides = [f"collect.{key}={value}" for key, value in collect.items() if value is not None]

@@ -31,7 +31,9 @@ class EvaluateArguments:
 
 def main(verb: str, arguments: Sequence[str]) -> None:
     """Drives the tracks and prints the score."""
-    args = parse(EvaluateArguments, arguments, verb, "Score an agent: mean return over test tracks, with a 95% interval.")
+    args = parse(
+        EvaluateArguments, arguments, verb, "Score an agent: mean return over test tracks, with a 95% interval."
+    )
     from reverie.evaluation.protocol import test_seeds
     from reverie.run_folder import RunFolder
     from reverie.training.pipeline import AGENT_STAGES, evaluate_run

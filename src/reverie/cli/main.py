@@ -21,7 +21,7 @@ VERBS = {
     "bench": "measure speed against the alternatives",
 }
 """Verb -> what it does; each is the function `main` of the module of its name, but for those that are a mere stage."""
-_MODULES = dict.fromkeys(("vision", "encode", "memory", "controller"), "reverie.cli.stage")
+_MODULES: dict[str, str] = dict.fromkeys(("vision", "encode", "memory", "controller"), "reverie.cli.stage")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,6 +60,7 @@ def _help() -> str:
             "",
             *lines,
             "",
-            "`reverie VERB --help` tells the options of a verb. Start with `reverie train`, or `reverie watch pretrained`.",
+            "`reverie VERB --help` tells the options of a verb.",
+            "Start with `reverie train`, or with `reverie watch pretrained`.",
         ]
     )

@@ -35,15 +35,17 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table("recipe", "what for", "V", "M", "C", "collect", "evolve at most", "measured", box=None, pad_edge=False)
+    shown = Table(
+        "recipe", "what for", "V", "M", "C", "collect", "evolve at most", "measured", box=None, pad_edge=False
+    )
     for name, row in table.items():
-        cost = row["budget"]
+        cost, minutes = row["budget"], row["budget"]["controller_minutes"]
         shown.add_row(
             name,
             row["description"],
             *(f"{row[part]:,}" for part in ("vision", "memory", "controller")),
             f"{cost['collect_frames'] / 1e6:.3g} M frames",
-            f"{cost['controller_frames'] / 1e6:.3g} M frames" + (f", {cost['controller_minutes']:g} min" if cost["controller_minutes"] else ""),
+            f"{cost['controller_frames'] / 1e6:.3g} M frames" + (f", {minutes:g} min" if minutes else ""),
             _measured(row["measured"]),
         )
     Console().print(shown)
@@ -53,4 +55,5 @@ def _measured(row: dict) -> str:
     if not row:
         return "not yet run to its end"
     low, high = row["ci95"]
-    return f"{row['mean']:.0f} [{low:.0f}, {high:.0f}] on {row['tracks']} tracks; {row['minutes']:.0f} min on {row['cores']} cores"
+    score = f"{row['mean']:.0f} [{low:.0f}, {high:.0f}] on {row['tracks']} tracks"
+    return f"{score}; {row['minutes']:.0f} min on {row['cores']} cores"

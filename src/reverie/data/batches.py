@@ -9,19 +9,17 @@ Shapes: b batch, t decisions, z latent, a action; frames are (64, 64, 3) uint8.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from reverie.checkpoint import create_array, read_json, write_json
 from reverie.data.latents import LatentStore
 from reverie.data.store import EpisodeStore
 from reverie.errors import UserError
 from reverie.seeding import generator
-from reverie.types import Frames
+from reverie.types import Frames, SequenceBatch
 
 
 class FrameCache:
@@ -100,33 +98,6 @@ class FrameSampler:
             self._epoch = epoch
         chosen = self._order[position * self._batch_size : (position + 1) * self._batch_size]
         return np.asarray(self._frames[np.sort(chosen)])  # sorted: kinder to the disk
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SequenceBatch:
-    """Windows of encoded episodes, float32. Where `mask` is 0 the episode was over, and everything is 0."""
-
-    z: Tensor
-    """Latents before each decision and after the last, drawn anew for this batch: (b, t + 1, z)."""
-
-    act: Tensor
-    """Actions, (b, t, a): `act[:, i]` was taken at `z[:, i]` and led to `z[:, i + 1]`."""
-
-    rew: Tensor
-    """Rewards for the actions, (b, t)."""
-
-    prev_rew: Tensor
-    """Rewards that came together with `z[:, i]`, (b, t); 0 at an episode's start."""
-
-    end: Tensor
-    """1 where the decision ended the episode, (b, t)."""
-
-    mask: Tensor
-    """1 where there was a decision, (b, t)."""
-
-    def to(self, device: torch.device | str) -> SequenceBatch:
-        """The same batch on `device`."""
-        return SequenceBatch(**{f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)})
 
 
 class SequenceSampler:

@@ -17,7 +17,8 @@ _CAR_RACING_ROWS = 84  # the rows below hold the indicator panel
 
 def to_64(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(h, w, 3) -> (64, 64, 3) by area average. A 96x96 frame (CarRacing) is first cropped to its top 84 rows."""
-    assert frame.ndim == 3 and frame.shape[2] == 3 and frame.dtype == np.uint8, (frame.shape, frame.dtype)
+    assert frame.dtype == np.uint8, frame.dtype
+    assert frame.shape[2:] == (3,), frame.shape
     if frame.shape == _CAR_RACING_SHAPE:
         frame = frame[:_CAR_RACING_ROWS]
     if frame.shape[:2] == (SIZE, SIZE):
@@ -47,11 +48,14 @@ class GymnasiumBatch:
 
         self.num_envs = num_envs
         self._repeat = config.action_repeat
-        self._envs = [gymnasium.make(config.id, max_episode_steps=config.max_frames) for _ in range(num_envs)]
+        options: Any = {"max_episode_steps": config.max_frames, "disable_env_checker": True}
+        self._envs = [gymnasium.make(config.id, **options) for _ in range(num_envs)]
         self._live = np.zeros(num_envs, dtype=bool)
         observation, action = self._envs[0].observation_space, self._envs[0].action_space
         if observation.shape is None or len(observation.shape) != 3 or observation.shape[2] != 3:
-            raise UserError(f"env.id {config.id!r} does not give (height, width, 3) pictures: choose a pixel environment")
+            raise UserError(
+                f"env.id {config.id!r} does not give (height, width, 3) pictures: choose a pixel environment"
+            )
         if action.shape is None or len(action.shape) != 1:
             raise UserError(f"env.id {config.id!r} has no continuous action vector: choose a Box of one axis")
         self.action_size = int(action.shape[0])
@@ -59,7 +63,7 @@ class GymnasiumBatch:
     def reset(self, rows: ArrayLike, seeds: ArrayLike) -> NDArray[np.uint8]:
         """Start an episode in each of `rows`; returns obs (n, 64, 64, 3)."""
         rows, seeds = np.atleast_1d(rows), np.atleast_1d(seeds)
-        assert rows.shape == seeds.shape and rows.ndim == 1, (rows.shape, seeds.shape)
+        assert rows.shape == seeds.shape == (len(rows),), (rows.shape, seeds.shape)
         obs = np.empty((len(rows), SIZE, SIZE, 3), np.uint8)
         for k, (row, seed) in enumerate(zip(rows, seeds, strict=True)):
             obs[k] = to_64(self._envs[row].reset(seed=int(seed))[0])

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 FAST_ID = "reverie/CarRacing-v3"
 
 # Environments with a rasteriser of our own: Gymnasium id -> batch class.
-_FAST = {"CarRacing-v3": "reverie.envs.car_racing.batch:CarRacingBatch"}
+_CAR_RACING = "reverie.envs.car_racing.batch:CarRacingBatch"
+_FAST = {"CarRacing-v3": _CAR_RACING, FAST_ID: _CAR_RACING}
 _GYMNASIUM_BATCH = "reverie.envs.pixels:GymnasiumBatch"
 
 
@@ -69,7 +70,9 @@ def action_size(config: EnvConfig) -> int:
     finally:
         env.close()
     if shape is None or len(shape) != 1:
-        raise UserError(f"env.id {config.id!r} has no continuous action vector: choose an environment with a Box of one axis")
+        raise UserError(
+            f"env.id {config.id!r} has no continuous action vector: choose an environment with a Box of one axis"
+        )
     return int(shape[0])
 
 
@@ -82,8 +85,8 @@ def _check(config: EnvConfig) -> None:
         if getattr(config, field) < 1:
             raise UserError(f"env.{field} is {getattr(config, field)}: give at least 1")
     if config.id not in gymnasium.registry:
-        near = _nearest(config.id, list(gymnasium.registry))
-        raise UserError(f"env.id {config.id!r} is not known to Gymnasium: {near}or install the package that registers it")
+        cure = f"{_nearest(config.id, list(gymnasium.registry))}or install the package that registers it"
+        raise UserError(f"env.id {config.id!r} is not known to Gymnasium: {cure}")
 
 
 def _nearest(name: str, names: list[str]) -> str:

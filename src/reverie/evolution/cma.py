@@ -2,13 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import cma
 import numpy as np
+from annotated_types import Ge, Gt
 
 from reverie.evolution.strategy import Vectors
-
 
 _CACHES = frozenset({"_mueff", "_lam"})  # the sampler takes their presence as proof that it has learning rates
 
@@ -17,9 +17,9 @@ _CACHES = frozenset({"_mueff", "_lam"})  # the sampler takes their presence as p
 class CmaConfig:
     """Settings of CMA-ES."""
 
-    population: int = 64
+    population: Annotated[int, Ge(3)] = 64
     """Candidates of a generation."""
-    sigma: float = 0.1
+    sigma: Annotated[float, Gt(0)] = 0.1
     """Initial step size."""
     diagonal: bool = False
     """Adapt variances only: linear cost and faster learning in many dimensions, blind to correlations."""

@@ -1,4 +1,4 @@
-"""C: as small as possible, a linear map from [z, h] to an action (World Models, section 2.4), for many candidates at once.
+"""C: a linear map from [z, h] to an action (World Models, section 2.4), for many candidates at once.
 
 Shapes: b rows of a batch, p parameters, i inputs (z + h), o outputs, a action.
 The parameters are one flat vector, because evolution strategies work on vectors.

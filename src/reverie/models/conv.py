@@ -14,7 +14,7 @@ FRAME_SIZE = 64
 
 def to_float(frames: Tensor) -> Tensor:
     """uint8 (b, 64, 64, 3) -> float32 (b, 3, 64, 64) in [0, 1], channels last in memory."""
-    b, h, w, c = frames.shape
+    _, h, w, c = frames.shape
     assert (h, w, c) == (FRAME_SIZE, FRAME_SIZE, 3), f"frames must be (b, 64, 64, 3), not {tuple(frames.shape)}"
     assert frames.dtype == torch.uint8, f"frames must be uint8, not {frames.dtype}"
     return frames.permute(0, 3, 1, 2).to(torch.float32) / 255
@@ -38,7 +38,7 @@ class Encoder(nn.Sequential):
 
 
 class Decoder(nn.Sequential):
-    """From z to a frame by transposed convolutions 5-5-6-6 of stride 2 (paper, appendix A.1): (b, z) -> (b, 3, 64, 64)."""
+    """Transposed convolutions 5-5-6-6 of stride 2 (paper, appendix A.1): (b, z) -> (b, 3, 64, 64)."""
 
     def __init__(self, z_size: int, num_features: int, channels: Sequence[int]) -> None:
         assert len(channels) == 3, f"a decoder has 3 hidden layers, not {len(channels)}"

@@ -5,14 +5,14 @@ M reads (z_t, a_t), where a_t is the action taken at step t, and predicts z_t+1,
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from reverie.models.distributions import Mixture
-from reverie.types import LossAndMetrics
+from reverie.types import LossAndMetrics, SequenceBatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,23 +57,6 @@ class Prediction(NamedTuple):
     end_logit: Tensor | None
 
 
-class Sequences(Protocol):
-    """What M learns from, all float32: see the fields of `reverie.data.batches.SequenceBatch`."""
-
-    z: Tensor
-    """(b, t + 1, z)"""
-    act: Tensor
-    """(b, t, a)"""
-    rew: Tensor
-    """(b, t)"""
-    prev_rew: Tensor
-    """(b, t)"""
-    end: Tensor
-    """(b, t)"""
-    mask: Tensor
-    """(b, t)"""
-
-
 class Memory(nn.Module):
     """The LSTM and its heads. One bias per gate: torch's LSTM has two, which add up (1,024 redundant parameters)."""
 
@@ -86,7 +69,7 @@ class Memory(nn.Module):
         del self.lstm.bias_hh_l0
         self.lstm.register_buffer("bias_hh_l0", torch.zeros(4 * config.hidden_size), persistent=False)
         with torch.no_grad():  # gates start open to memory (Jozefowicz et al. 2015), as in the paper's code
-            self.lstm.bias_ih_l0[config.hidden_size : 2 * config.hidden_size] = 1
+            self._weights[2][config.hidden_size : 2 * config.hidden_size] = 1
         self.num_mixture_outputs = 3 * config.num_mixtures * z_size
         self.num_scalar_outputs = (config.reward_head != "none") + config.end_head
         self.head = nn.Linear(config.hidden_size, self.num_mixture_outputs + self.num_scalar_outputs)
@@ -95,6 +78,12 @@ class Memory(nn.Module):
         """Zeros (b, h)."""
         zeros = self.head.weight.new_zeros(batch_size, self.config.hidden_size)
         return MemoryState(zeros, zeros)
+
+    @property
+    def _weights(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Weights of the input (4h, i) and of the state (4h, h), bias (4h,); gates in the order i, f, g, o."""
+        lstm = self.lstm
+        return cast(tuple[Tensor, Tensor, Tensor], (lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0))
 
     def _inputs(self, z: Tensor, act: Tensor, prev_rew: Tensor | None) -> Tensor:
         parts = [z, act]
@@ -115,9 +104,9 @@ class Memory(nn.Module):
 
     def step(self, z: Tensor, act: Tensor, state: MemoryState, prev_rew: Tensor | None = None) -> MemoryState:
         """One step of the same recurrence: z (b, z), act (b, a) -> the next state."""
-        lstm = self.lstm
-        gates = functional.linear(self._inputs(z, act, prev_rew), lstm.weight_ih_l0, lstm.bias_ih_l0)
-        gates = torch.addmm(gates, state.h, lstm.weight_hh_l0.T)
+        weight_input, weight_state, bias = self._weights
+        gates = functional.linear(self._inputs(z, act, prev_rew), weight_input, bias)
+        gates = torch.addmm(gates, state.h, weight_state.T)
         i, f, g, o = gates.chunk(4, -1)
         c = torch.sigmoid(f) * state.c + torch.sigmoid(i) * torch.tanh(g)
         return MemoryState(torch.sigmoid(o) * torch.tanh(c), c)
@@ -133,7 +122,7 @@ class Memory(nn.Module):
             reward = reward * self.config.reward_scale
         return Prediction(z, reward, scalars.pop(0) if self.config.end_head else None)
 
-    def loss(self, batch: Sequences) -> LossAndMetrics:
+    def loss(self, batch: SequenceBatch) -> LossAndMetrics:
         """Negative log likelihood, mean over z and over the steps of the mask, plus the losses of reward and end."""
         config = self.config
         hidden, _ = self(batch.z[:, :-1], batch.act, batch.prev_rew)

@@ -31,7 +31,7 @@ class VaeConfig:
     reconstruction_weight: float = 1.0
     """Factor of the reconstruction error (seed: 10000)."""
     kl_tolerance: float = 0.5
-    """KL below this many nats per latent dimension costs nothing more: max(KL, tolerance x z) (paper); 0 turns it off."""
+    """Nats per latent dimension that the KL is not pushed below: max(KL, tolerance x z) (paper); 0 turns it off."""
 
 
 class Vae(nn.Module):
@@ -44,7 +44,7 @@ class Vae(nn.Module):
         self.mu = nn.Linear(self.encoder.num_features, config.z_size)
         self.logvar = nn.Linear(self.encoder.num_features, config.z_size)
         self.decoder = Decoder(config.z_size, config.decoder_features, config.decoder_channels)
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (torch's stubs lack it)
 
     def encode(self, frames: Tensor) -> DiagonalGaussian:
         """uint8 frames (b, h, w, c) -> q(z | frame), mu and logvar (b, z) in float32."""

@@ -57,7 +57,7 @@ def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
         for i in range(first, num, EPISODES_PER_TASK)
     ]
     with Progress("collect", num, "episodes", start=first, quiet=quiet) as bar:
-        for task, entries in zip(tasks, workers.map(run_collect_task, tasks), strict=True):
+        for entries in workers.map(run_collect_task, tasks):
             for entry in entries:
                 store.append(entry)
             bar.update(len(store), decisions=store.num_decisions)

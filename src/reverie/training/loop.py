@@ -1,4 +1,4 @@
-"""One loop that fits any model whose `loss(batch)` gives a loss and metrics, and that can be killed at any time.
+"""One loop that fits any model whose loss of a batch comes with metrics, and that can be killed at any time.
 
 The batch of a step is a pure function of the step, so that continuing from a checkpoint is the same as never having
 stopped, bit for bit.
@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -23,14 +23,6 @@ Batch = TypeVar("Batch")
 
 CHECKPOINT_SECONDS = 20.0
 LOG_EVERY = 20
-
-
-class Learner(Protocol[Batch]):
-    """What the loop needs to know of a model."""
-
-    def loss(self, batch: Batch) -> LossAndMetrics:
-        """A scalar loss and scalars to log."""
-        ...
 
 
 class Fit(Generic[Batch]):

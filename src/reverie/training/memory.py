@@ -2,7 +2,7 @@
 
 import torch
 
-from reverie.data.batches import SequenceBatch, SequenceSampler
+from reverie.data.batches import SequenceSampler
 from reverie.data.latents import LatentStore
 from reverie.metrics import Metrics, Progress
 from reverie.models.files import save_memory
@@ -11,6 +11,7 @@ from reverie.run_folder import RunFolder, StageClock
 from reverie.seeding import torch_seeded
 from reverie.training.loop import Fit
 from reverie.training.vision import num_train_episodes
+from reverie.types import SequenceBatch
 
 HELD_OUT_BATCHES = 4
 

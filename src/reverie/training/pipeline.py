@@ -56,7 +56,7 @@ def run_stages(run: RunFolder, names: tuple[str, ...] = STAGES, *, again: bool =
 
 
 def _run(name: str, run: RunFolder, workers: Workers, metrics: Metrics, quiet: bool) -> None:
-    stages: dict[str, Callable[[], None]] = {
+    stages: dict[str, Callable[[], object]] = {
         "collect": lambda: collect(run, workers, quiet=quiet),
         "vision": lambda: train_vision(run, metrics, quiet=quiet),
         "encode": lambda: encode(run, quiet=quiet),
@@ -69,7 +69,7 @@ def _run(name: str, run: RunFolder, workers: Workers, metrics: Metrics, quiet: b
 
 
 def evaluate_stage(run: RunFolder, workers: Workers, *, quiet: bool) -> Evaluation:
-    """Scores the run's agent on the recipe's test tracks, drawn by Gymnasium itself, and keeps the result in the run."""
+    """Scores the agent on the recipe's test tracks, drawn by Gymnasium itself, and keeps the result in the run."""
     clock, budget = StageClock(run, "evaluate"), run.config.evaluate
     evaluation = evaluate_run(run, workers, num_tracks=budget.tracks, first_seed=budget.first_seed, quiet=quiet)
     write_json(run.evaluation, asdict(evaluation))
@@ -98,7 +98,7 @@ def evaluate_run(
         params=np.repeat(params[None], num_tracks, axis=0),
         seeds=tuple(seeds),
     )
-    return evaluate(task, workers, str(run.name), quiet=quiet)
+    return evaluate(task, workers, run.name, quiet=quiet)
 
 
 def pictures_stage(run: RunFolder) -> None:

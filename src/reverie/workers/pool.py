@@ -1,6 +1,7 @@
 """Where episodes are run: in this process or in several. The contract is that of `concurrent.futures`, in order.
 
-A worker that dies is replaced and its tasks are run again; tasks are pure functions, so nothing is lost or counted twice.
+A worker that dies is replaced and its tasks are run again: tasks are pure functions, so nothing is lost or counted
+twice.
 """
 
 import multiprocessing

@@ -20,17 +20,16 @@ class CarRacingBatch:
         self._repeat, self._max_frames = config.action_repeat, config.max_frames
         self._scenes = Scenes.empty(num_envs)
         self._envs = [FastCarRacing(scenes=self._scenes, row=row) for row in range(num_envs)]
-        self._frames = np.zeros(num_envs, np.int64)
-        self._live = np.zeros(num_envs, bool)
+        self._frames = [0] * num_envs
+        self._live = [False] * num_envs
 
     def reset(self, rows: ArrayLike, seeds: ArrayLike) -> NDArray[np.uint8]:
         """Start an episode in each of `rows`; returns obs (n, 64, 64, 3)."""
         rows, seeds = np.atleast_1d(rows), np.atleast_1d(seeds)
-        assert rows.shape == seeds.shape and rows.ndim == 1, (rows.shape, seeds.shape)
+        assert rows.shape == seeds.shape == (len(rows),), (rows.shape, seeds.shape)
         for row, seed in zip(rows.tolist(), seeds.tolist(), strict=True):
             self._envs[row].reset_undrawn(seed)
-        self._frames[rows] = 0
-        self._live[rows] = True
+            self._frames[row], self._live[row] = 0, True
         return self._draw(rows)
 
     def step(self, rows: ArrayLike, act: NDArray[np.float32]) -> Transition:
@@ -38,24 +37,27 @@ class CarRacingBatch:
         rows = np.atleast_1d(rows)
         n = len(rows)
         assert act.shape == (n, 3), (act.shape, n)
-        act = np.asarray(act, np.float32)
-        rew, end, trunc = np.zeros(n), np.zeros(n, bool), np.zeros(n, bool)
-        frames = np.zeros(n, np.int64)
+        actions = np.asarray(act, np.float32).tolist()  # float32 numbers, exactly, as Python's floats
+        rew, end, frames = [0.0] * n, [False] * n, [0] * n
         for k, row in enumerate(rows.tolist()):
             if not self._live[row]:
                 raise RuntimeError(f"row {row} has ended or was never started: reset it before stepping")
-            env = self._envs[row]
-            for _ in range(min(self._repeat, self._max_frames - int(self._frames[row]))):
-                frame_rew, end[k] = env.advance(act[k])
+            env, action = self._envs[row], actions[k]
+            while frames[k] < self._repeat and self._frames[row] < self._max_frames and not end[k]:
+                frame_rew, end[k] = env.advance(action)
                 rew[k] += frame_rew
                 frames[k] += 1
-                if end[k]:
-                    break
+                self._frames[row] += 1
+            self._live[row] = not end[k] and self._frames[row] < self._max_frames
             env.read_scene()
-        self._frames[rows] += frames
-        trunc[:] = self._frames[rows] >= self._max_frames
-        self._live[rows] = ~(end | trunc)
-        return Transition(self._draw(rows), rew, end, trunc, frames)
+        trunc = [self._frames[row] >= self._max_frames for row in rows.tolist()]
+        return Transition(
+            obs=self._draw(rows),
+            rew=np.array(rew, np.float64),
+            end=np.array(end, bool),
+            trunc=np.array(trunc, bool),
+            frames=np.array(frames, np.int64),
+        )
 
     def close(self) -> None:
         """Nothing is held beyond memory."""
@@ -65,5 +67,5 @@ class CarRacingBatch:
     def _draw(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         out = np.empty((len(rows), 64, 64, 3), np.uint8)
         s = self._scenes
-        render_64(rows.astype(np.int64), s.edges, s.colors, s.kerbs, s.num_tiles, s.ground, s.states, out)
+        render_64(rows.astype(np.int64), s.edges, s.colors, s.kerbs, s.num_tiles, s.palette, s.states, out)
         return out

@@ -5,9 +5,18 @@ from typing import Any
 import numpy as np
 from gymnasium.envs.box2d import car_racing as gym_car
 
-from reverie.envs.car_racing.glyphs import score_glyphs
+from reverie.envs.car_racing.glyphs import score_picture
 from reverie.envs.car_racing.raster import render_96
 from reverie.envs.car_racing.scene import Scenes
+
+
+class _Action(tuple):
+    """Numbers of an action that pass for the array Gymnasium asks for: Python's floats are cheaper and as exact."""
+
+    __slots__ = ()
+
+    def astype(self, _: Any) -> "_Action":
+        return self
 
 
 class FastCarRacing(gym_car.CarRacing):
@@ -53,8 +62,9 @@ class FastCarRacing(gym_car.CarRacing):
         self._blank = np.zeros((gym_car.STATE_H, gym_car.STATE_W, 3), np.uint8)
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict]:
-        """Gymnasium's reset."""
-        return super().reset(seed=seed, options=options)
+        """Start an episode, as Gymnasium's CarRacing does."""
+        obs: Any = super().reset(seed=seed, options=options)[0]
+        return obs, {}
 
     def reset_undrawn(self, seed: int) -> None:
         """Reset, and read the scene without drawing it."""
@@ -66,10 +76,11 @@ class FastCarRacing(gym_car.CarRacing):
         self._scenes.load_state(self._row, self)
 
     def advance(self, action: Any) -> tuple[float, bool]:
-        """One frame without drawing: (reward, terminated)."""
+        """One frame without drawing: (reward, terminated). `action` as for `step`."""
         self._drawing = False
         try:
-            _, reward, terminated, _, _ = super().step(action)
+            numbers: Any = _Action(map(float, action)) if self.continuous else action
+            _, reward, terminated, _, _ = super().step(numbers)
         finally:
             self._drawing = True
         return float(reward), terminated
@@ -90,4 +101,5 @@ class FastCarRacing(gym_car.CarRacing):
         if not self._drawing:
             return self._blank
         self._scenes.load_state(self._row, self)
-        return render_96(*self._scenes.row(self._row), score_glyphs())
+        edges, colors, kerbs, palette, state = self._scenes.row(self._row)
+        return render_96(edges, colors, kerbs, palette, state, score_picture(f"{self.reward:04.0f}"))

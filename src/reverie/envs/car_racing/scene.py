@@ -20,8 +20,7 @@ SPEED = 20  # of the hull
 OMEGA = 21  # four wheel speeds, rad/s
 STEER = 25  # front left joint angle, rad
 GYRO = 26  # hull's angular velocity, rad/s
-SCORE = 27  # the reward shown
-STATE_SIZE = 28
+STATE_SIZE = 27
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Scenes:
     """(e, T) side of the tile's kerb: -1 left, 1 right, 0 none."""
     num_tiles: NDArray[np.int64]
     """(e,)"""
-    ground: NDArray[np.float64]
+    palette: NDArray[np.float64]
     """(e, 2, 3) colours of the field and of its grass patches."""
     states: NDArray[np.float64]
     """(e, S) camera, car and indicators, as laid out above."""
@@ -49,7 +48,7 @@ class Scenes:
             colors=np.zeros((num, MAX_TILES, 3)),
             kerbs=np.zeros((num, MAX_TILES), np.int8),
             num_tiles=np.zeros(num, np.int64),
-            ground=np.zeros((num, 2, 3)),
+            palette=np.zeros((num, 2, 3)),
             states=np.zeros((num, STATE_SIZE)),
         )
 
@@ -71,8 +70,8 @@ class Scenes:
             env.road_poly[k] = (corners, colors[tile])
         assert tile == n - 1, (tile, n)
         self.num_tiles[row] = n
-        self.ground[row, 0] = env.bg_color
-        self.ground[row, 1] = env.grass_color
+        self.palette[row, 0] = env.bg_color
+        self.palette[row, 1] = env.grass_color
 
     def load_state(self, row: int, env: Any) -> None:
         """Read camera, car and indicators of `env` as they are now."""
@@ -91,7 +90,7 @@ class Scenes:
             x2, y2, w2.angle, w2.phase, x3, y3, w3.angle, w3.phase,
             (vx * vx + vy * vy) ** 0.5,
             w0.omega, w1.omega, w2.omega, w3.omega,
-            w0.joint.angle, hull.angularVelocity, env.reward,
+            w0.joint.angle, hull.angularVelocity,
         )
         # fmt: on
 
@@ -102,6 +101,6 @@ class Scenes:
             self.edges[row, :n],
             self.colors[row, :n],
             self.kerbs[row, :n],
-            self.ground[row],
+            self.palette[row],
             self.states[row],
         )

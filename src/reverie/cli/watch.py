@@ -1,0 +1,74 @@
+"""`reverie watch`: see an agent drive."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from reverie.cli.arguments import parse, print_json
+from reverie.errors import UserError
+
+if TYPE_CHECKING:
+    from reverie.run_folder import RunFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchArguments:
+    """Which agent, on which track, and where to show it."""
+
+    run: Annotated[str, tyro.conf.Positional]
+    """Folder of a run, or `pretrained`."""
+    track: int = 0
+    """The track: Gymnasium's reset(seed=track); seeds below 500000 are test tracks."""
+    output: Path | None = None
+    """Where to write the video, an .mp4. Default: RUN/videos/track_SEED.mp4."""
+    window: bool = False
+    """Open Gymnasium's window instead of writing a video."""
+    quiet: bool = False
+    """Show no progress."""
+    json: bool = False
+    """Print the result as one JSON object."""
+
+
+def main(verb: str, arguments: Sequence[str]) -> None:
+    """Drives one track, into a video or a window, and says what came of it."""
+    description = "See an agent drive one track: a video beside what V sees and what M expects, or a window."
+    args = parse(WatchArguments, arguments, verb, description)
+    if args.window and args.output:
+        raise UserError("--window writes no video: leave out --output, or --window", usage=True)
+    if args.output and args.output.suffix != ".mp4":
+        raise UserError(f"--output {args.output}: give a name that ends in .mp4", usage=True)
+    if args.track < 0:
+        raise UserError(f"--track {args.track}: give a seed from 0 upward", usage=True)
+    from reverie.agent import Agent
+    from reverie.evaluation.video import record, show_window
+    from reverie.models.files import load_controller, load_memory, load_vision
+    from reverie.run_folder import RunFolder
+    from reverie.training.pipeline import AGENT_STAGES
+
+    run = RunFolder.open(args.run)
+    for stage in AGENT_STAGES:
+        run.require(stage)
+        run.verify(stage)
+    config = run.config.env
+    controller, params = load_controller(run.controller)
+    agent = Agent(load_vision(run.vision), load_memory(run.memory), controller, run.config.agent)
+    path = None
+    if args.window:
+        drive = show_window(agent, params, config, args.track, quiet=args.quiet)
+    else:
+        path = args.output or _default_output(run, args.track)
+        title = f"{run.config.name} on track {args.track}"
+        drive = record(path, agent, params, config, args.track, title=title, quiet=args.quiet)
+    if args.json:
+        print_json({"run": run.name, "video": str(path) if path else None, **asdict(drive)})
+    else:
+        where = f"; video: {path}" if path else ""
+        ended = "ended by the environment" if drive.terminated else "to the time limit"
+        print(f"{run.name}: track {args.track}, return {drive.ret:.1f}, {drive.frames} frames, {ended}{where}")
+
+
+def _default_output(run: "RunFolder", track: int) -> Path:
+    return Path(f"pretrained_track_{track}.mp4") if run.is_packaged else run.videos / f"track_{track}.mp4"

@@ -1,0 +1,1 @@
+"""M as a world of its own: what it expects when it no longer sees."""

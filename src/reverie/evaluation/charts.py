@@ -1,0 +1,148 @@
+"""Charts of learning and of scores, with matplotlib's own canvas: no window, no global state.
+
+Shapes: g generations, n tracks.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reverie.checkpoint import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Log = Mapping[str, np.ndarray]
+"""Columns (g,) of a log of evolution, by name; NaN where there is no value."""
+
+OURS, PAPER, GRID = "#c2410c", "#1d4e89", "#d9dde3"
+PAPER_SCORE, PAPER_SPREAD = 906.0, 21.0
+"""World Models, section 3.4, full world model: mean and standard deviation over 100 random tracks."""
+PAPER_EPISODES = 64 * 16
+"""Episodes of a generation in the paper: candidates x tracks (appendix A.4)."""
+
+
+def read_log(text: str) -> dict[str, np.ndarray]:
+    """Columns of a CSV with a header, as floats; an empty field is NaN."""
+    rows = list(csv.DictReader(text.splitlines()))
+    return {key: np.array([float(row[key] or "nan") for row in rows]) for key in (rows[0] if rows else {})}
+
+
+def paper_log() -> dict[str, np.ndarray]:
+    """The paper's published log, with `frames` (cumulated) and `eval_mean_return` added."""
+    folder = resources.files("reverie.reference")
+    log = read_log((folder / "ha2018_carracing_log.csv").read_text())
+    evaluations = read_log((folder / "ha2018_carracing_eval.csv").read_text())
+    scores = dict(zip(evaluations["generation"], evaluations["eval_mean_return"], strict=True))
+    log["frames"] = np.cumsum(PAPER_EPISODES * log["mean_steps"])
+    log["eval_mean_return"] = np.array([scores.get(generation, np.nan) for generation in log["generation"]])
+    return log
+
+
+def learning_curve(path: Path, log: Log, *, title: str) -> None:
+    """A run's log.csv over the paper's published log: return against wall time, and against simulator frames."""
+    ours, paper = {**log, "frames": np.cumsum(log["frames"])}, paper_log()
+    figure = _figure(12.5, 5.2)
+    left, right = figure.subplots(1, 2, sharey=True)
+    for axes, key, label in (
+        (left, "hours", "wall time of the controller's training [hours]"),
+        (right, "frames", "simulator frames of the controller's training"),
+    ):
+        axes.axhspan(PAPER_SCORE - PAPER_SPREAD, PAPER_SCORE + PAPER_SPREAD, color=PAPER, alpha=0.15, linewidth=0)
+        _curves(axes, paper, key, PAPER)
+        _curves(axes, ours, key, OURS)
+        axes.set_xscale("log")
+        axes.set_xlabel(label)
+        _plain(axes)
+    left.set_ylabel("return (mean over tracks)")
+    left.set_ylim(-120, 980)
+    left.annotate(
+        f"paper's final score {PAPER_SCORE:.0f} ± {PAPER_SPREAD:.0f}",
+        (0.02, PAPER_SCORE),
+        xycoords=("axes fraction", "data"),
+        va="center",
+        color=PAPER,
+        fontsize=9,
+    )
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13)
+    _legend(figure)
+    _save(figure, path)
+
+
+def _curves(axes: "Axes", log: Log, key: str, color: str) -> None:
+    """Best candidate, mean of the population, and the score of the center where it was measured."""
+    x, score = log[key], log["eval_mean_return"]
+    measured = ~np.isnan(score)
+    axes.plot(x, log["max_return"], color=color, linewidth=0.9, alpha=0.45)
+    axes.plot(x, log["mean_return"], color=color, linewidth=1.6)
+    axes.plot(
+        x[measured], score[measured], color=color, linestyle="", marker="o", markersize=3.5, markeredgecolor="white"
+    )
+
+
+def _legend(figure: "Figure") -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=OURS, linewidth=4, label="this run"),
+        Line2D([], [], color=PAPER, linewidth=4, label="Ha & Schmidhuber 2018, published log"),
+        Line2D([], [], color="#444", linewidth=1.6, label="mean of the population"),
+        Line2D([], [], color="#444", linewidth=0.9, alpha=0.6, label="best candidate"),
+        Line2D(
+            [],
+            [],
+            color="#444",
+            linestyle="",
+            marker="o",
+            markersize=5,
+            label="center of the search, on tracks of its own",
+        ),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False, fontsize=9)
+
+
+def evaluation_histogram(
+    path: Path, returns: Sequence[float], *, ci95: tuple[float, float] | None, title: str, bins: int = 30
+) -> None:
+    """How the returns (n,) are spread over the test tracks, with their mean and its 95% interval."""
+    from matplotlib.ticker import MaxNLocator
+
+    values = np.asarray(returns, float)
+    figure = _figure(8.0, 4.4)
+    axes = figure.subplots()
+    low, high = min(0.0, np.floor(values.min() / 50) * 50), max(950.0, values.max())
+    axes.hist(values, bins=np.linspace(low, high, bins + 1).tolist(), color=OURS, alpha=0.75)
+    if ci95:
+        axes.axvspan(*ci95, color=OURS, alpha=0.2, linewidth=0, label=f"95% interval {ci95[0]:.0f} to {ci95[1]:.0f}")
+    axes.axvline(values.mean(), color="#7c2d12", linewidth=2, label=f"mean {values.mean():.1f}")
+    axes.axvline(PAPER_SCORE, color=PAPER, linewidth=1.5, linestyle="--", label=f"paper {PAPER_SCORE:.0f}")
+    axes.set_xlabel("return of a track")
+    axes.set_ylabel(f"test tracks (of {len(values)})")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_title(title, loc="left", fontsize=12)
+    figure.legend(frameon=False, loc="outside lower center", ncols=3, fontsize=9)
+    _plain(axes)
+    _save(figure, path)
+
+
+def _figure(width: float, height: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    return Figure((width, height), dpi=110, layout="constrained")
+
+
+def _plain(axes: "Axes") -> None:
+    axes.grid(color=GRID, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    """A PNG without the date and the name of the program, so that the same chart gives the same bytes."""
+    with write_atomically(path) as file:
+        figure.savefig(file, format="png", metadata={"Software": None})

@@ -1,0 +1,171 @@
+"""An agent on one track, frame by frame: what the simulator shows, V sees and M expects, as an mp4 or a window.
+
+Shapes: h w height and width of a picture in pixels; frames are (64, 64, 3) uint8.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+import torch
+
+from reverie.agent import Agent
+from reverie.checkpoint import write_atomically
+from reverie.envs.config import EnvConfig
+from reverie.envs.pixels import to_64
+from reverie.envs.registry import make_env
+from reverie.errors import UserError
+from reverie.evaluation.dashboard import Dashboard, Minds
+from reverie.metrics import Progress
+
+if TYPE_CHECKING:
+    from av import VideoStream
+
+FPS = 50
+"""CarRacing simulates 50 frames a second, so that the video runs at the speed of the world."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drive:
+    """What `reverie watch` prints."""
+
+    track: int
+    """Seed of Gymnasium's reset."""
+    ret: float
+    """Sum of rewards."""
+    frames: int
+    decisions: int
+    terminated: bool
+    """Ended by the environment (lap finished, or off the field), not by the time limit."""
+
+
+class Moment(NamedTuple):
+    """One simulator frame, after it was stepped."""
+
+    picture: Any
+    """What Gymnasium shows: (h, w, 3) uint8, or None in a window, where it shows itself."""
+    minds: Minds
+    """What the agent sees and expects at the decision that this frame belongs to."""
+    act: np.ndarray
+    drive: Drive
+    """The drive so far."""
+
+
+def moments(env: Any, agent: Agent, params: np.ndarray, track: int, action_repeat: int) -> Iterator[Moment]:
+    """Drives a track to its end, and stops at every simulator frame. `params` (p,) are those of C.
+
+    The agent decides every `action_repeat` frames and sees exactly what it sees in a vector environment that
+    Gymnasium draws, as a batch of one.
+    """
+    row = torch.from_numpy(np.asarray(params, np.float32))[None].to(agent.device)
+    obs, _ = env.reset(seed=track)
+    state, rew = agent.initial_state(1), 0.0
+    drive = Drive(track=track, ret=0.0, frames=0, decisions=0, terminated=False)
+    while True:
+        frame = to_64(obs)
+        act, state = agent.act(frame[None], np.array([rew]), row, state)
+        minds, rew = _minds(agent, frame, state.h), 0.0
+        drive = replace(drive, decisions=drive.decisions + 1)
+        for _ in range(action_repeat):
+            obs, frame_rew, end, trunc, _ = env.step(act[0])
+            rew += float(frame_rew)
+            drive = replace(drive, ret=drive.ret + float(frame_rew), frames=drive.frames + 1, terminated=bool(end))
+            yield Moment(env.render() if env.render_mode == "rgb_array" else None, minds, act[0], drive)
+            if end or trunc:
+                return
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """A batch of one is faster without helpers, and where others use the cores much faster."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@torch.inference_mode()
+def _minds(agent: Agent, frame: np.ndarray, h: torch.Tensor) -> Minds:
+    """`h` (1, h) is M's state after the decision, from which it expects the next frame."""
+    z = agent.encode(torch.from_numpy(frame[None]).to(agent.device))
+    expected = agent.memory.predict(h).z.mean()
+    seen, foreseen = agent.vision.decode(torch.cat([z, expected])).cpu().numpy()
+    return Minds(frame, seen, foreseen)
+
+
+def record(
+    path: Path, agent: Agent, params: np.ndarray, config: EnvConfig, track: int, *, title: str, quiet: bool = False
+) -> Drive:
+    """Writes the drive as an mp4, atomically: a part of a video is never left behind."""
+    import av
+
+    env = make_env(replace(config, renderer="gymnasium"), render_mode="rgb_array")
+    dashboard, stream, drive = Dashboard(title, config.max_frames), None, None
+    try:
+        with (
+            _one_thread(),
+            write_atomically(path) as file,
+            av.open(file, "w", format="mp4") as container,
+            Progress("watch", config.max_frames, "frames", quiet=quiet) as bar,
+        ):
+            for moment in moments(env, agent, params, track, config.action_repeat):
+                drive = moment.drive
+                picture = dashboard.draw(moment.picture, moment.minds, moment.act, drive.ret, drive.frames)
+                stream = stream or _open_stream(container, *picture.shape[:2])
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+                bar.update(drive.frames, score=f"{drive.ret:.0f}")
+            assert stream is not None
+            container.mux(stream.encode(None))
+    finally:
+        env.close()
+    assert drive is not None
+    return drive
+
+
+def _open_stream(container: Any, height: int, width: int) -> "VideoStream":
+    """h264 where this build of the library has it, for it is smaller and browsers play it; else MPEG-4."""
+    import av
+
+    codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+    stream = cast("VideoStream", container.add_stream(codec, rate=Fraction(FPS)))
+    stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
+    if codec == "libx264":
+        stream.options = {"crf": "20", "preset": "veryfast"}
+    else:
+        stream.bit_rate = 4_000_000
+    return stream
+
+
+def show_window(agent: Agent, params: np.ndarray, config: EnvConfig, track: int, *, quiet: bool = False) -> Drive:
+    """Gymnasium's own window, until the drive ends or the window is closed. UserError where there is no screen."""
+    import os
+    import sys
+
+    import pygame
+
+    no_screen = "there is no screen to open a window on: leave out --window, and a video is written instead"
+    if sys.platform == "linux" and not any(
+        os.environ.get(k) for k in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+    ):
+        raise UserError(no_screen)
+    env = make_env(replace(config, renderer="gymnasium"), render_mode="human")
+    drive = None
+    try:
+        with _one_thread(), Progress("watch", config.max_frames, "frames", quiet=quiet) as bar:
+            for moment in moments(env, agent, params, track, config.action_repeat):
+                drive = moment.drive
+                bar.update(drive.frames, score=f"{drive.ret:.0f}")
+                if pygame.event.peek(pygame.QUIT):
+                    break
+    except pygame.error as error:
+        raise UserError(f"{no_screen} ({error})") from error
+    finally:
+        env.close()
+    assert drive is not None
+    return drive

@@ -1,0 +1,86 @@
+"""What came of a run, in numbers for programs and in a table for people."""
+
+from typing import Any
+
+from reverie.checkpoint import read_json
+from reverie.run_folder import STAGES, RunFolder
+
+_FACTS_APART = ("status", "seconds", "files")
+
+
+def summarise(run: RunFolder) -> dict[str, Any]:
+    """Score, cost and state of a run; JSON can hold it. Minutes are wall time, frames are simulator steps."""
+    stages = {name: run.manifest["stages"].get(name, {"status": "new", "seconds": 0.0}) for name in STAGES}
+    return {
+        "run": run.name,
+        "recipe": run.config.name,
+        "seed": run.config.seed,
+        "complete": all(stage["status"] == "done" for stage in stages.values()),
+        "minutes": round(sum(stage["seconds"] for stage in stages.values()) / 60, 3),
+        "frames": sum(int(stages[name].get("frames", 0)) for name in ("collect", "controller")),
+        "evaluation": read_json(run.evaluation) if stages["evaluate"]["status"] == "done" else None,
+        "stages": {
+            name: {
+                "status": stage["status"],
+                "seconds": stage["seconds"],
+                "facts": {key: value for key, value in stage.items() if key not in _FACTS_APART},
+            }
+            for name, stage in stages.items()
+        },
+        "pictures": [str(path) for path in sorted(run.pictures.glob("*.png"))],
+    }
+
+
+def score_text(evaluation: dict[str, Any] | None) -> str:
+    """The score with its interval and what it was measured on."""
+    if evaluation is None:
+        return "not evaluated yet"
+    interval = "95% interval [{:.0f}, {:.0f}]".format(*evaluation["ci95"]) if evaluation["ci95"] else "no interval"
+    tracks = f"{evaluation['num_tracks']} unseen tracks" if evaluation["num_tracks"] != 1 else "a single unseen track"
+    return f"{evaluation['mean']:.1f}, {interval}, {tracks} of {evaluation['env_id']}"
+
+
+def show(run: RunFolder) -> None:
+    """Prints the summary on standard output."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    found = summarise(run)
+    console = Console(highlight=False, soft_wrap=True)
+    state = "complete" if found["complete"] else "not complete"
+    console.print(f"[bold]{escape(found['run'])}[/bold]  recipe {escape(found['recipe'])}, {state}")
+    console.print(f"score     [bold]{score_text(found['evaluation'])}[/bold]")
+    console.print(f"cost      {found['minutes']:.1f} minutes, {found['frames']:,} simulator frames")
+    if found["pictures"]:
+        console.print(f"pictures  {escape(str(run.pictures))}")
+    table = Table("stage", "status", "time", "what it says", box=None, pad_edge=False, header_style="dim")
+    for name, stage in found["stages"].items():
+        table.add_row(name, stage["status"], duration(stage["seconds"]), escape(_facts_text(stage["facts"])))
+    console.print()
+    Console(highlight=False).print(table)
+    console.print()
+    resume = not found["complete"] and not run.is_packaged
+    console.print(f"next: reverie {'train --run' if resume else 'watch'} {escape(found['run'])}")
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 20 s`, `2 h 05 min`; nothing for 0."""
+    if not seconds:
+        return ""
+    if round(seconds) < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def _facts_text(facts: dict[str, Any]) -> str:
+    return ", ".join(f"{key.replace('_', ' ')} {_value(value)}" for key, value in facts.items() if _is_short(value))
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and len(value) < 40)
+
+
+def _value(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)

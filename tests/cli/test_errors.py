@@ -1,0 +1,87 @@
+"""What goes wrong gets one line, an exit code that is not 0, and loses nothing."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from reverie.cli.main import VERBS
+from tests.cli.conftest import reverie
+
+pytestmark = pytest.mark.xdist_group("cli")
+
+
+def one_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    assert len(lines) == 1, text
+    assert "Traceback" not in text
+    return lines[0]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_defaults(verb: str) -> None:
+    done = reverie(verb, "--help")
+    assert done.returncode == 0, done.stderr
+    assert f"usage: reverie {verb}" in done.stdout
+    assert "default" in done.stdout.lower()
+
+
+def test_the_command_alone_lists_every_verb() -> None:
+    done = reverie()
+    assert done.returncode == 2
+    assert all(f"  {verb} " in done.stdout for verb in VERBS)
+    assert reverie("--help").returncode == 0
+    assert reverie("--version").stdout.startswith("reverie ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("fly",), 2, "there is no verb 'fly'"),
+        (("train", "quik"), 2, "there is no recipe 'quik' (did you mean quick?)"),
+        (("train", "debug", "--set", "vision.epoch=3"), 2, "unknown key vision.epoch (did you mean epochs?)"),
+        (("train", "debug", "--set", "vision.epochs=x"), 2, "vision.epochs: input should be a valid integer"),
+        (("evaluate", "nowhere"), 1, "there is no run in nowhere"),
+        (("watch", "nowhere"), 1, "there is no run in nowhere"),
+        (("info", "nowhere"), 1, "there is no run in nowhere"),
+        (("vision", "--run", "nowhere/run.txt", "--set", "a=1"), 2, "unknown key a"),
+        (("evaluate", "pretrained", "--first-seed", "600000"), 2, "are not all test tracks"),
+        (("evaluate", "pretrained", "--tracks", "0"), 2, "are not all test tracks"),
+    ],
+)
+def test_wrong_usage_is_one_line(arguments: tuple[str, ...], code: int, message: str, tmp_path: Path) -> None:
+    done = reverie(*arguments, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert message in one_line(done.stderr)
+    assert done.stdout == ""
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_option_is_a_usage_error(tmp_path: Path) -> None:
+    done = reverie("train", "--sped", "3", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--sped" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["vision.safetensors", "memory.safetensors", "controller.safetensors"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
+def test_a_damaged_model_is_named(name: str, damage: str, debug_run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(debug_run, path)
+    data = bytearray((path / name).read_bytes())
+    data[-5] ^= 1
+    (path / name).write_bytes(data if damage == "flip" else data[: len(data) // 2])
+    if damage == "gone":
+        (path / name).unlink()
+    done = reverie("evaluate", path, "--tracks", "1", "--quiet")
+    assert done.returncode == 1
+    assert name in one_line(done.stderr)
+
+
+def test_a_folder_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    done = reverie("train", "debug", "--run", tmp_path)
+    assert done.returncode == 2
+    assert "exists and is not a run of reverie" in one_line(done.stderr)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]

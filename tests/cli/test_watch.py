@@ -1,0 +1,56 @@
+"""`reverie watch`."""
+
+import json
+from pathlib import Path
+
+import av
+import pytest
+
+from reverie.cli.main import main
+from reverie.run_folder import RunFolder
+from reverie.training.pipeline import evaluate_run
+from reverie.workers.pool import make_workers
+
+
+def test_video_of_the_drive_that_evaluate_scores(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]):
+    assert main(["watch", str(tiny_run.path), "--track", "3", "--json", "--quiet"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    path = tiny_run.videos / "track_3.mp4"
+    assert found["video"] == str(path)
+    with av.open(str(path)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == found["frames"] == 24
+    with make_workers(0) as workers:
+        evaluation = evaluate_run(tiny_run, workers, num_tracks=1, first_seed=3, quiet=True)
+    assert found["ret"] == pytest.approx(evaluation.mean, abs=1e-9)
+    assert (found["frames"], found["decisions"]) == (evaluation.frames, evaluation.decisions)
+
+
+def test_says_where_the_video_is(tiny_run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    output = tmp_path / "mine.mp4"
+    assert main(["watch", str(tiny_run.path), "--output", str(output), "--quiet"]) == 0
+    out = capsys.readouterr().out
+    assert str(output) in out
+    assert "24 frames" in out
+    assert output.exists()
+    assert not tiny_run.videos.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (["--window", "--output", "x.mp4"], 2, "leave out --output"),
+        (["--output", "x.gif"], 2, "ends in .mp4"),
+        (["--track", "-1"], 2, "from 0 upward"),
+    ],
+)
+def test_mistakes(tiny_run: RunFolder, options: list[str], code: int, says: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["watch", str(tiny_run.path), *options]) == code
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+
+
+def test_a_run_without_an_agent(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]):
+    tiny_run.forget("controller")
+    assert main(["watch", str(tiny_run.path)]) == 1
+    assert "has not finished its stage controller" in capsys.readouterr().err

@@ -1,0 +1,134 @@
+"""A tiny run with every stage done, made by the real file formats: random V, M and C, made-up episodes and scores."""
+
+import shutil
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from reverie import recipes
+from reverie.checkpoint import write_json
+from reverie.data.episode import Episode
+from reverie.data.latents import LatentWriter
+from reverie.data.store import EpisodeStore, write_episode
+from reverie.envs.registry import action_size
+from reverie.evaluation.protocol import Evaluation
+from reverie.models.controller import Controller
+from reverie.models.files import save_controller, save_memory, save_vision
+from reverie.models.mdn_rnn import Memory
+from reverie.models.vae import Vae
+from reverie.run_folder import RunFolder, StageClock
+from reverie.seeding import torch_seeded
+from reverie.training.controller import Evolution
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # SWIG's types lack __module__: as an error, that warning kills the interpreter
+    import Box2D  # noqa: F401
+
+NUM_EPISODES, NUM_DECISIONS = 10, 12
+
+
+@pytest.fixture
+def tiny_run(tmp_path: Path, _tiny_run: Path) -> RunFolder:
+    """A run of recipe debug with 24 frames of 6 decisions an episode at most; each test has its own copy."""
+    return RunFolder.open(shutil.copytree(_tiny_run, tmp_path / "run"))
+
+
+@pytest.fixture(scope="session")
+def _tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = RunFolder.create(tmp_path_factory.mktemp("tiny") / "run", recipes.load("debug", ["env.max_frames=24"]))
+    _collect(run)
+    controller = _models(run)
+    _encode(run)
+    _evolve(run, controller)
+    _evaluate(run)
+    return run.path
+
+
+def _collect(run: RunFolder) -> None:
+    rng, store = np.random.default_rng(0), EpisodeStore(run.rollouts)
+    for i in range(NUM_EPISODES):
+        obs = np.full((NUM_DECISIONS + 1, 64, 64, 3), (100, 200, 100), np.uint8)
+        for step in range(NUM_DECISIONS + 1):
+            obs[step, :, 4 * step : 4 * step + 9] = 20 * i
+        act = rng.uniform(0, 1, (NUM_DECISIONS, 3)).astype(np.float32)
+        rew = rng.normal(size=NUM_DECISIONS).astype(np.float32)
+        store.append(
+            write_episode(run.rollouts, i, Episode(obs=obs, act=act, rew=rew, end=False, trunc=True), 10**6 + i)
+        )
+    facts = {"episodes": NUM_EPISODES, "frames": 4 * NUM_EPISODES * NUM_DECISIONS}
+    StageClock(run, "collect").done([run.rollouts / "index.jsonl"], facts)
+
+
+def _models(run: RunFolder) -> Controller:
+    config = run.config
+    with torch_seeded(0, "tiny"):
+        vision = Vae(config.vision.model)
+        memory = Memory(config.memory.model, config.vision.model.z_size, action_size(config.env))
+    controller = Controller(config.controller.model, memory.z_size, memory.config.hidden_size)
+    save_vision(run.vision, vision)
+    save_memory(run.memory, memory)
+    params = np.random.default_rng(1).normal(size=controller.num_params)
+    save_controller(run.controller, controller, params)
+    StageClock(run, "vision").done([run.vision], {"held_out_mean_squared_error": 0.0123})
+    StageClock(run, "memory").done([run.memory], {})
+    return controller
+
+
+def _encode(run: RunFolder) -> None:
+    from reverie.models.files import load_vision
+
+    store, vision = EpisodeStore(run.rollouts), load_vision(run.vision).eval()
+    sizes = {"num_observations": store.num_frames, "num_episodes": len(store)}
+    with LatentWriter(run.latents, **sizes, z_size=vision.config.z_size, a_size=3, meta={}) as writer:
+        for i in range(len(store)):
+            with torch.inference_mode():
+                mu, logvar = vision.encode(torch.from_numpy(store[i].obs))
+            writer.append(mu.numpy(), logvar.numpy(), store[i])
+    StageClock(run, "encode").done([run.latents / "meta.json"], {})
+
+
+def _evolve(run: RunFolder, controller: Controller) -> None:
+    evolution = Evolution(run, controller)
+    evolution.history = [
+        {
+            "generation": i + 1,
+            "hours": 0.001 * (i + 1),
+            "mean_return": 10.0 * i,
+            "min_return": 5.0 * i,
+            "max_return": 20.0 * i,
+            "std_return": 3.0,
+            "sigma": 0.1,
+            "mean_steps": 24.0,
+            "frames": 96,
+            "decisions": 24,
+            "seconds": 3.6,
+            "eval_mean_return": 15.0 * i if i % 2 else None,
+        }
+        for i in range(6)
+    ]
+    evolution.save()
+    StageClock(run, "controller").done([run.controller, evolution.path], {"generations": 6, "frames": 576})
+
+
+def _evaluate(run: RunFolder) -> None:
+    evaluation = Evaluation(
+        run="tiny",
+        env_id="CarRacing-v3",
+        renderer="gymnasium",
+        num_tracks=4,
+        first_seed=0,
+        mean=800.0,
+        std=81.65,
+        ci95=(670.0, 930.0),
+        returns=(700.0, 800.0, 800.0, 900.0),
+        num_finished=1,
+        frames=3600,
+        decisions=900,
+        seconds=1.0,
+    )
+    write_json(run.evaluation, asdict(evaluation))
+    StageClock(run, "evaluate").done([run.evaluation], {"mean": evaluation.mean})

@@ -1,0 +1,126 @@
+"""FastCarRacing is Gymnasium's CarRacing in all but the painter."""
+
+import subprocess
+import sys
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.envs.box2d.car_racing import CarRacing
+from gymnasium.utils.env_checker import check_env
+
+from reverie.envs.car_racing.env import FastCarRacing
+
+
+class Undrawn(CarRacing):
+    """Gymnasium's own, without its slow pictures."""
+
+    def _render(self, mode: str) -> Any:  # noqa: ARG002  # Gymnasium's signature
+        return None
+
+
+SEEDS = {"follow_road": 3, "spin": 11, "wander": 12, "leave": 13}
+
+
+def test_rewards_endings_info_and_physics_are_gymnasiums(driver):
+    theirs: Any = Undrawn()
+    ours: Any = FastCarRacing()
+    undrawn: Any = FastCarRacing()
+    end, seed = False, SEEDS[driver.__name__]
+    _, info = theirs.reset(seed=seed)
+    assert ours.reset(seed=seed)[1] == info
+    undrawn.reset_undrawn(seed)
+    assert ours.track == theirs.track
+    for frame in range(700):
+        action = driver(theirs, frame)
+        _, rew, end, trunc, info = theirs.step(action)
+        assert ours.step(action)[1:] == (rew, end, trunc, info), frame
+        assert undrawn.advance(action) == (rew, end), frame
+        for env in (ours, undrawn):
+            assert env.reward == theirs.reward
+            assert tuple(env.car.hull.position) == tuple(theirs.car.hull.position)
+            assert [w.omega for w in env.car.wheels] == [w.omega for w in theirs.car.wheels]
+        if end:
+            break
+    assert end == (driver.__name__ == "leave")
+
+
+def test_a_finished_lap_ends_as_in_gymnasium():
+    theirs, ours = Undrawn(lap_complete_percent=0.1), FastCarRacing(lap_complete_percent=0.1)
+    for env in (theirs, ours):
+        env.reset(seed=3)
+        env.new_lap = True
+    action = np.zeros(3, np.float32)
+    outcome = theirs.step(action)[1:]
+    assert ours.step(action)[1:] == outcome
+    assert outcome[1:] == (True, False, {"lap_finished": True})
+
+
+@pytest.mark.parametrize("options", [None, {"randomize": False}, {"randomize": True}])
+def test_discrete_actions_and_random_colours(options):
+    theirs = Undrawn(continuous=False, domain_randomize=True)
+    ours = FastCarRacing(continuous=False, domain_randomize=True)
+    assert ours.action_space == theirs.action_space
+    for env in (theirs, ours):
+        env.reset(seed=5)
+        env.reset(options=options)
+    np.testing.assert_array_equal(ours.bg_color, theirs.bg_color)
+    for frame in range(150):
+        action = [3, 3, 1, 0, 2, 4][frame % 6]
+        assert ours.step(action)[1:] == theirs.step(action)[1:]
+
+
+def test_same_seed_and_actions_give_the_same_bytes():
+    def run() -> bytes:
+        env: Any = FastCarRacing()
+        frames = [env.reset(seed=4)[0]]
+        rng = np.random.default_rng(0)
+        frames += [env.step(rng.uniform([-1, 0, 0], [1, 1, 1]).astype(np.float32))[0] for _ in range(60)]
+        return np.stack(frames).tobytes()
+
+    assert run() == run()
+
+
+def test_frames_belong_to_the_caller():
+    env = FastCarRacing()
+    first, _ = env.reset(seed=4)
+    copy = first.copy()
+    for _ in range(5):
+        env.step(np.array([0, 1, 0], np.float32))
+    np.testing.assert_array_equal(first, copy)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.*For Box action spaces, we recommend:UserWarning"
+)  # gas and brake are not symmetric
+@pytest.mark.filterwarnings("ignore:.*A Box observation space has:UserWarning")
+def test_gymnasiums_checker_passes():
+    check_env(gymnasium.make("reverie/CarRacing-v3", disable_env_checker=True).unwrapped, skip_render_check=True)
+
+
+def test_rgb_array_is_gymnasiums_picture():
+    theirs: Any = CarRacing(render_mode="rgb_array")
+    ours: Any = FastCarRacing(render_mode="rgb_array")
+    for env in (theirs, ours):
+        env.reset(seed=6)
+        for _ in range(60):
+            env.step(np.array([0.4, 0.5, 0.0], np.float32))
+    np.testing.assert_array_equal(ours.render(), theirs.render())
+
+
+def test_gymnasium_makes_it_in_a_fresh_process():
+    code = (
+        "import gymnasium\n"
+        "env = gymnasium.make('reverie.envs:reverie/CarRacing-v3')\n"
+        "obs, _ = env.reset(seed=0)\n"
+        "print(type(env.unwrapped).__name__, obs.shape, obs.dtype)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "FastCarRacing (96, 96, 3) uint8"
+
+
+def test_importing_the_package_loads_no_environment():
+    code = "import sys, reverie.envs; print({'numba', 'pygame', 'Box2D', 'torch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

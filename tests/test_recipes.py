@@ -1,0 +1,99 @@
+"""Recipes: all of them load, carry the published numbers, and say plainly what is wrong with a bad one."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from reverie import recipes
+from reverie.errors import UserError
+from reverie.training.budget import budget, parameter_counts
+
+
+def test_the_default_comes_first_and_all_are_there() -> None:
+    assert recipes.names()[:5] == ["quick", "standard", "paper", "seed", "debug"]
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_recipe_loads_and_is_called_like_its_file(name: str, tmp_path: Path) -> None:
+    config = recipes.load(name)
+    assert config.name == name
+    recipes.save(config, tmp_path / "saved.toml")
+    assert recipes.load(str(tmp_path / "saved.toml")) == config
+    assert budget(config)["controller_frames"] > 0
+
+
+def test_the_paper_has_the_paper_s_parameter_counts() -> None:
+    assert parameter_counts(recipes.load("paper")) == {"vision": 4_348_547, "memory": 422_368, "controller": 867}
+
+
+def test_the_paper_s_hyperparameters() -> None:
+    config = recipes.load("paper")
+    assert (config.collect.episodes, config.collect.steps, config.collect.policy) == (10_000, 1000, "networks")
+    assert (config.vision.epochs, config.vision.fit.batch_size, config.vision.fit.learning_rate) == (10, 100, 1e-4)
+    assert (config.vision.model.reconstruction, config.vision.model.kl_tolerance) == ("sum", 0.5)
+    memory = config.memory
+    assert (memory.steps, memory.length, memory.fit.batch_size) == (4000, 999, 100)
+    assert (memory.fit.learning_rate, memory.fit.clip) == (1e-3, 1.0)
+    controller = config.controller
+    assert (controller.cma.population, controller.cma.sigma, controller.tracks) == (64, 0.1, 16)
+    assert controller.eval_every == 25
+    assert config.env.action_repeat == 1
+
+
+def test_the_seed_s_hyperparameters() -> None:
+    config = recipes.load("seed")
+    collect = config.collect
+    assert (collect.episodes, collect.steps, collect.hold, collect.push, collect.policy) == (2000, 300, 20, 20, "menu")
+    assert config.vision.model.encoder_channels == (32, 64, 64, 128)
+    assert config.vision.model.decoder_channels == (64, 64, 32)
+    assert (config.vision.model.reconstruction, config.vision.model.reconstruction_weight) == ("mean", 10_000)
+    assert (config.memory.length, config.memory.fit.batch_size, config.memory.fit.clip) == (299, 100, 0)
+    assert (config.memory.model.reward_input, config.memory.model.reward_head) == (True, "sign")
+    controller = config.controller
+    assert (controller.cma.population, controller.cma.sigma, controller.tracks) == (32, 0.1, 4)
+
+
+def test_overrides_reach_every_depth_and_keep_the_rest() -> None:
+    config = recipes.load(
+        "debug", ["vision.model.z_size=5", "seed=3", 'controller.model.inputs="z"', "collect.policy=menu"]
+    )
+    assert (config.vision.model.z_size, config.seed) == (5, 3)
+    assert (config.controller.model.inputs, config.collect.policy) == ("z", "menu")
+    assert config.memory == recipes.load("debug").memory
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("controller.generatons=3", r"unknown key controller.generatons \(did you mean generations\?\)"),
+        ("controler.generations=3", r"unknown key controler \(did you mean controller\?\)"),
+        ("controller.generations=many", r"controller.generations: .*integer.*'many'"),
+        ("collect.policy=best", r"collect.policy: .*'menu', 'walk', 'mixed' or 'networks'.*'best'"),
+        ("collect.episodes=0", r"collect.episodes: .*greater than 0.*0"),
+        ("controller.cma.population=1", r"controller.cma.population"),
+        ("seed=-1", r"seed: "),
+        ("generations", r"write it as section.key=value"),
+        ("workers.x=1", r"workers is a value, not a section"),
+    ],
+)
+def test_a_wrong_setting_gets_one_clear_line(override: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        recipes.load("debug", [override])
+    assert caught.value.usage
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_recipes_and_files(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no recipe 'quik' \(did you mean quick\?\)"):
+        recipes.load("quik")
+    with pytest.raises(UserError, match=r"nowhere.toml does not exist"):
+        recipes.load(str(tmp_path / "nowhere.toml"))
+    (tmp_path / "bad.toml").write_text("seed = = 1")
+    with pytest.raises(UserError, match=r"bad.toml is not valid TOML"):
+        recipes.load(str(tmp_path / "bad.toml"))
+
+
+def test_measured_results_are_no_part_of_the_configuration() -> None:
+    assert "measured" not in asdict(recipes.load("quick"))
+    assert set(recipes.measured("quick")) >= {"mean", "ci95", "tracks", "minutes", "cores"}

@@ -1,0 +1,106 @@
+"""Lockstep against a world whose every return is known."""
+
+import numpy as np
+import pytest
+
+from reverie.envs.vector import Transition
+from reverie.rollout import rollout
+
+
+class Countdown:
+    """Row with seed s ends after s decisions of reward `act`; truncates after 9. The frame shows seed and time."""
+
+    action_size = 1
+
+    def __init__(self, num_envs: int) -> None:
+        self.num_envs = num_envs
+        self.seed, self.time = np.zeros(num_envs, int), np.zeros(num_envs, int)
+        self.stepped: list[list[int]] = []
+
+    def _obs(self, rows) -> np.ndarray:
+        obs = np.zeros((len(rows), 64, 64, 3), np.uint8)
+        obs[:, 0, 0, 0], obs[:, 0, 0, 1] = self.seed[rows], self.time[rows]
+        return obs
+
+    def reset(self, rows, seeds) -> np.ndarray:
+        self.seed[rows], self.time[rows] = seeds, 0
+        return self._obs(rows)
+
+    def step(self, rows, act) -> Transition:
+        self.stepped.append(list(rows))
+        self.time[rows] += 1
+        end, trunc = self.time[rows] >= self.seed[rows], self.time[rows] >= 9
+        return Transition(self._obs(rows), act[:, 0].astype(float), end, trunc, np.full(len(rows), 4))
+
+    def close(self) -> None: ...
+
+
+class Echo:
+    """Acts by what it sees, so that a mix-up of rows shows in the return."""
+
+    def __init__(self, sign_after: int = 99) -> None:
+        self.sign_after = sign_after
+
+    def reset(self, seeds) -> None:
+        self.rows = len(seeds)
+
+    def act(self, obs, prev_rew) -> np.ndarray:
+        assert len(obs) == len(prev_rew) == self.rows
+        time = obs[:, 0, 0, 1].astype(float)
+        value = obs[:, 0, 0, 0].astype(float)
+        assert np.array_equal(prev_rew, np.where((time == 0) | (time > self.sign_after), 0, value))
+        return np.where(time < self.sign_after, value, 0)[:, None].astype(np.float32)
+
+    def keep(self, mask) -> None:
+        assert len(mask) == self.rows
+        self.rows = int(mask.sum())
+
+
+def test_each_row_gets_its_own_return_and_ended_rows_are_not_stepped() -> None:
+    env = Countdown(4)
+    outcomes = rollout(env, Echo(), [3, 1, 2, 20])
+    assert [outcome.ret for outcome in outcomes] == [9, 1, 4, 180]
+    assert [outcome.decisions for outcome in outcomes] == [3, 1, 2, 9]
+    assert [outcome.frames for outcome in outcomes] == [12, 4, 8, 36]
+    assert [outcome.terminated for outcome in outcomes] == [True, True, True, False]
+    assert env.stepped[:4] == [[0, 1, 2, 3], [0, 2, 3], [0, 3], [3]]
+
+
+def test_more_seeds_than_rows_run_in_waves() -> None:
+    assert [outcome.ret for outcome in rollout(Countdown(2), Echo(), [3, 1, 2, 4, 5])] == [9, 1, 4, 16, 25]
+
+
+def test_patience_counts_decisions_since_the_last_reward() -> None:
+    outcomes = rollout(Countdown(2), Echo(sign_after=2), [8, 3], patience=3)
+    assert [outcome.decisions for outcome in outcomes] == [5, 3]
+
+
+def test_limit_on_decisions() -> None:
+    assert [outcome.decisions for outcome in rollout(Countdown(2), Echo(), [8, 3], max_decisions=5)] == [5, 3]
+
+
+def test_the_observer_sees_what_was_acted_on_and_what_came() -> None:
+    seen = []
+
+    def observe(rows, obs, act, step) -> None:
+        seen.append((rows.tolist(), obs[:, 0, 0, 1].tolist(), act[:, 0].tolist(), step.end.tolist()))
+
+    rollout(Countdown(2), Echo(), [2, 3], observer=observe)
+    assert seen == [
+        ([0, 1], [0, 0], [2, 3], [False, False]),
+        ([0, 1], [1, 1], [2, 3], [True, False]),
+        ([1], [2], [3], [True]),
+    ]
+
+
+def test_one_controller_for_each_row_is_checked() -> None:
+    from reverie.agent import Agent, AgentConfig
+    from reverie.models.controller import Controller, ControllerConfig
+    from reverie.models.mdn_rnn import Memory, MemoryConfig
+    from reverie.models.vae import Vae, VaeConfig
+    from reverie.rollout import AgentPolicy
+
+    controller = Controller(ControllerConfig(), 4, 8)
+    agent = Agent(Vae(VaeConfig(z_size=4)), Memory(MemoryConfig(hidden_size=8), 4, 3), controller, AgentConfig())
+    with pytest.raises(AssertionError, match="2 controllers for 3 episodes"):
+        AgentPolicy(agent, np.zeros((2, controller.num_params))).reset([0, 1, 2])
