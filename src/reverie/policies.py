@@ -64,7 +64,7 @@ class WalkPolicy:
     """A smooth random walk: steering and pedal are Ornstein-Uhlenbeck processes, the pedal's around a gas that each
     episode draws, so that cars do move on, at different speeds."""
 
-    def __init__(self, hold: int, push: int, seed: int, *, steer_scale: float = 0.45, gas: float = 0.35) -> None:
+    def __init__(self, hold: int, push: int, seed: int, *, steer_scale: float = 0.2, gas: float = 0.2) -> None:
         self.push, self.seed = push, seed
         self.steer_scale, self.gas = steer_scale, gas
         self.persistence = 1 - 1 / hold

@@ -22,6 +22,8 @@ class CollectArguments(StageArguments):
     """Decisions that the menu holds an action, or over which the walk forgets."""
     push: int | None = None
     """Decisions of full gas at the start of an episode."""
+    patience: int | None = None
+    """Decisions without progress after which an episode ends; 0 for never."""
     seed: int | None = None
     """Seed of the whole run."""
     workers: int | None = None
@@ -33,7 +35,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     args = parse(
         CollectArguments, arguments, verb, "Drive at random and keep what was seen. Continues where it was cut."
     )
-    collect = {key: getattr(args, key) for key in ("policy", "episodes", "steps", "hold", "push")}
+    collect = {key: getattr(args, key) for key in ("policy", "episodes", "steps", "hold", "push", "patience")}
     whole = {key: getattr(args, key) for key in ("seed", "workers")}
     overrides = [f"collect.{key}={value}" for key, value in collect.items() if value is not None]
     overrides += [f"{key}={value}" for key, value in whole.items() if value is not None]

@@ -76,7 +76,9 @@ def run_collect_task(task: CollectTask) -> list[Entry]:
     env = vector_env(task.config.env, EPISODES_PER_TASK)
     recorder = _Recorder()
     policy = _make_policy(task.config, task.first)
-    rollout(env, policy, task.tracks, max_decisions=task.config.collect.steps, observer=recorder)
+    collect = task.config.collect
+    limits = {"max_decisions": collect.steps, "patience": collect.patience or None}
+    rollout(env, policy, task.tracks, **limits, observer=recorder)
     return [
         write_episode(task.folder, task.first + row, recorder.episode(row), seed)
         for row, seed in enumerate(task.tracks)

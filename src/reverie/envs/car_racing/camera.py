@@ -10,7 +10,7 @@ from numba import njit
 from reverie.envs.car_racing.scene import HULL, TIME
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def camera(state):
     """(cos, sin, zoom, x shift, y shift, car's x, car's y); zoom in pixels per unit grows in the first second."""
     px, py, angle, t = state[HULL], state[HULL + 1], -state[HULL + 2], state[TIME]
@@ -20,14 +20,14 @@ def camera(state):
     return c, s, zoom, 500.0 + (x * c - y * s), 200.0 + (x * s + y * c), px, py
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def to_pixel(x, y, view):
     """Middle of the pixel that a point falls into; SDL truncates coordinates towards zero."""
     c, s, zoom, tx, ty, _, _ = view
     return int((x * c - y * s) * zoom + tx) + 0.5, int((x * s + y * c) * zoom + ty) + 0.5
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def fat(nx, ny):
     """How far an edge with unit normal (nx, ny) reaches beyond its polygon, in pixels.
 

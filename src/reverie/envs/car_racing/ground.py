@@ -9,7 +9,7 @@ FIELD = 2000 / 6.0  # half the field's side, world units
 PATCH = FIELD / 20
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _add_square(acc, x0, y0, x1, y1, view, weights):
     """A rectangle along the world's axes; x1 > x0, y1 > y0."""
     c, s = view[0], view[1]
@@ -23,7 +23,7 @@ def _add_square(acc, x0, y0, x1, y1, view, weights):
     add_quad(acc, ax + ux, ay + uy, bx + vx, by + vy, cx - ux, cy - uy, dx - vx, dy - vy, weights)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def add_ground(acc, view):
     """Coverage by the field in channel 0, by grass patches in channel 1."""
     zoom, px, py = view[2], view[5], view[6]

@@ -8,6 +8,9 @@ that crosses itself) the colours are averaged. The car is drawn over the rest (s
 Shapes: T tiles, S state (see `scene`), H x W = 84 x 96 cells of the picture without the panel. Colours 0..255.
 """
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 from numba import njit
 
@@ -19,7 +22,7 @@ from reverie.envs.car_racing.panel import LOSS
 from reverie.envs.car_racing.road import add_road
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _workspace(num_tiles):
     """Scratch of a call: ground (H + 1, 2, W), road (H + 1, 4, W), lines (T, 8), picture and its levels (H, 3, W)."""
     return (
@@ -31,7 +34,7 @@ def _workspace(num_tiles):
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _draw(edges, colors, kerbs, palette, state, work):
     """Draw the picture without panel into the workspace's picture, in float."""
     ground, road, lines, picture, _ = work
@@ -44,7 +47,7 @@ def _draw(edges, colors, kerbs, palette, state, work):
     car.draw(picture, state, view)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _compose(ground, road, palette, picture):
     """Sum the signed areas down the columns and mix the colours: road over grass over field."""
     one = np.float32(1.0)
@@ -71,7 +74,7 @@ def _compose(ground, road, palette, picture):
                 row[c * W + x] = under[x] * below + scale[x] * upper[(c + 1) * W + x]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _round(picture, whole):
     """The whole levels (H, 3, W) that pygame arrives at."""
     zero = np.float32(0.0)
@@ -82,23 +85,7 @@ def _round(picture, whole):
                 whole[y, c, x] = np.int32(v if v > zero else zero)
 
 
-@njit(cache=True, nogil=True)
-def render_96(edges, colors, kerbs, palette, state, score):
-    """The whole observation (96, 96, 3) uint8 of one scene; score (12, 12) is the picture of its score."""
-    work = _workspace(len(edges))
-    _draw(edges, colors, kerbs, palette, state, work)
-    whole = work[4]
-    _round(work[3], whole)
-    out = np.empty((96, 96, 3), np.uint8)
-    for y in range(H):
-        for x in range(W):
-            for c in range(3):
-                out[y, x, c] = whole[y, c, x]
-    panel.draw(out[H:], state, score)
-    return out
-
-
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _shrink(whole, out):
     """whole (H, 3, W) -> out (64, 64, 3) by exact area average, rounded to nearest."""
     mixed = np.empty(3 * W, np.int32)
@@ -119,19 +106,55 @@ def _shrink(whole, out):
                 out[y, 2 * k + 1, c] = _over_63(middle + 2 * right)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _over_63(v):
     """v / 63 to nearest for v up to 63 * 255, by multiplication."""
     return (v + 31) * 66577 >> 22
 
 
-@njit(cache=True, nogil=True)
-def render_64(rows, edges, colors, kerbs, num_tiles, palettes, states, out):
-    """The pictures of the scenes `rows` without panel, shrunk: out (n, 64, 64, 3) uint8."""
-    work = _workspace(edges.shape[1])
-    for k in range(len(rows)):
-        e = rows[k]
-        n = num_tiles[e]
-        _draw(edges[e, :n], colors[e, :n], kerbs[e, :n], palettes[e], states[e], work)
-        _round(work[3], work[4])
-        _shrink(work[4], out[k])
+def _compiled(version: int):
+    """The two entry points. numba keeps their machine code on disk under a key of which `version` is a part.
+
+    By itself numba looks only at the file of the function that is called, and would go on using code compiled from
+    older versions of the modules behind it.
+    """
+
+    @njit(cache=True, nogil=True)
+    def render_96(edges, colors, kerbs, palette, state, score):
+        """The whole observation (96, 96, 3) uint8 of one scene; score (12, 12) is the picture of its score."""
+        _ = version
+        work = _workspace(len(edges))
+        _draw(edges, colors, kerbs, palette, state, work)
+        whole = work[4]
+        _round(work[3], whole)
+        out = np.empty((96, 96, 3), np.uint8)
+        for y in range(H):
+            for x in range(W):
+                for c in range(3):
+                    out[y, x, c] = whole[y, c, x]
+        panel.draw(out[H:], state, score)
+        return out
+
+    @njit(cache=True, nogil=True)
+    def render_64(rows, edges, colors, kerbs, num_tiles, palettes, states, out):
+        """The pictures of the scenes `rows` without panel, shrunk: out (n, 64, 64, 3) uint8."""
+        _ = version
+        work = _workspace(edges.shape[1])
+        for k in range(len(rows)):
+            e = rows[k]
+            n = num_tiles[e]
+            _draw(edges[e, :n], colors[e, :n], kerbs[e, :n], palettes[e], states[e], work)
+            _round(work[3], work[4])
+            _shrink(work[4], out[k])
+
+    return render_96, render_64
+
+
+def _version() -> int:
+    """A number that changes with the text of any module of the rasteriser."""
+    folder = Path(__file__).parent
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py"))))
+    return int.from_bytes(digest.digest()[:7])
+
+
+render_96, render_64 = _compiled(_version())
