@@ -16,6 +16,10 @@ from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory, MemoryState
 from reverie.models.vae import Vae
 
+ROW_MULTIPLE = 8
+"""Batches are filled up to a multiple of this many rows. Matrix kernels treat other sizes differently in the last bit,
+which a drive makes visible: so a track's return would depend on which other tracks run beside it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AgentConfig:
@@ -44,11 +48,15 @@ class Agent:
         self, obs: np.ndarray, prev_rew: np.ndarray, params: Tensor, state: MemoryState
     ) -> tuple[np.ndarray, MemoryState]:
         """Frames uint8 (b, h, w, c) and the rewards (b,) that came with them -> actions float32 (b, a), next state."""
-        z = self.encode(torch.from_numpy(obs).to(self.device))
-        rew = torch.from_numpy(prev_rew).to(self.device, torch.float32)
-        act = self.controller.act(params.expand(len(obs), -1), z, state.h)
-        memory = self.memory.step(z, act, state, rew)
-        return act.cpu().numpy(), memory
+        b = len(obs)
+        rows = torch.arange(-(-b // ROW_MULTIPLE) * ROW_MULTIPLE, device=self.device) % b
+        frames = torch.from_numpy(obs).to(self.device)[rows]
+        rew = torch.from_numpy(prev_rew).to(self.device, torch.float32)[rows]
+        state = state.select(rows)
+        z = self.encode(frames)
+        act = self.controller.act(params.expand(b, -1)[rows], z, state.h)
+        state = self.memory.step(z, act, state, rew)
+        return act[:b].cpu().numpy(), state.first(b)
 
     @torch.inference_mode()
     def encode(self, frames: Tensor) -> Tensor:

@@ -84,12 +84,23 @@ class ControllerStage:
     """Wall time at most, over all sittings; 0 for no limit."""
     tracks: Positive = 4
     """Training tracks that each candidate drives; new ones each generation, the same for all candidates."""
+    double_tracks_every: NotNegative = 0
+    """Generations after which the number of tracks doubles, since good candidates differ by less than few tracks can
+    tell; 0 for never."""
+    max_tracks: Positive = 16
+    """Tracks that the doubling stops at."""
     patience: NotNegative = 0
     """A training episode ends after this many decisions without progress; 0 for never."""
     eval_every: Positive = 25
     """Generations between two evaluations of the center on validation tracks; the best center is kept."""
     eval_tracks: Positive = 16
     """Validation tracks of such an evaluation."""
+
+    def num_tracks(self, generation: int) -> int:
+        """Tracks that each candidate of a generation drives."""
+        if not self.double_tracks_every:
+            return self.tracks
+        return min(self.tracks << generation // self.double_tracks_every, max(self.tracks, self.max_tracks))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from reverie.evaluation import charts
 from reverie.evaluation.charts import evaluation_histogram, learning_curve, paper_log, read_log
 
 LOG = """generation,hours,mean_return,min_return,max_return,frames,eval_mean_return
@@ -48,6 +49,22 @@ def test_learning_curve_shows_the_run(tmp_path: Path):
     assert drawn(log) == first
     for key in ("mean_return", "max_return", "eval_mean_return", "frames", "hours"):
         assert drawn({**log, key: 3 * log[key]}) != first, key
+
+
+def test_frames_are_cumulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    figures = []
+    monkeypatch.setattr(charts, "_save", lambda figure, path: figures.append((figure, path)))
+    learning_curve(tmp_path / "c.png", read_log(LOG), title="test")
+    lines = [line for axes in figures[0][0].axes for line in axes.lines if line.get_color() == charts.OURS]
+    curves = {tuple(line.get_xdata()): [] for line in lines}
+    for line in lines:
+        curves[tuple(line.get_xdata())].append(line.get_ydata().tolist())
+    assert curves == {
+        (0.1, 0.2): [[20, 50], [10, 30]],
+        (0.2,): [[40.5]],
+        (1000, 3000): [[20, 50], [10, 30]],
+        (3000,): [[40.5]],
+    }
 
 
 def test_learning_curve_before_the_first_evaluation(tmp_path: Path):

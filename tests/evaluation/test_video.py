@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 
 from reverie.agent import Agent
 from reverie.envs.registry import make_env, make_vector_env
@@ -51,22 +52,43 @@ def test_moments_are_the_rollout_frame_by_frame(tiny_run: RunFolder):
     assert any(not np.array_equal(found[0].picture, moment.picture) for moment in found)
 
 
-def test_expectation_is_that_of_the_next_decision(tiny_run: RunFolder):
+def test_tiles_are_the_latent_and_the_expectation_of_the_next(tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch):
     """M's tile decodes the mean of the mixture that M gives for the state after the action."""
     agent, params = load(tiny_run)
+    decode, decoded = agent.vision.decode, []
+    monkeypatch.setattr(agent.vision, "decode", lambda z: decoded.append(z) or decode(z))
     env = make_env(replace(tiny_run.config.env, renderer="gymnasium"), render_mode="rgb_array")
     found = list(video.moments(env, agent, params, 1, 4))
     env.close()
     state = agent.initial_state(1)
-    import torch
-
+    assert len(decoded) == 6
     with torch.inference_mode():
-        for moment in found[::4]:
+        for moment, (seen, foreseen) in zip(found[::4], decoded, strict=True):
             z = agent.encode(torch.from_numpy(moment.minds.frame[None]))
             state = agent.memory.step(z, torch.from_numpy(moment.act[None]), state)
-            assert np.array_equal(moment.minds.seen, agent.vision.decode(z)[0].numpy())
-            expected = agent.vision.decode(agent.memory.predict(state.h).z.mean())[0].numpy()
-            assert np.abs(moment.minds.foreseen.astype(int) - expected).max() <= 1
+            expected = agent.memory.predict(state.h).z.mean()
+            torch.testing.assert_close(seen[None], z)
+            torch.testing.assert_close(foreseen[None], expected)
+            tiles = decode(torch.stack([seen, foreseen])).numpy()
+            assert np.array_equal(moment.minds.seen, tiles[0])
+            assert np.array_equal(moment.minds.foreseen, tiles[1])
+
+
+def test_agent_is_told_the_reward_of_the_whole_decision(tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch):
+    agent, params = load(tiny_run)
+    act, told = agent.act, []
+
+    def listen(obs, prev_rew, params, state):
+        told.append(float(prev_rew[0]))
+        return act(obs, prev_rew, params, state)
+
+    monkeypatch.setattr(agent, "act", listen)
+    env = make_env(replace(tiny_run.config.env, renderer="gymnasium"), render_mode="rgb_array")
+    found = list(video.moments(env, agent, params, 1, 4))
+    env.close()
+    returns = [0.0, *(moment.drive.ret for moment in found[3::4])]
+    assert told == pytest.approx([0.0, *np.diff(returns[:-1])])
+    assert len(set(np.round(told, 6))) > 2
 
 
 def test_dashboard_puts_everything_in_its_place():

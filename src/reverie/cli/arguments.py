@@ -5,12 +5,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import tyro
 
-from reverie import recipes
-from reverie.run_folder import RunFolder
+if TYPE_CHECKING:
+    from reverie.run_folder import RunFolder
 
 Arguments = TypeVar("Arguments")
 
@@ -32,8 +32,11 @@ class StageArguments:
     json: bool = False
     """Print the result as one JSON object."""
 
-    def open(self, *overrides: str) -> RunFolder:
+    def open(self, *overrides: str) -> "RunFolder":
         """The run that these arguments name."""
+        from reverie import recipes
+        from reverie.run_folder import RunFolder
+
         recipe = self.recipe or (recipes.names()[0] if self.run is None else None)
         path = self.run or Path("runs") / Path(recipe or "").stem
         return RunFolder.open_or_create(path, recipe, [*self.set, *overrides])

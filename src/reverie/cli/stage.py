@@ -1,9 +1,12 @@
 """`reverie vision|encode|memory|controller`: one stage alone."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from reverie.cli.arguments import StageArguments, parse, print_json
-from reverie.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from reverie.run_folder import RunFolder
 
 DESCRIPTIONS = {
     "vision": "Train V, the variational autoencoder, on the collected frames.",
@@ -19,7 +22,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     run_stage(verb, args.open(), args)
 
 
-def run_stage(name: str, run: RunFolder, args: StageArguments) -> None:
+def run_stage(name: str, run: "RunFolder", args: StageArguments) -> None:
     """Runs a stage if it is not finished, and prints what the manifest says of it."""
     from reverie.training.pipeline import run_stages
 

@@ -47,6 +47,10 @@ class MemoryState(NamedTuple):
         """The state of some rows."""
         return MemoryState(self.h[rows], self.c[rows])
 
+    def first(self, b: int) -> "MemoryState":
+        """The state of the first b rows."""
+        return MemoryState(self.h[:b], self.c[:b])
+
 
 class Prediction(NamedTuple):
     """What M expects: a mixture over z_t+1 (..., z, k); reward and end logits (...,) or None without such a head."""

@@ -30,7 +30,7 @@ def budget(config: RunConfig) -> dict[str, Any]:
     decisions = min(config.collect.steps, -(-env.max_frames // env.action_repeat))
     collected = config.collect.episodes * decisions
     evaluations = stage.generations // stage.eval_every * stage.eval_tracks
-    episodes = stage.generations * stage.cma.population * stage.tracks + evaluations
+    episodes = stage.cma.population * sum(map(stage.num_tracks, range(stage.generations))) + evaluations
     return {
         "collect_frames": collected * env.action_repeat,
         "vision_images": config.vision.epochs * collected,

@@ -139,7 +139,8 @@ def _generation(evolution: Evolution, drivers: Drivers, metrics: Metrics) -> dic
     config, stage = drivers.run.config, drivers.run.config.controller
     started = time.monotonic()
     candidates = evolution.strategy.ask()
-    tracks = sample_tracks(generator(config.seed, "controller", "tracks", evolution.generation), stage.tracks)
+    num_tracks = stage.num_tracks(evolution.generation)
+    tracks = sample_tracks(generator(config.seed, "controller", "tracks", evolution.generation), num_tracks)
     outcomes = drivers.drive(candidates, tracks, stage.patience or None)
     fitness = np.array([outcome.ret for outcome in outcomes]).reshape(len(candidates), len(tracks)).mean(1)
     evolution.strategy.tell(candidates, fitness)
