@@ -97,3 +97,20 @@ def test_unknown_recipes_and_files(tmp_path: Path) -> None:
 def test_measured_results_are_no_part_of_the_configuration() -> None:
     assert "measured" not in asdict(recipes.load("quick"))
     assert set(recipes.measured("quick")) >= {"mean", "ci95", "tracks", "minutes", "cores"}
+
+
+def test_tracks_double_and_stop() -> None:
+    stage = recipes.load(
+        "debug", ["controller.tracks=4", "controller.double_tracks_every=10", "controller.max_tracks=16"]
+    ).controller
+    assert [stage.num_tracks(generation) for generation in (0, 9, 10, 19, 20, 29, 30, 999)] == [
+        4,
+        4,
+        8,
+        8,
+        16,
+        16,
+        16,
+        16,
+    ]
+    assert recipes.load("debug", ["controller.tracks=4"]).controller.num_tracks(500) == 4

@@ -28,6 +28,12 @@ _OUTPUTS = {
     "evaluate": ("evaluation.json",),
     "pictures": ("pictures",),
 }
+_SHIPPED = (
+    "recipe.toml",
+    "evaluation.json",
+    "evolution/log.csv",
+    *(name for file in (VISION, MEMORY, CONTROLLER) for name in (file, file.replace(".safetensors", ".json"))),
+)
 _VERSIONS = ("torch", "numpy", "gymnasium", "box2d", "numba", "cma")
 _EXTENDABLE = ("workers", "controller.generations", "controller.minutes", "evaluate.tracks", "evaluate.first_seed")
 
@@ -134,6 +140,19 @@ class RunFolder:
     def is_done(self, name: str) -> bool:
         """Whether a stage is finished."""
         return self.stage(name)["status"] == "done"
+
+    def copy_agent(self, destination: Path) -> None:
+        """Copies what it takes to drive, and what tells where it came from, but no data: how an agent is shipped."""
+        shipped = [*_SHIPPED, *(path.relative_to(self.path) for path in sorted(self.pictures.glob("*.png")))]
+        for file in map(Path, shipped):
+            (destination / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.path / file, destination / file)
+        stages = {
+            name: stage
+            | {"files": {f: sha256 for f, sha256 in stage["files"].items() if Path(f) in map(Path, shipped)}}
+            for name, stage in self.manifest["stages"].items()
+        }
+        checkpoint.write_json(destination / "manifest.json", self.manifest | {"stages": stages})
 
     def forget(self, name: str) -> None:
         """Removes what a stage made, and what later stages made from it."""
