@@ -35,6 +35,7 @@ _SHIPPED = (
     *(name for file in (VISION, MEMORY, CONTROLLER) for name in (file, file.replace(".safetensors", ".json"))),
 )
 _VERSIONS = ("torch", "numpy", "gymnasium", "box2d", "numba", "cma")
+# Settings that may change from one sitting to the next: more of the same, or elsewhere.
 _EXTENDABLE = ("workers", "controller.generations", "controller.minutes", "evaluate.tracks", "evaluate.first_seed")
 
 
@@ -117,6 +118,9 @@ class RunFolder:
         if changed:
             run.config = wanted
             recipes.save(wanted, path / "recipe.toml")
+            for stage in ("controller", "evaluate"):
+                if any(key.startswith(f"{stage}.") for key in changed):
+                    run.reopen(stage)
         return run
 
     @contextlib.contextmanager
@@ -153,6 +157,13 @@ class RunFolder:
             for name, stage in self.manifest["stages"].items()
         }
         checkpoint.write_json(destination / "manifest.json", self.manifest | {"stages": stages})
+
+    def reopen(self, name: str) -> None:
+        """Lets a finished stage go on from where it ended, and those after it be done anew."""
+        for stage in STAGES[STAGES.index(name) :]:
+            if self.is_done(stage):
+                self.manifest["stages"][stage]["status"] = "running"
+        self.write_manifest()
 
     def forget(self, name: str) -> None:
         """Removes what a stage made, and what later stages made from it."""

@@ -1,6 +1,7 @@
 """The whole pipeline as a user runs it: complete, resumable after a kill at any stage, and the same in the end."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -103,13 +104,24 @@ def test_a_stage_without_what_it_needs_says_what_to_run(tmp_path: Path) -> None:
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_another_setting_for_an_existing_run_is_refused_but_a_larger_budget_is_not(debug_run: Path) -> None:
+def test_another_setting_for_an_existing_run_is_refused(debug_run: Path) -> None:
     done = reverie("train", "--run", debug_run, "--set", "vision.model.z_size=9")
     assert done.returncode == 2
     assert "was made with vision.model.z_size = 8, not 9: choose another --run" in done.stderr
-    RunFolder.open_or_create(debug_run, None, ["controller.generations=5"])
-    assert RunFolder.open(debug_run).config.controller.generations == 5
-    RunFolder.open_or_create(debug_run, None, ["controller.generations=4"])
+
+
+def test_a_larger_budget_goes_on_from_where_the_run_ended(debug_run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(debug_run, path)
+    first = (path / "evolution/log.csv").read_text().splitlines()
+    done = reverie("train", "--run", path, "--json", "--quiet", "--set", "controller.generations=6")
+    assert done.returncode == 0, done.stderr
+    assert_complete(path)
+    longer = (path / "evolution/log.csv").read_text().splitlines()
+    assert len(first) == 1 + 4
+    assert len(longer) == 1 + 6
+    assert longer[:5] == first
+    assert json.loads(done.stdout)["stages"]["controller"]["facts"]["generations"] == 6
 
 
 def test_two_processes_do_not_work_on_one_run(debug_run: Path) -> None:

@@ -1,0 +1,52 @@
+"""Every command of the README runs as it is written."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ELSEWHERE = {"make run", "make test"}
+"""Too long, or these very tests."""
+
+
+def commands() -> list[str]:
+    blocks = re.findall(r"^```\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line and not line.startswith("runs/")]
+
+
+def test_the_readme_begins_with_the_two_commands() -> None:
+    assert commands()[:2] == ["make run", "make test"]
+    assert len(commands()) >= 8
+
+
+@pytest.mark.xdist_group("readme")  # in order, in one place: some continue what others began
+def test_every_command_runs(tmp_path: Path) -> None:
+    for command in commands():
+        if command in ELSEWHERE:
+            continue
+        verb, *arguments = shlex.split(command)
+        assert verb == "reverie", command
+        done = subprocess.run(
+            [sys.executable, "-m", "reverie", *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+    assert (tmp_path / "pretrained_track_0.mp4").stat().st_size > 100_000
+    assert (tmp_path / "runs/try/evaluation.json").exists()
+    assert (tmp_path / "runs/other/controller.safetensors").exists()
+
+
+def test_the_makefile_has_the_targets_that_must_work() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in ("run", "test", "lint", "bench"):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+    assert "make test" in (ROOT / ".ci/run").read_text()
