@@ -125,6 +125,8 @@ def test_lines_without_total_or_rate(clock):
     clock[0] += 3723
     bar.update(2)
     assert bar.text() == "2 generations  0.000537 generations/s  1:02:03 elapsed"
+    limited = Progress("x", 5, "steps", limit_seconds=90.5).text()
+    assert limited == "0/5 steps  0 steps/s  0:00 elapsed  1:30 left"
     assert Progress("x", 5, "steps").text() == "0/5 steps  0 steps/s  0:00 elapsed  -:-- left"
 
 

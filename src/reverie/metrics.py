@@ -104,15 +104,26 @@ class Progress:
     """Shows on stderr how far a long piece of work is: a bar on a terminal, else a line at times and one at the end.
 
     `total` is None where the end is not known; `start` is what an earlier run had done already, and does not count
-    towards the rate. The calls cost about a microsecond and may come as often as you like.
+    towards the rate; the work also ends after `limit_seconds`, if given. The calls cost about a microsecond and may
+    come as often as you like.
     """
 
-    def __init__(self, description: str, total: int | None, unit: str, *, start: int = 0, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        description: str,
+        total: int | None,
+        unit: str,
+        *,
+        start: int = 0,
+        limit_seconds: float | None = None,
+        quiet: bool = False,
+    ) -> None:
         self.description = description
         self.total = total
         self.unit = unit
         self.completed = self.start = start
         self._info: dict[str, Any] = {}
+        self._limit = limit_seconds
         self._quiet = quiet
         self._rich: RichProgress | None = None
         self._began = self._shown = time.monotonic()
@@ -137,8 +148,10 @@ class Progress:
         count = str(self.completed) if self.total is None else f"{self.completed}/{self.total}"
         parts = [f"{count} {self.unit}", f"{_short(rate)} {self.unit}/s", f"{_clock(elapsed)} elapsed"]
         if self.total is not None:
-            left = (self.total - self.completed) / rate if rate > 0 else None
-            parts.append(f"{'-:--' if left is None else _clock(left)} left")
+            left = (self.total - self.completed) / rate if rate > 0 else math.inf
+            if self._limit is not None:
+                left = min(left, max(0.0, self._limit - elapsed))
+            parts.append(f"{_clock(left) if math.isfinite(left) else '-:--'} left")
         parts += [f"{key} {_short(value) if isinstance(value, float) else value}" for key, value in self._info.items()]
         return "  ".join(parts)
 

@@ -82,12 +82,18 @@ def train_controller(run: RunFolder, workers: Workers, metrics: Metrics, *, quie
     metrics.rewind("controller", evolution.generation)
     drivers = Drivers(run, workers)
     saved = time.monotonic()
-    with Progress("controller", stage.generations, "generations", start=evolution.generation, quiet=quiet) as bar:
+    bar = Progress(
+        "controller",
+        stage.generations,
+        "generations",
+        start=evolution.generation,
+        limit_seconds=60 * stage.minutes - clock.seconds if stage.minutes else None,
+        quiet=quiet,
+    )
+    with bar:
         while evolution.generation < stage.generations and not _out_of_time(clock, stage.minutes):
             row = _generation(evolution, drivers, metrics)
-            last = evolution.generation == stage.generations or _out_of_time(clock, stage.minutes)
-            evaluate_now = last or evolution.generation % stage.eval_every == 0
-            if evaluate_now:
+            if evaluate_now := evolution.generation % stage.eval_every == 0:
                 _evaluate_center(evolution, drivers, metrics)
             best = f"{evolution.best_score:.0f}" if np.isfinite(evolution.best_score) else "-"
             bar.update(evolution.generation, mean=f"{row['mean_return']:.0f}", best=best, sigma=f"{row['sigma']:.3f}")
@@ -95,6 +101,9 @@ def train_controller(run: RunFolder, workers: Workers, metrics: Metrics, *, quie
                 evolution.save()
                 clock.beat()
                 saved = time.monotonic()
+        if evolution.history[-1]["eval_mean_return"] is None:
+            _evaluate_center(evolution, drivers, metrics)
+        evolution.save()
     made_with = {"vision_sha256": file_sha256(run.vision), "memory_sha256": file_sha256(run.memory)}
     save_controller(run.controller, controller, evolution.best, **made_with)
     facts = {
