@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from reverie.errors import UserError
 
@@ -60,7 +61,8 @@ class InlineWorkers:
             threads = torch.get_num_threads()
             torch.set_num_threads(1)
             try:
-                result = function(task)
+                with threadpool_limits(1):
+                    result = function(task)
             finally:
                 torch.set_num_threads(threads)
             yield result
@@ -118,6 +120,7 @@ class ProcessWorkers:
 
 def _initialise() -> None:
     torch.set_num_threads(1)
+    threadpool_limits(1)  # NumPy's matrix library too: its threads would spin on the cores of other workers
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process, which then ends its workers
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
