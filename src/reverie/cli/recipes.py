@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from reverie.cli.arguments import parse, print_json
 
@@ -32,28 +33,28 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     if args.json:
         print_json(table)
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = Table(
-        "recipe", "what for", "V", "M", "C", "collect", "evolve at most", "measured", box=None, pad_edge=False
-    )
     for name, row in table.items():
-        cost, minutes = row["budget"], row["budget"]["controller_minutes"]
-        shown.add_row(
-            name,
-            row["description"],
-            *(f"{row[part]:,}" for part in ("vision", "memory", "controller")),
-            f"{cost['collect_frames'] / 1e6:.3g} M frames",
-            f"{cost['controller_frames'] / 1e6:.3g} M frames" + (f", {minutes:g} min" if minutes else ""),
-            _measured(row["measured"]),
-        )
-    Console().print(shown)
+        print(_text(name, row), end="\n\n")
 
 
-def _measured(row: dict) -> str:
-    if not row:
-        return "not yet run to its end"
+def _text(name: str, row: dict[str, Any]) -> str:
+    """A paragraph for people."""
+    cost, minutes = row["budget"], row["budget"]["controller_minutes"]
+    limit = f", {minutes:g} minutes at most" if minutes else ""
+    lines = [
+        f"{name}: {row['description']}",
+        f"parameters  V {row['vision']:,}, M {row['memory']:,}, C {row['controller']:,}",
+        f"budget      collect {cost['collect_frames']:,} frames; V {cost['vision_images']:,} images; "
+        f"M {cost['memory_timesteps']:,} timesteps; C {cost['controller_generations']:,} generations, "
+        f"{cost['controller_frames']:,} frames{limit}",
+        f"measured    {_measured(row['measured'])}",
+    ]
+    return "\n  ".join(lines)
+
+
+def _measured(row: dict[str, Any]) -> str:
+    if "mean" not in row:
+        return row.get("note", "not yet run to its end")
     low, high = row["ci95"]
-    score = f"{row['mean']:.0f} [{low:.0f}, {high:.0f}] on {row['tracks']} tracks"
-    return f"{score}; {row['minutes']:.0f} min on {row['cores']} cores"
+    cost = f"{row['minutes']:.0f} minutes on {row['cores']} cores, {row['frames']:,} frames"
+    return f"{row['mean']:.0f}, 95% interval [{low:.0f}, {high:.0f}], {row['tracks']} test tracks; {cost}"
