@@ -95,7 +95,7 @@ def test_gaussian_kl_matches_a_numerical_integral() -> None:
 
         def integrand(x: float, mu: float = mu, sigma: float = sigma) -> float:
             q = stats.norm.logpdf(x, mu, sigma)
-            return np.exp(q) * (q - stats.norm.logpdf(x))
+            return float(np.exp(q) * (q - stats.norm.logpdf(x)))
 
         expected += integrate.quad(integrand, -20, 20)[0]
     assert gaussian.kl_to_standard_normal().item() == pytest.approx(expected, rel=1e-5)
