@@ -47,6 +47,16 @@ def test_a_damaged_manifest_is_one_line(tiny_run: RunFolder) -> None:
         RunFolder.open(tiny_run.path)
 
 
+def test_half_written_files_of_a_killed_process_are_removed(tiny_run: RunFolder) -> None:
+    left = [tiny_run.path / ".metrics.jsonl.7-7.tmp", tiny_run.rollouts / ".00000.npz.7-7.tmp"]
+    for path in left:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"half")
+    with tiny_run.locked():
+        assert not any(path.exists() for path in left)
+    assert tiny_run.vision.exists()
+
+
 def test_time_adds_up_over_sittings(tiny_run: RunFolder) -> None:
     tiny_run.manifest["stages"]["vision"]["seconds"] = 100.0
     clock = StageClock(tiny_run, "vision")

@@ -54,6 +54,12 @@ def write_atomically(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
 
 
+def sweep(folder: Path) -> None:
+    """Removes what writes that were killed left under `folder`. Only for one who knows that nobody writes there now."""
+    for temporary in folder.rglob(".*.tmp"):
+        temporary.unlink(missing_ok=True)
+
+
 def create_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
     """A new memory-mapped `.npy` of zeros at `path`, with its room on the disk reserved.
 

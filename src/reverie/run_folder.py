@@ -125,12 +125,16 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps a second process from writing into the same run; the lock goes with the process that holds it."""
+        """Keeps a second process from writing into the same run; the lock goes with the process that holds it.
+
+        What a killed process left half written is removed first.
+        """
         with (self.path / ".lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise UserError(f"{self.path} is in use by another process: wait, or choose another --run") from error
+            checkpoint.sweep(self.path)
             yield
 
     def write_manifest(self) -> None:
