@@ -18,8 +18,10 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 
-bench: $(VENV)/.run
+bench: $(VENV)/.bench
 	$(BIN)/reverie bench env
+	$(BIN)/reverie bench rollout
+	$(BIN)/reverie bench scaling
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +32,10 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e '.[dev]'
+	touch $(VENV)/.run $@
+
+$(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e '.[bench]'
 	touch $(VENV)/.run $@
 
 clean:

@@ -30,6 +30,8 @@ class CollectConfig:
     """Decisions that the menu holds an action, or over which the walk forgets."""
     push: NotNegative = 0
     """Decisions of full gas at the start of an episode."""
+    starts: Literal["line", "structured", "random"] = "line"
+    """Cars start on the starting line, on a grid of places and headings over the lap, or anywhere on the road."""
     patience: NotNegative = 0
     """An episode ends after this many decisions without progress, since grass teaches little; 0 for never."""
 

@@ -15,7 +15,7 @@ import torch
 from reverie.agent import Agent, AgentConfig
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_vector_env
-from reverie.envs.vector import Transition, VectorEnv
+from reverie.envs.vector import Start, Transition, VectorEnv
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.files import MEMORY, VISION, load_memory, load_vision
 
@@ -58,6 +58,7 @@ def rollout(
     policy: Policy,
     seeds: Sequence[int],
     *,
+    starts: Sequence[Start] | None = None,
     max_decisions: int | None = None,
     patience: int | None = None,
     observer: Observer | None = None,
@@ -65,12 +66,14 @@ def rollout(
     """One episode for each seed, at most `env.num_envs` at a time.
 
     `patience` ends an episode after that many decisions without a reward above zero (training only: a car that stands
-    still cannot get better); `max_decisions` ends it after that many.
+    still cannot get better); `max_decisions` ends it after that many. `starts` puts each car elsewhere than on the line
+    (training only, too).
     """
     outcomes: list[Outcome] = []
     for start in range(0, len(seeds), env.num_envs):
-        wave = seeds[start : start + env.num_envs]
-        outcomes += _wave(env, policy, wave, max_decisions, patience, observer)
+        wave = slice(start, start + env.num_envs)
+        places = starts[wave] if starts else None
+        outcomes += _wave(env, policy, seeds[wave], places, max_decisions, patience, observer)
     return outcomes
 
 
@@ -78,6 +81,7 @@ def _wave(
     env: VectorEnv,
     policy: Policy,
     seeds: Sequence[int],
+    starts: Sequence[Start] | None,
     max_decisions: int | None,
     patience: int | None,
     observer: Observer | None,
@@ -87,7 +91,7 @@ def _wave(
     last_progress, terminated = np.zeros(n, np.int64), np.zeros(n, bool)
     rows = np.arange(n)
     policy.reset(seeds)
-    obs, prev_rew = env.reset(rows, seeds), np.zeros(n)
+    obs, prev_rew = env.reset(rows, seeds, starts), np.zeros(n)
     while len(rows):
         act = policy.act(obs, prev_rew)
         step = env.step(rows, act)

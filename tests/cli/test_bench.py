@@ -1,20 +1,46 @@
 """`reverie bench`: what it prints; how fast things are is not for tests."""
 
 import json
-from statistics import median
 
 import pytest
 
 from reverie.cli.main import main
+from reverie.evaluation import contestants
 
 
-def test_env(capsys: pytest.CaptureFixture[str]):
-    assert main(["bench", "env", "--seconds", "0.05", "--rounds", "3", "--json", "--quiet"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert len(found["ratios_gymnasium_64"]) == 3
-    assert found["ratio_gymnasium_64"] == median(found["ratios_gymnasium_64"]) > 0
-    for name in ("gymnasium_64", "reverie_64"):
-        assert 0 < found[name]["min"] <= found[name]["median"] <= found[name]["max"]
+@pytest.fixture(autouse=True)
+def _rates(monkeypatch: pytest.MonkeyPatch):
+    """Heats with made-up rates, without EnvPool."""
+    rates = {"gymnasium_64": (2.0, 4.0, 5.0), "frames_64_x1": (100.0, 100.0, 100.0)}
+    rates |= {"batch1": (5.0, 5.0, 4.0), "rollout_bf16_x1": (10.0, 20.0, 100.0), "rollout_bf16_x2": (19.0, 38.0, 190.0)}
+
+    def run_heat(heat: contestants.Heat, **_: object) -> dict[str, tuple[float, ...]]:
+        names = {*heat.peers, *(f"{name}_x{num}" for name, num in heat.ours)}
+        return {name: rates[name] for name in names & set(rates)}
+
+    monkeypatch.setattr(contestants, "run_heat", run_heat)
+
+
+def run(what: str, capsys: pytest.CaptureFixture[str]) -> dict:
+    assert main(["bench", what, "--json", "--quiet"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_ratios_are_medians_of_the_rounds(capsys: pytest.CaptureFixture[str]):
+    found = run("env", capsys)
+    assert found["ratio_gymnasium_64_rounds"] == [50.0, 25.0, 20.0]
+    assert found["ratio_gymnasium_64"] == 25.0
+    assert found["ratio_gymnasium_96"] is found["ratio_envpool_64"] is found["ratio_envpool_96"] is None
+    assert found["frames_per_second"]["gymnasium_64"] == {"median": 4.0, "min": 2.0, "max": 5.0}
+    assert run("rollout", capsys)["ratio_batch1"] == 4.0
+    assert run("scaling", capsys)["ratio_two_workers"] == 1.9
+
+
+def test_a_missing_peer_is_said_in_words(capsys: pytest.CaptureFixture[str]):
+    assert main(["bench", "env", "--quiet"]) == 0
+    out = capsys.readouterr().out
+    assert "25.00 times Gymnasium at 64x64, one core (20.00 to 50.00)" in out
+    assert "EnvPool at 64x64, two cores: not installed (`make bench` or" in out
 
 
 @pytest.mark.parametrize("options", [["--seconds", "0"], ["--rounds", "0"]])

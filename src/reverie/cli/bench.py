@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import tyro
 
@@ -15,58 +15,96 @@ from reverie.errors import UserError
 class BenchArguments:
     """What to measure, and for how long."""
 
-    what: Annotated[Literal["env"], tyro.conf.Positional]
-    """env: frames of CarRacing at 64x64, ours against Gymnasium's, random actions, one core."""
+    what: Annotated[Literal["env", "rollout", "scaling"], tyro.conf.Positional]
+    """env: frames of CarRacing against Gymnasium's (one core) and EnvPool's (two cores), random actions. rollout: an
+    agent of the paper's size in the real environment, no action repeat, against a loop of batch 1 on Gymnasium, one
+    core. scaling: that agent in two workers against one."""
     seconds: float = 2.0
     """Of each turn."""
     rounds: int = 5
-    """Turns of each side; the two take turns."""
+    """Turns of each side; the sides take turns."""
     quiet: bool = False
     """Show no progress."""
     json: bool = False
     """Print the result as one JSON object."""
 
 
+class Ratio(NamedTuple):
+    """How many times `ours` does what `other` does."""
+
+    ours: str
+    other: str
+    text: str
+
+
+# Each bench: heats as (held on one core, peers, ours with their workers), and the ratios that are reported.
+_HEATS = {
+    "env": [
+        (True, ("gymnasium_64", "gymnasium_96"), (("frames_64", 1), ("frames_96", 1))),
+        (False, ("envpool_64", "envpool_96"), (("frames_64", 2), ("frames_96", 2))),
+    ],
+    "rollout": [(True, ("batch1",), (("rollout_bf16", 1), ("rollout_fp32", 1)))],
+    "scaling": [(False, (), (("rollout_bf16", 1), ("rollout_bf16", 2)))],
+}
+_RATIOS = {
+    "env": {
+        "ratio_gymnasium_64": Ratio("frames_64_x1", "gymnasium_64", "Gymnasium at 64x64, one core"),
+        "ratio_gymnasium_96": Ratio("frames_96_x1", "gymnasium_96", "Gymnasium at 96x96, one core"),
+        "ratio_envpool_64": Ratio("frames_64_x2", "envpool_64", "EnvPool at 64x64, two cores"),
+        "ratio_envpool_96": Ratio("frames_96_x2", "envpool_96", "EnvPool at 96x96, two cores"),
+    },
+    "rollout": {
+        "ratio_batch1": Ratio("rollout_bf16_x1", "batch1", "a loop of batch 1 on Gymnasium, one core"),
+        "ratio_bf16": Ratio("rollout_bf16_x1", "rollout_fp32_x1", "itself with the encoder in fp32, one core"),
+    },
+    "scaling": {"ratio_two_workers": Ratio("rollout_bf16_x2", "rollout_bf16_x1", "one worker")},
+}
+_HOW = {
+    "env": "new tracks are not counted, except EnvPool's, which it makes in between; ours steps 16 tracks together at "
+    "64x64, and one by Gymnasium's interface at 96x96",
+    "rollout": "a frame is a decision; networks of the paper's size; ours drives 64 tracks together; "
+    "new tracks are not counted",
+    "scaling": "the agent of `bench rollout` in each worker",
+}
+
+
 def main(verb: str, arguments: Sequence[str]) -> None:
     """Measures and prints."""
-    args = parse(BenchArguments, arguments, verb, "Measure speed against the alternatives, in turns on one core.")
+    args = parse(BenchArguments, arguments, verb, "Measure speed against the alternatives, in turns on the same cores.")
     if args.seconds <= 0 or args.rounds < 1:
         raise UserError("--seconds and --rounds: give more than 0", usage=True)
-    found = _env(args)
+    from reverie.evaluation.contestants import Heat, run_heat
+
+    rates: dict[str, tuple[float, ...]] = {}
+    for heat in _HEATS[args.what]:
+        rates |= run_heat(Heat(*heat), rounds=args.rounds, seconds=args.seconds, quiet=args.quiet)
+    ratios = {key: _ratio(ratio, rates) for key, ratio in _RATIOS[args.what].items()}
     if args.json:
-        print_json(found)
-    else:
-        _show(found)
+        medians = {key: median(values) if values else None for key, values in ratios.items()}
+        spread = {f"{key}_rounds": values for key, values in ratios.items()}
+        speeds = {name: _spread(values) for name, values in rates.items()}
+        how = {"rounds": args.rounds, "seconds": args.seconds, "how": _HOW[args.what]}
+        print_json({"bench": args.what, **medians, **spread, "frames_per_second": speeds, **how})
+        return
+    for name, values in rates.items():
+        row = _spread(values)
+        print(f"{name:<18} {row['median']:>9,.0f} frames/s  ({row['min']:,.0f} to {row['max']:,.0f})")
+    for key, values in ratios.items():
+        print(_line(_RATIOS[args.what][key].text, values))
+    print(f"medians of {args.rounds} turns of {args.seconds:g} s each, min to max; {_HOW[args.what]}")
 
 
-def _env(args: BenchArguments) -> dict[str, Any]:
-    from reverie.evaluation import speed
-
-    with speed.one_core():
-        contestants = {"gymnasium_64": speed.gymnasium_64(), "reverie_64": speed.reverie_64()}
-        found = speed.race(contestants, rounds=args.rounds, seconds=args.seconds, unit="frames/s", quiet=args.quiet)
-    ratios = found.ratios("reverie_64", "gymnasium_64")
-    return {
-        "bench": args.what,
-        "unit": found.unit,
-        "rounds": args.rounds,
-        "seconds": args.seconds,
-        **{name: _spread(rates) for name, rates in found.rates.items()},
-        "ratio_gymnasium_64": round(median(ratios), 2),
-        "ratios_gymnasium_64": [round(ratio, 2) for ratio in ratios],
-        "how": f"new tracks are not counted; ours steps a batch of {speed.BATCH}",
-    }
+def _ratio(ratio: Ratio, rates: dict[str, tuple[float, ...]]) -> list[float]:
+    """Round by round; empty where a peer is missing."""
+    pairs = zip(rates.get(ratio.ours, ()), rates.get(ratio.other, ()), strict=False)
+    return [round(ours / other, 2) for ours, other in pairs]
 
 
-def _spread(rates: Sequence[float]) -> dict[str, float]:
+def _spread(rates: Sequence[float]) -> dict[str, Any]:
     return {"median": round(median(rates), 1), "min": round(min(rates), 1), "max": round(max(rates), 1)}
 
 
-def _show(found: dict[str, Any]) -> None:
-    labels = {"gymnasium_64": "Gymnasium, 96x96 resized to 64x64", "reverie_64": "Reverie, 64x64"}
-    for name, label in labels.items():
-        row = found[name]
-        print(f"{label:<36} {row['median']:>9,.0f} {found['unit']}  ({row['min']:,.0f} to {row['max']:,.0f})")
-    low, high = min(found["ratios_gymnasium_64"]), max(found["ratios_gymnasium_64"])
-    print(f"Reverie is {found['ratio_gymnasium_64']:.1f} times as fast ({low:.1f} to {high:.1f})")
-    print(f"medians of {found['rounds']} turns of {found['seconds']:g} s each, one core; {found['how']}")
+def _line(text: str, values: list[float]) -> str:
+    if not values:
+        return f"{text}: not installed (`make bench` or `pip install 'reverie[bench]'` adds it)"
+    return f"{median(values):.2f} times {text} ({min(values):.2f} to {max(values):.2f})"

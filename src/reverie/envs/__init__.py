@@ -6,8 +6,8 @@ Importing this package registers `reverie/CarRacing-v3` with Gymnasium (a name a
 
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import action_size, make_env, make_vector_env, register
-from reverie.envs.vector import Transition, VectorEnv
+from reverie.envs.vector import Start, Transition, VectorEnv
 
-__all__ = ["EnvConfig", "Transition", "VectorEnv", "action_size", "make_env", "make_vector_env", "register"]
+__all__ = ["EnvConfig", "Start", "Transition", "VectorEnv", "action_size", "make_env", "make_vector_env", "register"]
 
 register()

@@ -1,5 +1,6 @@
 """Any Gymnasium pixel environment as a batch of (64, 64, 3) uint8 frames."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reverie.envs.config import EnvConfig
-from reverie.envs.vector import Transition
+from reverie.envs.vector import Start, Transition
 from reverie.errors import UserError
 
 SIZE = 64
@@ -60,8 +61,10 @@ class GymnasiumBatch:
             raise UserError(f"env.id {config.id!r} has no continuous action vector: choose a Box of one axis")
         self.action_size = int(action.shape[0])
 
-    def reset(self, rows: ArrayLike, seeds: ArrayLike) -> NDArray[np.uint8]:
+    def reset(self, rows: ArrayLike, seeds: ArrayLike, starts: Sequence[Start] | None = None) -> NDArray[np.uint8]:
         """Start an episode in each of `rows`; returns obs (n, 64, 64, 3)."""
+        if starts:
+            raise UserError("only CarRacing-v3 with env.renderer = 'fast' can start elsewhere than on the line")
         rows, seeds = np.atleast_1d(rows), np.atleast_1d(seeds)
         assert rows.shape == seeds.shape == (len(rows),), (rows.shape, seeds.shape)
         obs = np.empty((len(rows), SIZE, SIZE, 3), np.uint8)

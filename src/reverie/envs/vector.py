@@ -3,10 +3,22 @@
 Shapes: n = number of rows in this call, a = action size.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+
+class Start(NamedTuple):
+    """Where on its track a car starts, at rest: for training data only, since scores are of the usual start."""
+
+    fraction: float
+    """Of the lap, from 0 to 1."""
+    offset: float
+    """From the middle of the road, to the right positive, in world units; the road ends at 6.67."""
+    heading: float
+    """Angle against the road, to the left positive, in rad."""
 
 
 class Transition(NamedTuple):
@@ -30,8 +42,11 @@ class VectorEnv(Protocol):
     num_envs: int
     action_size: int
 
-    def reset(self, rows: ArrayLike, seeds: ArrayLike) -> NDArray[np.uint8]:
-        """Start an episode in each of `rows`, as Gymnasium's `reset(seed=...)` does; returns obs (n, 64, 64, 3)."""
+    def reset(self, rows: ArrayLike, seeds: ArrayLike, starts: Sequence[Start] | None = None) -> NDArray[np.uint8]:
+        """Start an episode in each of `rows`, as Gymnasium's `reset(seed=...)` does; returns obs (n, 64, 64, 3).
+
+        `starts` (n) puts the cars elsewhere than on the starting line. Raises UserError where that is not possible.
+        """
         ...
 
     def step(self, rows: ArrayLike, act: NDArray[np.float32]) -> Transition:

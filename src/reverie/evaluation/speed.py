@@ -1,42 +1,31 @@
-"""How fast a thing is against its alternative: both in one process, in turns, so that neither gets the better machine.
+"""How fast a thing is against its alternative: in turns on the same cores, so that neither gets the better machine.
 
-Shapes: n environments, frames (n, 64, 64, 3) uint8.
+The other side lives in `bench/peers.py` and knows nothing of us; our side is in `contestants`.
 """
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np
-
-from reverie.envs.config import EnvConfig
-from reverie.envs.registry import make_env, make_vector_env
+import reverie
+from reverie.errors import UserError
 from reverie.metrics import Progress
-
-BATCH = 16
-"""Environments in the batch of ours; Gymnasium's is one, since it gains nothing from more."""
 
 Round = Callable[[float], float]
 """Works for so many seconds, and gives units per second."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Speeds:
-    """Speeds of several contestants, in rounds side by side."""
+def race(
+    contestants: Mapping[str, Round], *, rounds: int, seconds: float, unit: str, quiet: bool = False
+) -> dict[str, tuple[float, ...]]:
+    """`rounds` times each contestant in turn, `seconds` long, after a short turn for each that does not count.
 
-    unit: str
-    rates: Mapping[str, tuple[float, ...]]
-    """Contestant -> its rate in each round, units per second."""
-
-    def ratios(self, ours: str, other: str) -> tuple[float, ...]:
-        """How many times faster `ours` was than `other`, round by round."""
-        return tuple(a / b for a, b in zip(self.rates[ours], self.rates[other], strict=True))
-
-
-def race(contestants: Mapping[str, Round], *, rounds: int, seconds: float, unit: str, quiet: bool = False) -> Speeds:
-    """`rounds` times each contestant in turn, `seconds` long, after a short turn for each that does not count."""
+    Gives each one's rate in each round.
+    """
     rates: dict[str, list[float]] = {name: [] for name in contestants}
     for warm_up in contestants.values():
         warm_up(min(1.0, seconds))
@@ -45,7 +34,7 @@ def race(contestants: Mapping[str, Round], *, rounds: int, seconds: float, unit:
             for name, contestant in contestants.items():
                 rates[name].append(contestant(seconds))
                 bar.advance(1, last=name, rate=f"{rates[name][-1]:.0f} {unit}")
-    return Speeds(unit=unit, rates={name: tuple(values) for name, values in rates.items()})
+    return {name: tuple(values) for name, values in rates.items()}
 
 
 @contextmanager
@@ -62,75 +51,57 @@ def one_core() -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def gymnasium_64() -> Round:
-    """Frames per second of Gymnasium's CarRacing-v3, its 96x96 observation resized to 64x64; random actions."""
-    from PIL import Image
-
-    env = make_env(EnvConfig(renderer="gymnasium", action_repeat=1))
-    actions = _Actions(1)
-    clock = _Clock()
-    over = True
-    seeds = iter(range(10_000_000))
-
-    def turn(seconds: float) -> float:
-        nonlocal over
-        clock.start(seconds)
-        while clock.running:
-            if over:
-                with clock.stopped():
-                    env.reset(seed=next(seeds))
-            obs, _, end, trunc, _ = env.step(actions.next()[0])
-            np.asarray(Image.fromarray(obs).resize((64, 64), Image.Resampling.BILINEAR))
-            over = end or trunc
-            clock.count(1)
-        return clock.rate
-
-    return turn
+class MissingPeerError(Exception):
+    """A peer that is not installed; the message says how to install it."""
 
 
-def reverie_64() -> Round:
-    """Frames per second of our CarRacing at 64x64, a batch of `BATCH` that is stepped together; random actions."""
-    env = make_vector_env(EnvConfig(renderer="fast", action_repeat=1), BATCH)
-    actions = _Actions(BATCH)
-    clock = _Clock()
-    over = np.ones(BATCH, bool)
-    seeds = iter(range(10_000_000))
-    rows = np.arange(BATCH)
+class Peer:
+    """A contestant of `bench/peers.py` in a process of its own, idle between its turns."""
 
-    def turn(seconds: float) -> float:
-        clock.start(seconds)
-        while clock.running:
-            if over.any():
-                with clock.stopped():
-                    ended = np.flatnonzero(over)
-                    env.reset(ended, [next(seeds) for _ in ended])
-            step = env.step(rows, actions.next())
-            over[:] = step.end | step.trunc
-            clock.count(BATCH)
-        return clock.rate
+    def __init__(self, name: str) -> None:
+        """Starts it on the cores that this process may use now. Raises MissingPeerError."""
+        command = [sys.executable, str(_peers()), name]
+        self._command = " ".join(command)
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            self(0.0)
+        except (MissingPeerError, UserError):
+            self.close()
+            raise
 
-    return turn
+    def __call__(self, seconds: float) -> float:
+        """One turn: units per second."""
+        process = self._process
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(f"{seconds}\n")
+        process.stdin.flush()
+        answer = process.stdout.readline().strip()
+        if answer.startswith("missing: "):
+            raise MissingPeerError(answer.removeprefix("missing: "))
+        if not answer:
+            raise UserError(f"{self._command} ended in the middle of the benchmark: run it by itself to see why")
+        return float(answer)
 
-
-class _Actions:
-    """Uniform random actions (n, 3), drawn beforehand, since drawing them is not what is measured."""
-
-    def __init__(self, n: int, num: int = 4096) -> None:
-        rng = np.random.default_rng(0)
-        low, high = np.array([-1, 0, 0], np.float32), np.ones(3, np.float32)
-        self._drawn = rng.uniform(low, high, (num, n, 3)).astype(np.float32)
-        self._i = 0
-
-    def next(self) -> np.ndarray:
-        self._i = (self._i + 1) % len(self._drawn)
-        return self._drawn[self._i]
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.communicate()
 
 
-class _Clock:
+def _peers() -> Path:
+    """The program with the other side: in a checkout, or where the package is installed."""
+    package = Path(reverie.__file__).parent
+    found = [path for folder in (package, package.parents[1]) if (path := folder / "bench" / "peers.py").is_file()]
+    if not found:
+        raise UserError("bench/peers.py is missing: run the benchmark from a checkout of the repository")
+    return found[0]
+
+
+class Clock:
     """Counts units while it runs; new tracks are made while it is stopped, for both sides alike."""
 
     def start(self, seconds: float) -> None:
-        self._seconds, self._units, self._paused = seconds, 0, 0.0
+        self._seconds, self.units, self._paused = seconds, 0, 0.0
         self._start = time.perf_counter()
 
     @property
@@ -143,10 +114,10 @@ class _Clock:
 
     @property
     def rate(self) -> float:
-        return self._units / self.elapsed
+        return self.units / max(self.elapsed, 1e-9)
 
     def count(self, units: int) -> None:
-        self._units += units
+        self.units += units
 
     @contextmanager
     def stopped(self) -> Iterator[None]:

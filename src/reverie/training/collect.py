@@ -10,7 +10,8 @@ from reverie.agent import Agent
 from reverie.data.episode import Episode
 from reverie.data.store import Entry, EpisodeStore, write_episode
 from reverie.envs.registry import action_size
-from reverie.envs.vector import Transition
+from reverie.envs.starts import random_start, structured_start
+from reverie.envs.vector import Start, Transition
 from reverie.metrics import Progress
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory
@@ -78,7 +79,8 @@ def run_collect_task(task: CollectTask) -> list[Entry]:
     policy = _make_policy(task.config, task.first)
     collect = task.config.collect
     limits = {"max_decisions": collect.steps, "patience": collect.patience or None}
-    rollout(env, policy, task.tracks, **limits, observer=recorder)
+    starts = _starts(task.config, range(task.first, task.first + len(task.tracks)))
+    rollout(env, policy, task.tracks, starts=starts, **limits, observer=recorder)
     return [
         write_episode(task.folder, task.first + row, recorder.episode(row), seed)
         for row, seed in enumerate(task.tracks)
@@ -124,6 +126,15 @@ def _make_policy(config: RunConfig, first: int) -> Policy:
     if kind == "walk":
         return WalkPolicy(collect.hold, collect.push, config.seed)
     return _random_networks(config, first)
+
+
+def _starts(config: RunConfig, episodes: range) -> list[Start] | None:
+    """Where the cars of these episodes start."""
+    if config.collect.starts == "structured":
+        return [structured_start(i) for i in episodes]
+    if config.collect.starts == "random":
+        return [random_start(config.seed, i) for i in episodes]
+    return None
 
 
 def _random_networks(config: RunConfig, first: int) -> Policy:

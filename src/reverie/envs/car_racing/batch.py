@@ -1,13 +1,16 @@
 """CarRacing in lockstep: Gymnasium's physics in each row, one call of the rasteriser for all of them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reverie.envs.car_racing.env import FastCarRacing
+from reverie.envs.car_racing.labels import Labels, read_labels
 from reverie.envs.car_racing.raster import render_64
 from reverie.envs.car_racing.scene import Scenes
 from reverie.envs.config import EnvConfig
-from reverie.envs.vector import Transition
+from reverie.envs.vector import Start, Transition
 
 
 class CarRacingBatch:
@@ -23,12 +26,13 @@ class CarRacingBatch:
         self._frames = [0] * num_envs
         self._live = [False] * num_envs
 
-    def reset(self, rows: ArrayLike, seeds: ArrayLike) -> NDArray[np.uint8]:
-        """Start an episode in each of `rows`; returns obs (n, 64, 64, 3)."""
+    def reset(self, rows: ArrayLike, seeds: ArrayLike, starts: Sequence[Start] | None = None) -> NDArray[np.uint8]:
+        """Start an episode in each of `rows`, at `starts` (n) if given; returns obs (n, 64, 64, 3)."""
         rows, seeds = np.atleast_1d(rows), np.atleast_1d(seeds)
         assert rows.shape == seeds.shape == (len(rows),), (rows.shape, seeds.shape)
-        for row, seed in zip(rows.tolist(), seeds.tolist(), strict=True):
-            self._envs[row].reset_undrawn(seed)
+        places = starts or [None] * len(rows)
+        for row, seed, start in zip(rows.tolist(), seeds.tolist(), places, strict=True):
+            self._envs[row].reset_undrawn(seed, start)
             self._frames[row], self._live[row] = 0, True
         return self._draw(rows)
 
@@ -58,6 +62,10 @@ class CarRacingBatch:
             trunc=np.array(trunc, bool),
             frames=np.array(frames, np.int64),
         )
+
+    def labels(self, rows: ArrayLike) -> Labels:
+        """What is true of `rows` now: (n,) arrays."""
+        return read_labels([self._envs[row] for row in np.atleast_1d(rows).tolist()])
 
     def close(self) -> None:
         """Nothing is held beyond memory."""

@@ -1,5 +1,6 @@
 """Gymnasium's CarRacing, drawn by our rasteriser."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from gymnasium.envs.box2d import car_racing as gym_car
 from reverie.envs.car_racing.glyphs import score_picture
 from reverie.envs.car_racing.raster import render_96
 from reverie.envs.car_racing.scene import Scenes
+from reverie.envs.vector import Start
 
 
 class _Action(tuple):
@@ -35,7 +37,8 @@ class FastCarRacing(gym_car.CarRacing):
     -0.1 every frame and +1000/N for every track tile visited, where N is the total number of tiles; -100 off the field.
 
     ## Starting State
-    The car starts at rest in the center of the road.
+    The car starts at rest in the center of the road. For training data only, `reset(options={"start": Start(...)})`
+    puts it elsewhere on the same track.
 
     ## Episode Termination
     All tiles are visited, or the car leaves the playfield. `gymnasium.make` adds a time limit of 1000 frames.
@@ -59,18 +62,20 @@ class FastCarRacing(gym_car.CarRacing):
         self._scenes = Scenes.empty(1) if scenes is None else scenes
         self._row = row
         self._drawing = True
+        self._start: Start | None = None
         self._blank = np.zeros((gym_car.STATE_H, gym_car.STATE_W, 3), np.uint8)
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict]:
-        """Start an episode, as Gymnasium's CarRacing does."""
+        """Start an episode, as Gymnasium's CarRacing does; at `options["start"]` if that is given."""
+        self._start = (options or {}).get("start")
         obs: Any = super().reset(seed=seed, options=options)[0]
         return obs, {}
 
-    def reset_undrawn(self, seed: int) -> None:
+    def reset_undrawn(self, seed: int, start: Start | None = None) -> None:
         """Reset, and read the scene without drawing it."""
         self._drawing = False
         try:
-            super().reset(seed=seed)
+            self.reset(seed=seed, options={"start": start})
         finally:
             self._drawing = True
         self._scenes.load_state(self._row, self)
@@ -89,11 +94,24 @@ class FastCarRacing(gym_car.CarRacing):
         """Bring the scene's state up to date with the simulation."""
         self._scenes.load_state(self._row, self)
 
+    @property
+    def scene(self) -> tuple[np.ndarray, ...]:
+        """Edges, colours and kerbs of the track, palette and state; see `Scenes`."""
+        return self._scenes.row(self._row)
+
     def _create_track(self) -> bool:
         made = super()._create_track()
         if made:
             self._scenes.load_track(self._row, self)
+            if self._start is not None:  # Gymnasium puts the car on the first point of its track
+                self.track[0] = self._pose(self._start)
         return made
+
+    def _pose(self, start: Start) -> tuple[float, float, float, float]:
+        """A start as one of Gymnasium's track points: (alpha, beta, x, y)."""
+        alpha, beta, x, y = self.track[int(start.fraction * len(self.track)) % len(self.track)]
+        x, y = x + start.offset * math.cos(beta), y + start.offset * math.sin(beta)
+        return alpha, beta + start.heading, x, y
 
     def _render(self, mode: str) -> Any:
         if mode != "state_pixels":
@@ -101,5 +119,5 @@ class FastCarRacing(gym_car.CarRacing):
         if not self._drawing:
             return self._blank
         self._scenes.load_state(self._row, self)
-        edges, colors, kerbs, palette, state = self._scenes.row(self._row)
+        edges, colors, kerbs, palette, state = self.scene
         return render_96(edges, colors, kerbs, palette, state, score_picture(f"{self.reward:04.0f}"))

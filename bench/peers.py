@@ -1,0 +1,153 @@
+"""The other side of `reverie bench`: what people use today, written as well as we can. Knows nothing of Reverie.
+
+    python bench/peers.py CONTESTANT
+
+reads a number of seconds from each line of standard input, works that long, and answers with its rate (units per
+second; what it does while it makes new tracks is not counted where it can tell). A peer that is not installed answers
+`missing: ` and how to install it. `reverie bench` starts one process for each peer and lets them take turns.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import numpy as np
+
+ENV_ID = "CarRacing-v3"
+NUM_ENVS = 32
+"""Of EnvPool: it steps them in C++ threads, and gains little from more."""
+
+Step = Callable[[], tuple[int, float]]
+"""Does some work: (units done, seconds that do not count)."""
+
+
+def random_actions(num: int) -> Iterator[np.ndarray]:
+    """Uniform (num, 3): steering, gas, brake; drawn beforehand, since drawing them is not what is measured."""
+    low, high = np.array([-1, 0, 0], np.float32), np.ones(3, np.float32)
+    drawn = np.random.default_rng(0).uniform(low, high, (4096, num, 3)).astype(np.float32)
+    while True:
+        yield from drawn
+
+
+def gymnasium(size: int) -> Step:
+    """Frames of Gymnasium's CarRacing-v3, random actions; 96: its observation, 64: its top 84 rows, resized."""
+    import gymnasium as gym
+
+    env = gym.make(ENV_ID)
+    actions, seed, over = random_actions(1), 0, True
+
+    def step() -> tuple[int, float]:
+        nonlocal seed, over
+        lost = 0.0
+        if over:
+            began = time.perf_counter()
+            env.reset(seed=seed)
+            seed, lost = seed + 1, time.perf_counter() - began
+        obs, _, end, trunc, _ = env.step(next(actions)[0])
+        if size == 64:
+            to_64(obs)
+        over = end or trunc
+        return 1, lost
+
+    return step
+
+
+def envpool(size: int) -> Step:
+    """Frames of EnvPool's CarRacing-v3, 32 environments in 2 threads; 64: top 84 rows, resized. New tracks count."""
+    try:
+        import envpool as pool
+    except ImportError:
+        sys.exit(print("missing: pip install envpool", flush=True))
+    env = pool.make(ENV_ID, env_type="gymnasium", num_envs=NUM_ENVS, num_threads=2, seed=0)
+    env.reset()
+    actions = random_actions(NUM_ENVS)
+
+    def step() -> tuple[int, float]:
+        obs = env.step(next(actions))[0]
+        if size == 64:
+            for frame in obs:
+                to_64(frame)
+        return NUM_ENVS, 0.0
+
+    return step
+
+
+def batch1() -> Step:
+    """Decisions of a driver in the real environment, one at a time, as the ports do it, but without their waste.
+
+    Gymnasium's frame -> the paper's encoder -> linear controller of z and h -> LSTM of 256 units; fp32, one thread, no
+    decoder, no gradients. The weights are random: they cost the same.
+    """
+    import gymnasium as gym
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(1)
+    channels = (3, 32, 64, 128, 256)
+    convolutions = [layer for a, b in pairwise(channels) for layer in (nn.Conv2d(a, b, 4, stride=2), nn.ReLU())]
+    encoder = nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(1024, 32)).to(memory_format=torch.channels_last)
+    memory, controller = nn.LSTMCell(32 + 3, 256), nn.Linear(32 + 256, 3)
+    env = gym.make(ENV_ID)
+    seed, over = 0, True
+    obs = np.zeros((96, 96, 3), np.uint8)
+    h = c = torch.zeros(1, 256)
+
+    def step() -> tuple[int, float]:
+        nonlocal seed, over, obs, h, c
+        lost = 0.0
+        if over:
+            began = time.perf_counter()
+            obs = env.reset(seed=seed)[0]
+            h = c = torch.zeros(1, 256)
+            seed, lost = seed + 1, time.perf_counter() - began
+        with torch.inference_mode():
+            frame = torch.from_numpy(to_64(obs)).permute(2, 0, 1)[None].float().div_(255)
+            z = encoder(frame)
+            act = torch.tanh(controller(torch.cat([z, h], 1)))
+            h, c = memory(torch.cat([z, act], 1), (h, c))
+            steer, gas, brake = act[0].tolist()
+        action = np.array([steer, (gas + 1) / 2, (brake + 1) / 2], np.float32)
+        obs, _, end, trunc, _ = env.step(action)
+        over = end or trunc
+        return 1, lost
+
+    return step
+
+
+def to_64(obs: np.ndarray) -> np.ndarray:
+    """The paper's frame: top 84 of 96 rows, resized to 64x64."""
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(obs[:84]).resize((64, 64), Image.Resampling.BILINEAR))
+
+
+CONTESTANTS: dict[str, Callable[[], Step]] = {
+    "gymnasium_64": lambda: gymnasium(64),
+    "gymnasium_96": lambda: gymnasium(96),
+    "envpool_64": lambda: envpool(64),
+    "envpool_96": lambda: envpool(96),
+    "batch1": batch1,
+}
+
+
+def turn(step: Step, seconds: float) -> float:
+    """Units per second over `seconds` of work that counts."""
+    units, lost, began = 0, 0.0, time.perf_counter()
+    while time.perf_counter() - began - lost < seconds:
+        done, wasted = step()
+        units, lost = units + done, lost + wasted
+    return units / (time.perf_counter() - began - lost)
+
+
+def main() -> None:
+    """Takes turns until standard input ends."""
+    if len(sys.argv) != 2 or sys.argv[1] not in CONTESTANTS:
+        sys.exit(f"usage: python bench/peers.py {{{','.join(CONTESTANTS)}}}")
+    step = CONTESTANTS[sys.argv[1]]()
+    for line in sys.stdin:
+        print(turn(step, float(line)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""What is true of a CarRacing scene, read off the simulator: for measurements, never for an agent.
+
+Shapes: n scenes. Lengths in world units (the road is 13.3 wide, a tile 3.5 long), angles in rad, to the left positive.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from gymnasium.envs.box2d.car_racing import TRACK_DETAIL_STEP
+from numba import njit
+from numpy.typing import NDArray
+
+from reverie.envs.car_racing.camera import camera
+from reverie.envs.car_racing.env import FastCarRacing
+from reverie.envs.car_racing.road import KERB_RATIO
+from reverie.envs.car_racing.scene import HULL, SPEED
+
+TILES_AHEAD = 10
+"""How far ahead `curvature` looks."""
+VISIBLE = (0.0, 100.0, 1000.0, 800.0)
+"""Left, bottom, right and top in pixels of Gymnasium's window: the picture without the panel."""
+
+
+class Labels(NamedTuple):
+    """Ground truth of n scenes."""
+
+    offset: NDArray[np.float64]
+    """(n,) of the hull from the middle of the road, to the right positive; the road ends at 6.67."""
+    heading: NDArray[np.float64]
+    """(n,) angle of the car against the road at the nearest track point, in (-pi, pi]."""
+    curvature: NDArray[np.float64]
+    """(n,) mean of the next 10 tiles, rad per unit of length."""
+    grass: NDArray[np.int64]
+    """(n,) wheels that touch no tile, 0 to 4."""
+    speed: NDArray[np.float64]
+    """(n,) of the hull, units a second."""
+    kerb: NDArray[np.bool_]
+    """(n,) whether a corner of a kerb lies in the picture (top 84 of 96 rows)."""
+
+
+def read_labels(envs: Sequence[FastCarRacing]) -> Labels:
+    """The labels of n environments as they are now; their scenes must be up to date (after reset, step, read_scene)."""
+    geometry = np.empty((len(envs), 4))
+    for row, env in enumerate(envs):
+        edges, _, kerbs, _, state = env.scene
+        geometry[row] = _geometry(edges, kerbs, state)
+    return Labels(
+        offset=geometry[:, 0],
+        heading=geometry[:, 1],
+        curvature=geometry[:, 2],
+        grass=np.array([sum(not wheel.tiles for wheel in env.car.wheels) for env in envs], np.int64),
+        speed=np.array([env.scene[4][SPEED] for env in envs], np.float64),
+        kerb=geometry[:, 3] > 0,
+    )
+
+
+@njit(nogil=True)
+def _wrap(angle):
+    """Into (-pi, pi]."""
+    return math.pi - (math.pi - angle) % (2 * math.pi)
+
+
+@njit(nogil=True)
+def _direction(edge):
+    """Angle of the road at a track point, as Gymnasium's beta: 0 is up."""
+    return math.atan2(edge[3] - edge[1], edge[2] - edge[0])
+
+
+@njit(nogil=True)
+def _geometry(edges, kerbs, state):
+    """(offset, heading, curvature, kerb in view as 0 or 1) of one scene."""
+    n = len(edges)
+    x, y = state[HULL], state[HULL + 1]
+    nearest, least = 0, math.inf
+    for i in range(n):
+        dx, dy = x - (edges[i, 0] + edges[i, 2]) / 2, y - (edges[i, 1] + edges[i, 3]) / 2
+        if dx * dx + dy * dy < least:
+            nearest, least = i, dx * dx + dy * dy
+    edge = edges[nearest]
+    beta = _direction(edge)
+    offset = (x - (edge[0] + edge[2]) / 2) * math.cos(beta) + (y - (edge[1] + edge[3]) / 2) * math.sin(beta)
+    turn = 0.0
+    for k in range(TILES_AHEAD):
+        turn += _wrap(_direction(edges[(nearest + k + 1) % n]) - _direction(edges[(nearest + k) % n]))
+    kerb = _kerb_in_view(edges, kerbs, camera(state))
+    return offset, _wrap(state[HULL + 2] - beta), turn / (TILES_AHEAD * TRACK_DETAIL_STEP), (1.0 if kerb else 0.0)
+
+
+@njit(nogil=True)
+def _kerb_in_view(edges, kerbs, view):
+    """Whether a corner of any kerb is in the picture."""
+    for i in range(len(edges)):
+        if kerbs[i] == 0:
+            continue
+        a, r = (2, KERB_RATIO) if kerbs[i] > 0 else (0, -KERB_RATIO)
+        for j in (i, i - 1):  # a tile lies between its own track point and the one before it
+            dx, dy = edges[j, 2] - edges[j, 0], edges[j, 3] - edges[j, 1]
+            if _visible(edges[j, a], edges[j, a + 1], view):
+                return True
+            if _visible(edges[j, a] + r * dx, edges[j, a + 1] + r * dy, view):
+                return True
+    return False
+
+
+@njit(nogil=True)
+def _visible(x, y, view):
+    """Whether a point is in the picture."""
+    c, s, zoom, tx, ty, _, _ = view
+    px, py = (x * c - y * s) * zoom + tx, (x * s + y * c) * zoom + ty
+    return VISIBLE[0] <= px < VISIBLE[2] and VISIBLE[1] <= py < VISIBLE[3]

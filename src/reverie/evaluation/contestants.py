@@ -1,0 +1,205 @@
+"""Our side of the benchmarks: what a turn does, in this process or in workers.
+
+Shapes: n environments, frames (n, 64, 64, 3) uint8, actions (n, 3).
+"""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import lru_cache
+from itertools import count
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from reverie.agent import Agent, AgentConfig
+from reverie.envs.config import EnvConfig
+from reverie.envs.registry import make_env, make_vector_env
+from reverie.envs.vector import Start, Transition, VectorEnv
+from reverie.errors import UserError
+from reverie.evaluation.speed import Clock, MissingPeerError, Peer, Round, one_core, race
+from reverie.models.controller import Controller, ControllerConfig
+from reverie.models.mdn_rnn import Memory, MemoryConfig
+from reverie.models.vae import Vae, VaeConfig
+from reverie.rollout import AgentPolicy, Policy, rollout
+from reverie.seeding import torch_seeded
+from reverie.workers.pool import Workers, make_workers
+
+BATCH = {"frames_64": 16, "rollout_fp32": 64, "rollout_bf16": 64}
+"""Environments that are stepped together."""
+MAX_TRIES = 20
+"""At first a worker may still be starting while another has done the work of both."""
+
+
+class Heat(NamedTuple):
+    """Contestants that take turns on the same cores."""
+
+    one_core: bool
+    """Whether all of them are held on one core."""
+    peers: tuple[str, ...]
+    """Names in `bench/peers.py`."""
+    ours: tuple[tuple[str, int], ...]
+    """Names of ours, and in how many workers at once each runs."""
+
+
+def run_heat(heat: Heat, *, rounds: int, seconds: float, quiet: bool) -> dict[str, tuple[float, ...]]:
+    """Frames per second in each round; ours are called NAME_xWORKERS. Peers that are not installed are left out."""
+    contestants: dict[str, Round] = {}
+    with ExitStack() as stack:
+        if heat.one_core:
+            stack.enter_context(one_core())
+        workers = stack.enter_context(make_workers(max(num for _, num in heat.ours)))
+        for name in heat.peers:
+            try:
+                contestants[name] = peer = Peer(name)
+                stack.callback(peer.close)
+            except MissingPeerError:
+                continue
+        contestants |= {f"{name}_x{num}": in_workers(workers, num, name) for name, num in heat.ours}
+        return race(contestants, rounds=rounds, seconds=seconds, unit="frames/s", quiet=quiet)
+
+
+class Turn(NamedTuple):
+    """A turn of ours, as a task for a worker."""
+
+    name: str
+    seconds: float
+
+
+class Lap(NamedTuple):
+    """What came of a turn: units per second, and when it was, on the system's clock."""
+
+    rate: float
+    began: float
+    ended: float
+
+
+def take_turn(turn: Turn) -> Lap:
+    """One turn of ours in this process, whose environments and networks are kept for the next."""
+    contestant = _ours(turn.name)
+    began = time.monotonic()
+    return Lap(contestant(turn.seconds), began, time.monotonic())
+
+
+def in_workers(workers: Workers, num: int, name: str) -> Round:
+    """`num` workers at it at once: the sum of their rates."""
+
+    def together(seconds: float) -> float:
+        for _ in range(MAX_TRIES):
+            laps = list(workers.map(take_turn, [Turn(name, seconds)] * num))
+            common = min(lap.ended for lap in laps) - max(lap.began for lap in laps)
+            if common >= 0.9 * max(lap.ended - lap.began for lap in laps):
+                return sum(lap.rate for lap in laps)
+        raise UserError(f"{num} workers did not run at the same time: is the machine busy with something else?")
+
+    return together
+
+
+@lru_cache(maxsize=4)
+def _ours(name: str) -> Round:
+    if name == "frames_96":
+        return _frames_96()
+    num = BATCH[name]
+    env = make_vector_env(EnvConfig(action_repeat=1), num)
+    policy = _Uniform() if name == "frames_64" else _papers_agent(AgentConfig(precision=_precision(name)))
+    return _rollouts(env, policy)
+
+
+def _precision(name: str) -> Literal["fp32", "bf16"]:
+    return "bf16" if name.endswith("bf16") else "fp32"
+
+
+def _rollouts(env: VectorEnv, policy: Policy) -> Round:
+    """Frames per second of `rollout` with this driver; new tracks are not counted."""
+    clock = Clock()
+    clocked = ClockedEnv(env, clock)
+    seeds = count()
+
+    def turn(seconds: float) -> float:
+        clock.start(seconds)
+        try:
+            while True:
+                rollout(clocked, policy, [next(seeds) for _ in range(env.num_envs)])
+        except _TurnIsOver:
+            return clock.rate
+
+    return turn
+
+
+def _frames_96() -> Round:
+    """Frames per second of `gymnasium.make("reverie/CarRacing-v3")`, 96x96 with panel; random actions."""
+    env = make_env(EnvConfig())
+    policy, clock, seeds = _Uniform(), Clock(), count()
+    over = True
+
+    def turn(seconds: float) -> float:
+        nonlocal over
+        clock.start(seconds)
+        while clock.running:
+            if over:
+                with clock.stopped():
+                    env.reset(seed=next(seeds))
+            _, _, end, trunc, _ = env.step(policy.next(1)[0])
+            over = end or trunc
+            clock.count(1)
+        return clock.rate
+
+    return turn
+
+
+def _papers_agent(config: AgentConfig) -> AgentPolicy:
+    """The paper's networks with random weights, which cost the same as trained ones."""
+    with torch_seeded(0, "bench"):
+        vision, memory = Vae(VaeConfig()), Memory(MemoryConfig(), VaeConfig().z_size, 3)
+    controller = Controller(ControllerConfig(), memory.z_size, memory.config.hidden_size)
+    params = 0.1 * np.random.default_rng(0).standard_normal((1, controller.num_params))
+    return AgentPolicy(Agent(vision, memory, controller, config), params)
+
+
+class _Uniform:
+    """Uniform random actions, drawn beforehand, since drawing them is not what is measured."""
+
+    def __init__(self, num: int = 65536) -> None:
+        low, high = np.array([-1, 0, 0], np.float32), np.ones(3, np.float32)
+        self._drawn = np.random.default_rng(0).uniform(low, high, (num, 3)).astype(np.float32)
+        self._next = 0
+
+    def next(self, n: int) -> np.ndarray:
+        self._next = self._next + n if self._next + n <= len(self._drawn) - n else 0
+        return self._drawn[self._next : self._next + n]
+
+    def reset(self, seeds: Sequence[int]) -> None:
+        """Goes on drawing."""
+
+    def act(self, obs: np.ndarray, prev_rew: np.ndarray) -> np.ndarray:  # noqa: ARG002 (a random driver is blind)
+        return self.next(len(obs))
+
+    def keep(self, mask: np.ndarray) -> None:
+        """Nothing to forget."""
+
+
+class _TurnIsOver(Exception):
+    pass
+
+
+class ClockedEnv:
+    """Counts frames, does not count resets, and ends the turn when its time is over; each has one step at least."""
+
+    def __init__(self, env: VectorEnv, clock: Clock) -> None:
+        self._env, self._clock = env, clock
+        self.num_envs, self.action_size = env.num_envs, env.action_size
+
+    def reset(self, rows: ArrayLike, seeds: ArrayLike, starts: Sequence[Start] | None = None) -> np.ndarray:
+        with self._clock.stopped():
+            return self._env.reset(rows, seeds, starts)
+
+    def step(self, rows: ArrayLike, act: np.ndarray) -> Transition:
+        if self._clock.units and not self._clock.running:
+            raise _TurnIsOver
+        step = self._env.step(rows, act)
+        self._clock.count(int(step.frames.sum()))
+        return step
+
+    def close(self) -> None:
+        self._env.close()

@@ -1,0 +1,77 @@
+"""That the sides of a benchmark do what they are said to do; how fast they are is for `reverie bench`."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reverie.errors import UserError
+from reverie.evaluation import contestants, speed
+from reverie.evaluation.contestants import Heat, Lap, Turn
+from reverie.workers.pool import InlineWorkers, make_workers
+
+
+class Laps:
+    """Workers whose turns are made up."""
+
+    def __init__(self, *pairs: list[Lap]) -> None:
+        self.pairs = iter(pairs)
+
+    def map(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[Any]:
+        assert function is contestants.take_turn
+        assert list(tasks) == [Turn("frames_64", 2.0)] * 2
+        return iter(next(self.pairs))
+
+    def close(self) -> None:
+        pass
+
+
+def test_workers_that_did_not_run_at_once_run_again():
+    apart, together = [Lap(5.0, 0, 2), Lap(7.0, 2, 4)], [Lap(5.0, 4, 6), Lap(6.0, 4.1, 6.1)]
+    assert contestants.in_workers(Laps(apart, together), 2, "frames_64")(2.0) == 11.0
+    with pytest.raises(UserError, match="did not run at the same time"):
+        contestants.in_workers(Laps(*[apart] * contestants.MAX_TRIES), 2, "frames_64")(2.0)
+
+
+@pytest.mark.parametrize("name", ["frames_64", "frames_96", "rollout_bf16", "rollout_fp32"])
+def test_ours_works_and_can_be_asked_again(name: str):
+    laps = list(InlineWorkers().map(contestants.take_turn, [Turn(name, 0.1)] * 2))
+    assert min(lap.rate for lap in laps) > 0
+    assert laps[0].began + 0.1 < laps[0].ended <= laps[1].began
+
+
+@pytest.mark.parametrize("name", ["gymnasium_64", "gymnasium_96", "batch1"])
+def test_a_peer_works_and_ends(name: str):
+    peer = speed.Peer(name)
+    assert peer(0.05) > 0
+    peer.close()
+    assert peer._process.returncode == 0
+
+
+def peer_that_says(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "peers.py"
+    program.write_text(f"import sys\nif 'envpool' in sys.argv[1]:\n    sys.exit(print({text!r}))\n"
+                       "for line in sys.stdin: print(3.5, flush=True)\n")  # fmt: skip
+    monkeypatch.setattr(speed, "_peers", lambda: program)
+
+
+def test_a_heat_leaves_out_a_peer_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    peer_that_says("missing: pip install it", tmp_path, monkeypatch)
+    monkeypatch.setattr(contestants, "make_workers", _inline)
+    heat = Heat(one_core=True, peers=("envpool_64", "gymnasium_64"), ours=(("frames_64", 1),))
+    found = contestants.run_heat(heat, rounds=2, seconds=0.05, quiet=True)
+    assert set(found) == {"gymnasium_64", "frames_64_x1"}
+    assert found["gymnasium_64"] == (3.5, 3.5)
+    assert min(found["frames_64_x1"]) > 0
+
+
+def _inline(num_workers: int) -> Any:
+    assert num_workers == 1
+    return make_workers(0)
+
+
+def test_a_peer_that_breaks_down_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    peer_that_says("", tmp_path, monkeypatch)
+    with pytest.raises(UserError, match="envpool_64 ended in the middle"):
+        speed.Peer("envpool_64")
