@@ -1,42 +1,9 @@
-"""Drivers that visit what the pictures must get right: the road and its kerbs, spins, and the grass."""
+"""The drivers that the accuracy of the pictures is measured with, one test each."""
 
-import math
-from collections.abc import Callable
-from typing import Any
-
-import numpy as np
 import pytest
-
-Driver = Callable[[Any, int], np.ndarray]
-
-
-def follow_road(env: Any, frame: int) -> np.ndarray:
-    """Steer to the road ahead, with full tours of the kerbs."""
-    x, y = env.car.hull.position
-    nearest = min(range(len(env.track)), key=lambda k: (env.track[k][2] - x) ** 2 + (env.track[k][3] - y) ** 2)
-    _, _, tx, ty = env.track[(nearest + 6) % len(env.track)]
-    angle = env.car.hull.angle
-    side = (tx - x) * math.cos(angle) + (ty - y) * math.sin(angle)
-    speed = math.hypot(*env.car.hull.linearVelocity)
-    return np.array([np.clip(0.15 * side, -1, 1), 0.6 if speed < 45 else 0.0, 0.1 * (frame % 40 == 0)], np.float32)
+from bench.drivers import DRIVERS, Driver
 
 
-def spin(_env: Any, frame: int) -> np.ndarray:
-    """Full lock and gas, then brake: skids, spins and grass."""
-    return np.array([1.0, 1.0, 0.0] if frame % 90 < 70 else [-1.0, 0.0, 1.0], np.float32)
-
-
-def wander(_env: Any, frame: int) -> np.ndarray:
-    """A new random action every 12 frames."""
-    rng = np.random.default_rng(frame // 12)
-    return rng.uniform([-1.0, 0.0, 0.0], [1.0, 1.0, 0.3]).astype(np.float32)
-
-
-def leave(_env: Any, _frame: int) -> np.ndarray:
-    """Straight on: over the grass and off the playfield."""
-    return np.array([0.0, 0.2, 0.0], np.float32)
-
-
-@pytest.fixture(params=[follow_road, spin, wander, leave], ids=lambda driver: driver.__name__)
+@pytest.fixture(params=DRIVERS, ids=lambda driver: driver.__name__)
 def driver(request: pytest.FixtureRequest) -> Driver:
     return request.param
