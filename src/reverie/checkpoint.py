@@ -57,7 +57,8 @@ def write_atomically(path: Path) -> Iterator[BinaryIO]:
 def sweep(folder: Path) -> None:
     """Removes what writes that were killed left under `folder`. Only for one who knows that nobody writes there now."""
     for temporary in folder.rglob(".*.tmp"):
-        temporary.unlink(missing_ok=True)
+        if temporary.parent.name != "videos":  # those are written at any time
+            temporary.unlink(missing_ok=True)
 
 
 def create_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
@@ -113,7 +114,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(_read(path))
     except ValueError as error:
-        raise UserError(f"{path} is not valid JSON ({error}): restore it, or delete it and run again") from error
+        raise UserError(f"{path} is not valid JSON ({error}): restore it from a copy") from error
 
 
 def file_sha256(path: Path) -> str:
@@ -154,7 +155,7 @@ def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     from safetensors.torch import load as from_bytes
 
     data = _read(path)
-    damaged = f"{path} is damaged: restore it from a copy, or delete it and run the stage that makes it again"
+    damaged = f"{path} is damaged: restore it from a copy, or make it again (`--again`)"
     try:
         length = int.from_bytes(data[:8], "little")
         if not 0 < length <= len(data) - 8:
@@ -263,7 +264,7 @@ def _read(path: Path) -> bytes:
 
 def _unreadable(path: Path, error: OSError) -> UserError:
     if isinstance(error, FileNotFoundError):
-        return UserError(f"{path} does not exist: check the path, or run the stage that makes it")
+        return UserError(f"{path} does not exist: check the path, or restore it from a copy")
     return UserError(f"cannot read {path}: {error.strerror or error}; check the path and its permissions")
 
 

@@ -11,9 +11,7 @@ from reverie.evolution.cma import CmaConfig
 from reverie.models.controller import ControllerConfig
 from reverie.models.mdn_rnn import MemoryConfig
 from reverie.models.vae import VaeConfig
-
-Positive = Annotated[int, Gt(0)]
-NotNegative = Annotated[int, Ge(0)]
+from reverie.types import NotNegative, Positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +20,8 @@ class CollectConfig:
 
     policy: Literal["menu", "walk", "mixed", "networks"] = "walk"
     """The report's action menu, a smooth random walk, half of each, or random V, M and C (paper)."""
-    episodes: Positive = 200
-    """Episodes to collect."""
+    episodes: Annotated[int, Ge(2)] = 200
+    """Episodes to collect; the last ones are held out."""
     steps: Positive = 250
     """Decisions of an episode at most."""
     hold: Positive = 5

@@ -12,6 +12,7 @@ from typing import Any
 
 import reverie
 from reverie import checkpoint, recipes
+from reverie.envs.registry import action_size
 from reverie.errors import UserError
 from reverie.models.files import CONTROLLER, MEMORY, VISION
 from reverie.recipe import RunConfig
@@ -19,6 +20,10 @@ from reverie.workers.pool import num_cores
 
 PRETRAINED = "pretrained"
 STAGES = ("collect", "vision", "encode", "memory", "controller", "evaluate", "pictures")
+REMADE = ("evaluate", "pictures")
+"""Stages whose results are made again when they are gone or damaged, since nothing is made from them."""
+FORMAT = 1
+_FORGOTTEN = "forgotten"
 _OUTPUTS = {
     "collect": ("rollouts",),
     "vision": ("vision.*",),
@@ -46,7 +51,8 @@ class RunFolder:
         self.path = path
         self.config = config
         self.manifest = manifest
-        self._lock: Any = None
+        self._extended: tuple[str, ...] = ()
+        """Stages that are given more to do than the recipe in the folder says, as soon as the run is locked."""
 
     @property
     def name(self) -> str:
@@ -71,10 +77,12 @@ class RunFolder:
     @classmethod
     def create(cls, path: Path, config: RunConfig) -> "RunFolder":
         """A new folder with recipe and manifest. Raises UserError if something else is there."""
-        if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        # The recipe is written last: what a kill left before it is not something else.
+        if path.is_file() or (path.is_dir() and not all(map(_is_left_by_create, path.iterdir()))):
             raise UserError(f"{path} exists and is not a run of reverie: choose another --run", usage=True)
+        action_size(config.env)  # an environment that cannot be made is refused before anything is written
         manifest = {
-            "format": 1,
+            "format": FORMAT,
             "reverie": reverie.__version__,
             "recipe": config.name,
             "seed": config.seed,
@@ -96,18 +104,25 @@ class RunFolder:
             path = _packaged()
         if not (path / "recipe.toml").is_file():
             raise UserError(f"there is no run in {path}: give the folder of a run, or make one with `reverie train`")
-        return cls(path, recipes.load(str(path / "recipe.toml")), checkpoint.read_json(path / "manifest.json"))
+        try:
+            config = recipes.load(str(path / "recipe.toml"))
+        except UserError as error:
+            raise UserError(f"{error}; restore it from a copy") from error
+        return cls(path, config, _read_manifest(path))
 
     @classmethod
     def open_or_create(cls, path: Path, recipe: str | None, overrides: list[str]) -> "RunFolder":
-        """Continues the run in `path`, or makes one from `recipe`. Raises UserError where the two disagree."""
+        """Continues the run in `path`, or makes one from `recipe`. Raises UserError where the two disagree.
+
+        Settings that may change do so by `overrides` alone, when the run is locked: naming its recipe again does not
+        take back what it was given since.
+        """
         if not (path / "recipe.toml").is_file():
             return cls.create(path, recipes.load(recipe or recipes.names()[0], overrides))
         run = cls.open(path)
-        wanted = recipes.load(recipe or str(path / "recipe.toml"), overrides)
-        old, new = recipes.flatten(run.config), recipes.flatten(wanted)
-        changed = [key for key in new if new[key] != old.get(key)]
-        fixed = [key for key in changed if key not in _EXTENDABLE]
+        old = recipes.flatten(run.config)
+        new = recipes.flatten(recipes.load(recipe or str(path / "recipe.toml"), overrides))
+        fixed = [key for key in new if new[key] != old.get(key) and key not in _EXTENDABLE]
         if fixed:
             key = fixed[0]
             raise UserError(
@@ -115,27 +130,38 @@ class RunFolder:
                 f"or leave out the recipe and --set to continue it as it is",
                 usage=True,
             )
-        if changed:
-            run.config = wanted
-            recipes.save(wanted, path / "recipe.toml")
-            for stage in ("controller", "evaluate"):
-                if any(key.startswith(f"{stage}.") for key in changed):
-                    run.reopen(stage)
+        run.config = recipes.load(str(path / "recipe.toml"), overrides)
+        changed = [key for key, value in recipes.flatten(run.config).items() if value != old.get(key)]
+        run._extended = tuple(dict.fromkeys(key.split(".")[0] for key in changed))
         return run
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keeps a second process from writing into the same run; the lock goes with the process that holds it.
 
-        What a killed process left half written is removed first.
+        What a killed process left half done is put in order first, and then the budget that `open_or_create` was given
+        takes effect.
         """
         with (self.path / ".lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise UserError(f"{self.path} is in use by another process: wait, or choose another --run") from error
-            checkpoint.sweep(self.path)
+            self._put_in_order()
             yield
+
+    def _put_in_order(self) -> None:
+        checkpoint.sweep(self.path)
+        self.manifest = _read_manifest(self.path)  # another process may have gone on since it was opened
+        for stage in STAGES:
+            if self.stage(stage)["status"] == _FORGOTTEN:
+                self.forget(stage)
+        for stage in STAGES:
+            if stage in self._extended:
+                self.reopen(stage)
+        if self._extended:  # after the stages are open: a kill in between only evaluates once more
+            recipes.save(self.config, self.path / "recipe.toml")
+            self._extended = ()
 
     def write_manifest(self) -> None:
         """Replaces manifest.json."""
@@ -171,13 +197,17 @@ class RunFolder:
 
     def forget(self, name: str) -> None:
         """Removes what a stage made, and what later stages made from it."""
-        for stage in STAGES[STAGES.index(name) :]:
-            self.manifest["stages"].pop(stage, None)
-        self.write_manifest()
-        for stage in STAGES[STAGES.index(name) :]:
+        stages = STAGES[STAGES.index(name) :]
+        for stage in stages:
+            self.manifest["stages"][stage] = {"status": _FORGOTTEN, "seconds": 0.0}
+        self.write_manifest()  # first, so that what a kill leaves is not taken for a stage that goes on
+        for stage in stages:
             for pattern in _OUTPUTS[stage]:
                 for path in self.path.glob(pattern):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for stage in stages:
+            del self.manifest["stages"][stage]
+        self.write_manifest()
 
     def require(self, name: str) -> None:
         """Raises UserError if a stage that is needed now is not finished."""
@@ -187,13 +217,19 @@ class RunFolder:
             )
 
     def verify(self, name: str) -> None:
-        """Compares the files of a finished stage with their checksums. Raises UserError naming one that differs."""
+        """Compares the files of a finished stage with their checksums.
+
+        Raises UserError naming one that is missing or differs, and the cure: what lies outside the agent is made again
+        by itself, but what others were made from is not thrown away without being asked.
+        """
+        cure = f"run `reverie train --run {self.path}`"
+        if name not in REMADE:
+            cure = f"restore it from a copy, or run `reverie {name} --run {self.path} --again`"
         for file, sha256 in self.stage(name).get("files", {}).items():
+            if not (self.path / file).exists():
+                raise UserError(f"{self.path / file} is missing: {cure}")
             if checkpoint.file_sha256(self.path / file) != sha256:
-                raise UserError(
-                    f"{self.path / file} is damaged (its SHA-256 is not the one in manifest.json): "
-                    f"restore it from a copy, or run `reverie {name} --run {self.path} --again`"
-                )
+                raise UserError(f"{self.path / file} is damaged (its SHA-256 is not the one in manifest.json): {cure}")
 
 
 class StageClock:
@@ -233,6 +269,22 @@ def _machine() -> dict[str, Any]:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
     return {"processor": name, "cores": num_cores(), "system": platform.system()}
+
+
+def _is_left_by_create(path: Path) -> bool:
+    return path.name in ("manifest.json", ".lock") or (path.name.startswith(".") and path.name.endswith(".tmp"))
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of the run in `path`. Raises UserError where it is damaged or of another format."""
+    manifest = checkpoint.read_json(path / "manifest.json")
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise UserError(f"{path / 'manifest.json'} is not a manifest of format {FORMAT}: restore it from a copy")
+    stages = manifest.get("stages")
+    entries = stages.values() if isinstance(stages, dict) else [None]
+    if not all(isinstance(entry, dict) and {"status", "seconds"} <= set(entry) for entry in entries):
+        raise UserError(f"{path / 'manifest.json'} is damaged (its stages cannot be read): restore it from a copy")
+    return manifest
 
 
 def _packaged() -> Path:

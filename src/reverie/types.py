@@ -16,17 +16,21 @@ Frames are (h, w, c) uint8 on disk and on their way from the environment, (c, h,
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from annotated_types import Ge, Gt
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
 LossAndMetrics: TypeAlias = "tuple[Tensor, dict[str, Tensor]]"
-"""What `model.loss(batch)` returns: a scalar to differentiate, and detached scalars to log."""
+"""What `model.loss(batch)` returns: a scalar to differentiate, and scalars to log."""
+
+Positive: TypeAlias = Annotated[int, Gt(0)]
+NotNegative: TypeAlias = Annotated[int, Ge(0)]
 
 Frames: TypeAlias = npt.NDArray[np.uint8]
 """Frames, (..., h, w, c) uint8."""

@@ -192,11 +192,6 @@ def test_only_the_chosen_episodes(make_latents):
         SequenceSampler(latents, 2, 2, seed=1, episodes=[])
 
 
-def test_steps_per_epoch(make_latents):
-    assert SequenceSampler(make_latents([10, 10]), 2, 3, seed=0).steps_per_epoch == 3
-    assert SequenceSampler(make_latents([1]), 2, 3, seed=0).steps_per_epoch == 1
-
-
 def test_batch_moves_to_a_device(make_latents):
     batch = SequenceSampler(make_latents([5]), 2, 3, seed=0).batch(0).to("meta")
     assert batch.z.device.type == batch.mask.device.type == "meta"

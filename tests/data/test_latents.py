@@ -53,16 +53,6 @@ def test_round_trip(writer, append):
     assert store.mu.dtype == store.logvar.dtype == np.float16
 
 
-def test_initial_latents(writer, append):
-    with writer() as w:
-        append(w, 0, 1, 2, 3)
-    mu, logvar = LatentStore(w.folder).initial_latents()
-    assert mu.dtype == logvar.dtype == np.float32
-    assert mu[:, :2].tolist() == [[0, 0], [1, 0], [2, 0], [3, 0]]
-    assert logvar[:, 0].tolist() == [0, -1, -2, -3]
-
-
-@pytest.mark.parametrize("flush_every", [1, 2, 3, 50])
 def test_a_killed_writer_continues(writer, append, flush_every):
     whole = writer()
     append(whole, 0, 1, 2, 3)

@@ -1,5 +1,7 @@
 """What the verbs share: arguments, and how results are printed."""
 
+import contextlib
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -8,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import tyro
+
+from reverie.errors import UserError
 
 if TYPE_CHECKING:
     from reverie.run_folder import RunFolder
@@ -43,9 +47,22 @@ class StageArguments:
 
 
 def parse(kind: type[Arguments], arguments: Sequence[str], verb: str, description: str) -> Arguments:
-    """Reads the command line of a verb; --help and mistakes end the program (exit code 0 and 2)."""
+    """Reads the command line of a verb; --help ends the program. Raises UserError where it cannot be read."""
     config = (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitSubcommandPrefixes)
-    return tyro.cli(kind, prog=f"reverie {verb}", description=description, args=list(arguments), config=config)
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(kind, prog=f"reverie {verb}", description=description, args=list(arguments), config=config)
+    except SystemExit as error:
+        if not error.code:
+            raise
+        raise UserError(f"{_one_line(said.getvalue())}; see `reverie {verb} --help`", usage=True) from error
+
+
+def _one_line(box: str) -> str:
+    """The words of tyro's boxed message."""
+    words = [line.strip("│╭╮╰╯─ \n") for line in box.splitlines()]
+    return " ".join(line for line in words[1:] if line and not line.startswith("For full helptext"))
 
 
 def print_json(value: Any) -> None:

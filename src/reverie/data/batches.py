@@ -120,8 +120,6 @@ class SequenceSampler:
         self._episodes = chosen
         self._num = np.diff(latents.decision_offsets)[chosen]  # decisions of each
         self._ends = np.cumsum(self._num)
-        self.steps_per_epoch = max(1, int(self._ends[-1]) // (batch_size * length))
-        """Steps that see as many decisions as there are."""
 
     def batch(self, step: int) -> SequenceBatch:
         """The windows of training step `step`, on the CPU."""

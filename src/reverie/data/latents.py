@@ -56,7 +56,7 @@ class LatentStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._cure = f"delete {folder} and encode again"
+        self._cure = "encode again (`reverie encode --again`)"
         if not self.is_complete(folder):
             raise UserError(f"{folder} holds no complete latents: encode the episodes first")
         self._description = read_json(folder / "meta.json")
@@ -92,11 +92,6 @@ class LatentStore:
         for name, sha256 in self._description["sha256"].items():
             if file_sha256(self.folder / name) != sha256:
                 raise UserError(f"{self.folder / name} is damaged (its checksum does not match): {self._cure}")
-
-    def initial_latents(self) -> tuple[Floats, Floats]:
-        """mu and logvar of the first frame of every episode, each (episodes, z) float32: where dreams may begin."""
-        first = self.offsets[:-1]
-        return self.mu[first].astype(np.float32), self.logvar[first].astype(np.float32)
 
     def __len__(self) -> int:
         return self.num_episodes

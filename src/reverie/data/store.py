@@ -130,7 +130,7 @@ class EpisodeStore:
         """Episode `index`; UserError naming its file where that is missing or not what was written."""
         entry = self.entries[index]
         path = self.folder / entry["file"]
-        cure = f"restore it from a copy, or delete {self.folder} and collect again"
+        cure = "restore it from a copy, or collect again (`reverie collect --again`)"
         try:
             data = path.read_bytes()
         except OSError as error:
@@ -159,11 +159,13 @@ def _read_index(path: Path) -> tuple[list[Entry], int]:
         raise UserError(f"cannot read {path}: {error.strerror}; check its permissions") from error
     except ValueError as error:
         raise UserError(
-            f"{path} is damaged ({error}): restore it, or delete {path.parent} and collect again"
+            f"{path} is damaged ({error}): restore it from a copy, or collect again (`reverie collect --again`)"
         ) from error
     for number, entry in enumerate(entries):
         if not isinstance(entry, dict) or entry.keys() != Entry.__required_keys__:
-            raise UserError(f"{path}, line {number + 1} is not an episode: delete {path.parent} and collect again")
+            raise UserError(f"{path}, line {number + 1} is not an episode: collect again (`reverie collect --again`)")
         if entry["file"] != episode_file(number):
-            raise UserError(f"{path}, line {number + 1} names {entry['file']}: delete {path.parent} and collect again")
+            raise UserError(
+                f"{path}, line {number + 1} names {entry['file']}: collect again (`reverie collect --again`)"
+            )
     return entries, whole

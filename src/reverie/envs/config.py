@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from reverie.types import Positive
+
 
 @dataclass(frozen=True, kw_only=True)
 class EnvConfig:
@@ -12,7 +14,7 @@ class EnvConfig:
     """Gymnasium id."""
     renderer: Literal["fast", "gymnasium"] = "fast"
     """Who draws: our rasteriser, or Gymnasium's own pygame."""
-    action_repeat: int = 4
+    action_repeat: Positive = 4
     """Simulator frames per decision."""
-    max_frames: int = 1000
+    max_frames: Positive = 1000
     """Time limit in simulator frames."""

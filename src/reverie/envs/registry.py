@@ -1,6 +1,7 @@
 """Names of environments and the classes behind them, loaded only when one is made."""
 
 import importlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reverie.envs.config import EnvConfig
@@ -13,9 +14,8 @@ if TYPE_CHECKING:
 
 FAST_ID = "reverie/CarRacing-v3"
 
-# Environments with a rasteriser of our own: Gymnasium id -> batch class.
-_CAR_RACING = "reverie.envs.car_racing.batch:CarRacingBatch"
-_FAST = {"CarRacing-v3": _CAR_RACING, FAST_ID: _CAR_RACING}
+# Environments with a rasteriser of our own: Gymnasium id -> batch class, and the id of ours.
+_FAST = {"CarRacing-v3": ("reverie.envs.car_racing.batch:CarRacingBatch", FAST_ID)}
 _GYMNASIUM_BATCH = "reverie.envs.pixels:GymnasiumBatch"
 
 
@@ -42,27 +42,26 @@ def make_env(config: EnvConfig, **kwargs: Any) -> "gymnasium.Env":
     """
     import gymnasium
 
-    _check(config)
+    config = _check(config)
     env_id = config.id
-    if config.id in _FAST and config.renderer == "fast":
+    if _is_fast(config):
         register()
-        env_id = FAST_ID
+        env_id = _FAST[config.id][1]
     return gymnasium.make(env_id, max_episode_steps=config.max_frames, **kwargs)
 
 
 def make_vector_env(config: EnvConfig, num_envs: int) -> "VectorEnv":
     """A batch of `num_envs` environments that give (64, 64, 3) frames; see `reverie.envs.vector.VectorEnv`."""
-    _check(config)
+    config = _check(config)
     if num_envs < 1:
         raise UserError(f"num_envs is {num_envs}: give at least 1")
-    fast = config.renderer == "fast" and config.id in _FAST
-    return _load(_FAST[config.id] if fast else _GYMNASIUM_BATCH)(config, num_envs)
+    return _load(_FAST[config.id][0] if _is_fast(config) else _GYMNASIUM_BATCH)(config, num_envs)
 
 
 def action_size(config: EnvConfig) -> int:
     """Numbers in one action of `config.id`."""
+    config = _check(config)
     if config.id in _FAST:
-        _check(config)
         return 3
     env = make_env(config)
     try:
@@ -76,7 +75,12 @@ def action_size(config: EnvConfig) -> int:
     return int(shape[0])
 
 
-def _check(config: EnvConfig) -> None:
+def _is_fast(config: EnvConfig) -> bool:
+    return config.renderer == "fast" and config.id in _FAST
+
+
+def _check(config: EnvConfig) -> EnvConfig:
+    """The same, with Gymnasium's name where ours was given: who draws is a setting of its own."""
     import gymnasium
 
     if config.renderer not in ("fast", "gymnasium"):
@@ -87,6 +91,7 @@ def _check(config: EnvConfig) -> None:
     if config.id not in gymnasium.registry:
         cure = f"{_nearest(config.id, list(gymnasium.registry))}or install the package that registers it"
         raise UserError(f"env.id {config.id!r} is not known to Gymnasium: {cure}")
+    return next((replace(config, id=name) for name, (_, ours) in _FAST.items() if config.id == ours), config)
 
 
 def _nearest(name: str, names: list[str]) -> str:

@@ -10,6 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from reverie.types import NotNegative
+
 
 @dataclass(frozen=True, kw_only=True)
 class ControllerConfig:
@@ -17,7 +19,7 @@ class ControllerConfig:
 
     inputs: Literal["zh", "z"] = "zh"
     """The latent and M's hidden state, or the latent alone (the paper's ablation)."""
-    hidden_size: int = 0
+    hidden_size: NotNegative = 0
     """Units of a tanh layer between inputs and outputs (the paper's ablation has 40); 0 for a linear controller."""
     action: Literal["steer_gas_brake", "steer_pedal"] = "steer_gas_brake"
     """Three outputs as in the paper, or steering and one pedal whose sign chooses gas or brake."""

@@ -5,35 +5,36 @@ M reads (z_t, a_t), where a_t is the action taken at step t, and predicts z_t+1,
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, cast
+from typing import Annotated, Literal, NamedTuple, cast
 
 import torch
+from annotated_types import Ge, Gt
 from torch import Tensor, nn
 from torch.nn import functional
 
 from reverie.models.distributions import Mixture
-from reverie.types import LossAndMetrics, SequenceBatch
+from reverie.types import LossAndMetrics, Positive, SequenceBatch
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryConfig:
     """The network of M and its loss."""
 
-    hidden_size: int = 256
+    hidden_size: Positive = 256
     """Units of the LSTM."""
-    num_mixtures: int = 5
+    num_mixtures: Positive = 5
     """Normals in the mixture of each latent dimension."""
     reward_input: bool = False
-    """Whether M also reads the reward that came with z_t (seed)."""
+    """Whether M also reads the reward that came with z_t (seed): the same of it that its head predicts."""
     reward_head: Literal["none", "sign", "value"] = "value"
     """Nothing (paper), the logit of a positive reward (seed), or the reward itself."""
-    reward_scale: float = 10.0
+    reward_scale: Annotated[float, Gt(0)] = 10.0
     """Rewards are divided by this before M sees or predicts them."""
-    reward_weight: float = 1.0
+    reward_weight: Annotated[float, Ge(0)] = 1.0
     """Factor of the reward's loss."""
     end_head: bool = True
     """Whether M predicts that the episode ends with this step."""
-    end_weight: float = 1.0
+    end_weight: Annotated[float, Ge(0)] = 1.0
     """Factor of the end's loss."""
 
 
@@ -93,7 +94,8 @@ class Memory(nn.Module):
         parts = [z, act]
         if self.config.reward_input:
             assert prev_rew is not None, "this memory reads rewards: give prev_rew"
-            parts.append(prev_rew.unsqueeze(-1) / self.config.reward_scale)
+            rew = torch.sign(prev_rew) if self.config.reward_head == "sign" else prev_rew / self.config.reward_scale
+            parts.append(rew.unsqueeze(-1))
         return torch.cat(parts, -1)
 
     def forward(

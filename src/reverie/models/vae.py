@@ -4,33 +4,34 @@ Shapes: b batch, h w frame, c colour, z latent.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
 from reverie.models.conv import Decoder, Encoder, to_float, to_uint8
 from reverie.models.distributions import DiagonalGaussian
-from reverie.types import LossAndMetrics
+from reverie.types import LossAndMetrics, Positive
 
 
 @dataclass(frozen=True, kw_only=True)
 class VaeConfig:
     """The network of V and its loss."""
 
-    z_size: int = 32
+    z_size: Positive = 32
     """Size of the latent vector."""
-    encoder_channels: tuple[int, int, int, int] = (32, 64, 128, 256)
+    encoder_channels: tuple[Positive, Positive, Positive, Positive] = (32, 64, 128, 256)
     """Output channels of the four convolutions."""
-    decoder_features: int = 1024
+    decoder_features: Positive = 1024
     """Features between z and the first transposed convolution."""
-    decoder_channels: tuple[int, int, int] = (128, 64, 32)
+    decoder_channels: tuple[Positive, Positive, Positive] = (128, 64, 32)
     """Output channels of the first three transposed convolutions."""
     reconstruction: Literal["sum", "mean"] = "sum"
     """Squared errors summed over an image (paper) or averaged over it (seed)."""
-    reconstruction_weight: float = 1.0
+    reconstruction_weight: Annotated[float, Gt(0)] = 1.0
     """Factor of the reconstruction error (seed: 10000)."""
-    kl_tolerance: float = 0.5
+    kl_tolerance: Annotated[float, Ge(0)] = 0.5
     """Nats per latent dimension that the KL is not pushed below: max(KL, tolerance x z) (paper); 0 turns it off."""
 
 

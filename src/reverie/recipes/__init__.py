@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from reverie.checkpoint import write_atomically
 from reverie.errors import UserError
+from reverie.evaluation.protocol import test_seeds
 from reverie.recipe import RunConfig
 
 MEASURED = "measured"
@@ -64,7 +65,10 @@ def _table(recipe: str) -> tuple[dict[str, Any], str]:
         path = Path(recipe)
         if not path.is_file():
             raise UserError(f"recipe file {path} does not exist: check the path, or see `reverie recipes`", usage=True)
-        text, where = path.read_text(), str(path)
+        try:
+            text, where = path.read_text(encoding="utf-8"), str(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"recipe file {path} cannot be read: {error}", usage=True) from error
     elif recipe in names():
         text, where = (resources.files(__name__) / f"{recipe}.toml").read_text(), f"recipe {recipe}"
     else:
@@ -101,7 +105,9 @@ def _parse(value: str) -> Any:
 def _build(table: dict[str, Any], where: str) -> RunConfig:
     _refuse_unknown(table, RunConfig, "", where)
     try:
-        return TypeAdapter(RunConfig).validate_python(table)
+        config = TypeAdapter(RunConfig).validate_python(table)
+        test_seeds(config.evaluate.tracks, config.evaluate.first_seed)
+        return config
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

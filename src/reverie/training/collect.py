@@ -145,4 +145,5 @@ def _random_networks(config: RunConfig, first: int) -> Policy:
     controller = Controller(config.controller.model, memory.z_size, memory.config.hidden_size)
     rng = generator(config.seed, "networks", first)
     params = NETWORK_SPREAD * rng.standard_normal((EPISODES_PER_TASK, controller.num_params))
-    return AgentPolicy(Agent(vision, memory, controller, config.agent), params)
+    num = min(EPISODES_PER_TASK, config.collect.episodes - first)  # the last group may be smaller
+    return AgentPolicy(Agent(vision, memory, controller, config.agent), params[:num])

@@ -21,6 +21,8 @@ from reverie.workers.pool import Workers
 
 ROWS_PER_TASK = 64
 """Episodes that a worker steps together: enough for full batches, few enough to share a generation out."""
+EVAL_ROWS_PER_TASK = 16
+"""The same for an evaluation of the center, which has fewer."""
 SNAPSHOT_SECONDS = 20.0
 
 
@@ -91,7 +93,9 @@ def train_controller(run: RunFolder, workers: Workers, metrics: Metrics, *, quie
         quiet=quiet,
     )
     with bar:
-        while evolution.generation < stage.generations and not _out_of_time(clock, stage.minutes):
+        while not evolution.history or (
+            evolution.generation < stage.generations and not _out_of_time(clock, stage.minutes)
+        ):
             row = _generation(evolution, drivers, metrics)
             if evaluate_now := evolution.generation % stage.eval_every == 0:
                 _evaluate_center(evolution, drivers, metrics)
@@ -140,7 +144,8 @@ class Drivers:
 
     def drive(self, params: np.ndarray, seeds: list[int], patience: int | None = None) -> list[Outcome]:
         """Outcomes in the rows' order."""
-        return drive_all(self.task(params, seeds, patience), self.workers, rows_per_task=ROWS_PER_TASK)
+        rows = ROWS_PER_TASK if len(params) > 1 else EVAL_ROWS_PER_TASK
+        return drive_all(self.task(params, seeds, patience), self.workers, rows_per_task=rows)
 
 
 def _generation(evolution: Evolution, drivers: Drivers, metrics: Metrics) -> dict[str, Any]:

@@ -20,6 +20,7 @@ def train_memory(run: RunFolder, metrics: Metrics, *, quiet: bool, device: str =
     """Fits M for the recipe's steps, or goes on where it was cut."""
     config, clock, stage = run.config, StageClock(run, "memory"), run.config.memory
     latents = LatentStore(run.latents)
+    latents.verify()
     num_train = num_train_episodes(latents.num_episodes)
 
     def sampler(first: int, last: int, seed: int) -> SequenceSampler:

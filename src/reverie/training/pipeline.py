@@ -7,11 +7,12 @@ from typing import Literal
 import numpy as np
 
 from reverie.checkpoint import file_sha256, write_json
+from reverie.errors import UserError
 from reverie.evaluation.protocol import Evaluation, evaluate, test_seeds
 from reverie.metrics import Metrics
 from reverie.models.files import load_controller
 from reverie.rollout import DriveTask
-from reverie.run_folder import STAGES, RunFolder, StageClock
+from reverie.run_folder import REMADE, STAGES, RunFolder, StageClock
 from reverie.training.collect import collect
 from reverie.training.controller import train_controller
 from reverie.training.encode import encode
@@ -41,18 +42,35 @@ def run_stages(run: RunFolder, names: tuple[str, ...] = STAGES, *, again: bool =
     """
     with run.locked():
         if again:
+            _check_needs(run, names[0])  # before anything is thrown away
             for name in names:
                 run.forget(name)
+        for name in names:
+            _check_done(run, name)
         todo = [name for name in names if not run.is_done(name)]
         if not todo:
             return
         num_workers = num_cores() if run.config.workers < 0 else run.config.workers
         with Metrics(run.path) as metrics, make_workers(num_workers) as workers:
             for name in todo:
-                for need in NEEDS[name]:
-                    run.require(need)
-                    run.verify(need)
+                _check_needs(run, name)
                 _run(name, run, workers, metrics, quiet)
+
+
+def _check_needs(run: RunFolder, name: str) -> None:
+    for need in NEEDS[name]:
+        run.require(need)
+        run.verify(need)
+
+
+def _check_done(run: RunFolder, name: str) -> None:
+    """A finished stage must still be whole; one that can be made again is, if it is not."""
+    try:
+        run.verify(name)
+    except UserError:
+        if name not in REMADE:
+            raise
+        run.reopen(name)
 
 
 def _run(name: str, run: RunFolder, workers: Workers, metrics: Metrics, quiet: bool) -> None:

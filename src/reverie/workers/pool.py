@@ -96,6 +96,7 @@ class ProcessWorkers:
                     self._restart(error)
                     futures[index:] = self._submit(function, waiting[index:])
             yield result
+        self.num_restarts = 0  # a death now and then is no reason to give up a run of days
 
     def _submit(self, function: Callable[[Task], Result], tasks: list[Task]) -> "list[Future[Result]]":
         while True:
@@ -108,7 +109,8 @@ class ProcessWorkers:
         self.num_restarts += 1
         if self.num_restarts > MAX_RESTARTS:
             raise UserError(
-                f"worker processes died {self.num_restarts} times (out of memory?): use fewer with --workers"
+                f"worker processes died {self.num_restarts} times (out of memory?): "
+                "use fewer (--workers, or --set workers=1 for a run)"
             ) from error
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._pool = self._start()

@@ -1,0 +1,110 @@
+"""A stage that is killed after a checkpoint and continued is the same as one that was not, in models and in logs."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reverie.checkpoint import load
+from reverie.errors import UserError
+from reverie.metrics import Metrics
+from reverie.run_folder import RunFolder
+from reverie.training import controller, loop
+from reverie.training.controller import Evolution, train_controller
+from reverie.training.loop import Fit
+from reverie.training.memory import train_memory
+from reverie.training.vision import train_vision
+from reverie.workers.pool import InlineWorkers
+
+
+class Killed(BaseException):
+    """Not an Exception, so that nothing tidies up after it."""
+
+
+def kill_after_save(owner: type, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process dies right after its `number`-th checkpoint; it makes one after every step."""
+    original, saves = owner.save, 0  # pyright: ignore[reportAttributeAccessIssue] (both classes have it)
+
+    def save(self: object) -> None:
+        nonlocal saves
+        original(self)
+        saves += 1
+        if saves == number:
+            raise Killed
+
+    monkeypatch.setattr(owner, "save", save)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(controller, "SNAPSHOT_SECONDS", 0.0)
+
+
+def logged(run: RunFolder) -> list[dict]:
+    lines = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "time"} for line in lines]
+
+
+def fit(stage: str, run: RunFolder) -> None:
+    run.forget(stage)
+    with Metrics(run.path, tensorboard=False) as metrics:
+        go_on(stage, run, metrics)
+
+
+def go_on(stage: str, run: RunFolder, metrics: Metrics) -> None:
+    stages: dict[str, Callable[[], None]] = {
+        "vision": lambda: train_vision(run, metrics, quiet=True),
+        "memory": lambda: train_memory(run, metrics, quiet=True),
+        "controller": lambda: train_controller(run, InlineWorkers(), metrics, quiet=True),
+    }
+    stages[stage]()
+
+
+@pytest.mark.parametrize("kill", [1, 3])
+@pytest.mark.parametrize("stage", ["vision", "memory", "controller"])
+def test_killed_after_a_checkpoint(
+    stage: str, kill: int, tiny_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = RunFolder.open(shutil.copytree(tiny_run.path, tmp_path / "whole"))
+    fit(stage, whole)
+    kill_after_save(Evolution if stage == "controller" else Fit, kill, monkeypatch)
+    with pytest.raises(Killed):
+        fit(stage, tiny_run)
+    monkeypatch.undo()
+    assert not tiny_run.is_done(stage)
+    state = {"controller": "evolution/state"}.get(stage, f"{stage}.optimizer")
+    assert (tiny_run.path / f"{state}.safetensors").exists()
+    again = RunFolder.open(tiny_run.path)
+    with Metrics(again.path, tensorboard=False) as metrics:
+        go_on(stage, again, metrics)
+    assert again.is_done(stage)
+    for name in (stage, state):
+        mine, reference = (load(run.path / f"{name}.safetensors") for run in (again, whole))
+        assert all(mine[0][key].equal(tensor) for key, tensor in reference[0].items()), name
+    assert logged(again) == logged(whole)
+    if stage == "controller":
+        rows = [[line.split(",")[:10] for line in log.splitlines()] for log in (text(again), text(whole))]
+        # all columns but the times
+        assert [row[:1] + row[2:] for row in rows[0]] == [row[:1] + row[2:] for row in rows[1]]
+
+
+def text(run: RunFolder) -> str:
+    return (run.evolution / "log.csv").read_text()
+
+
+def test_a_search_without_time_left_still_makes_a_controller(tiny_run: RunFolder) -> None:
+    tiny_run.forget("controller")
+    stage = replace(tiny_run.config.controller, minutes=1e-9)
+    tiny_run.config = replace(tiny_run.config, controller=stage)
+    with Metrics(tiny_run.path, tensorboard=False) as metrics:
+        go_on("controller", tiny_run, metrics)
+    assert tiny_run.stage("controller")["generations"] == 1
+
+
+def test_damaged_latents_are_not_trained_on(tiny_run: RunFolder) -> None:
+    path = tiny_run.latents / "mu.npy"
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"mu.npy is damaged .* encode again"):
+        fit("memory", tiny_run)
