@@ -47,13 +47,81 @@ def test_a_damaged_manifest_is_one_line(tiny_run: RunFolder) -> None:
         RunFolder.open(tiny_run.path)
 
 
+@pytest.mark.parametrize("left", [[], ["manifest.json"], ["manifest.json", ".recipe.toml.1-2.tmp", ".lock"]])
+def test_a_kill_while_the_folder_was_made_is_no_obstacle(left: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.mkdir()
+    for name in left:
+        (path / name).write_text("{}")
+    assert RunFolder.open_or_create(path, "debug", []).config.name == "debug"
+    assert (path / "recipe.toml").exists()
+
+
+def test_a_larger_budget_waits_for_the_lock_and_stays(tiny_run: RunFolder) -> None:
+    before = {name: (tiny_run.path / name).read_bytes() for name in ("recipe.toml", "manifest.json")}
+    longer = RunFolder.open_or_create(tiny_run.path, None, ["controller.generations=9"])
+    assert longer.config.controller.generations == 9
+    assert {name: (tiny_run.path / name).read_bytes() for name in before} == before
+    with longer.locked():
+        pass
+    again = RunFolder.open(tiny_run.path)
+    assert again.config.controller.generations == 9
+    assert again.is_done("memory")
+    assert not any(again.is_done(stage) for stage in ("controller", "evaluate", "pictures"))
+    named = RunFolder.open_or_create(tiny_run.path, tiny_run.config.name, ["env.max_frames=24"])
+    assert named.config.controller.generations == 9, "naming the recipe again must not take the budget back"
+
+
+def test_the_manifest_is_read_again_under_the_lock(tiny_run: RunFolder) -> None:
+    other = RunFolder.open(tiny_run.path)
+    with other.locked():
+        other.forget("controller")
+    with tiny_run.locked():
+        assert not tiny_run.is_done("controller")
+        assert tiny_run.is_done("memory")
+
+
+def test_forgetting_that_was_cut_is_finished(tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(_path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "unlink", killed)
+    with pytest.raises(KeyboardInterrupt):
+        tiny_run.forget("memory")
+    monkeypatch.undo()
+    assert tiny_run.memory.exists()
+    again = RunFolder.open(tiny_run.path)
+    with again.locked():
+        assert not again.memory.exists()
+        assert not again.evolution.exists()
+        assert "memory" not in RunFolder.open(tiny_run.path).manifest["stages"]
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", "[]", '{"format": 2, "stages": {}}', '{"format": 1, "stages": {"vision": 3}}']
+)
+def test_a_manifest_that_is_none_is_one_line(content: str, tiny_run: RunFolder) -> None:
+    (tiny_run.path / "manifest.json").write_text(content)
+    with pytest.raises(UserError, match=r"manifest.json .* restore it from a copy"):
+        RunFolder.open(tiny_run.path)
+
+
+def test_a_damaged_recipe_of_a_run_is_not_the_users_mistake(tiny_run: RunFolder) -> None:
+    (tiny_run.path / "recipe.toml").write_text("name = ")
+    with pytest.raises(UserError, match=r"recipe.toml is not valid TOML.* restore it") as caught:
+        RunFolder.open(tiny_run.path)
+    assert not caught.value.usage
+
+
 def test_half_written_files_of_a_killed_process_are_removed(tiny_run: RunFolder) -> None:
     left = [tiny_run.path / ".metrics.jsonl.7-7.tmp", tiny_run.rollouts / ".00000.npz.7-7.tmp"]
-    for path in left:
+    video = tiny_run.videos / ".track.mp4.7-7.tmp"  # may be written at this moment, for which no lock is needed
+    for path in (*left, video):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"half")
     with tiny_run.locked():
         assert not any(path.exists() for path in left)
+        assert video.exists()
     assert tiny_run.vision.exists()
 
 

@@ -1,5 +1,6 @@
 """What goes wrong gets one line, an exit code that is not 0, and loses nothing."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -41,6 +42,18 @@ def test_the_command_alone_lists_every_verb() -> None:
         (("train", "quik"), 2, "there is no recipe 'quik' (did you mean quick?)"),
         (("train", "debug", "--set", "vision.epoch=3"), 2, "unknown key vision.epoch (did you mean epochs?)"),
         (("train", "debug", "--set", "vision.epochs=x"), 2, "vision.epochs: input should be a valid integer"),
+        (
+            ("train", "debug", "--set", "vision.model.z_size=0"),
+            2,
+            "vision.model.z_size: input should be greater than 0",
+        ),
+        (("train", "debug", "--set", "env.action_repeat=0"), 2, "env.action_repeat: input should be greater than 0"),
+        (("train", "debug", "--set", "collect.episodes=1"), 2, "collect.episodes: input should be greater than or"),
+        (("train", "debug", "--set", "evaluate.first_seed=700000"), 2, "are not all test tracks"),
+        (("train", "debug", "--set", "env.id=CarRacing-v9"), 1, "did you mean 'CarRacing-v3'"),
+        (("train", "--sped", "3"), 2, "Unrecognized options: --sped, 3; see `reverie train --help`"),
+        (("evaluate", "pretrained", "--tracks", "x"), 2, "Error parsing --tracks"),
+        (("watch",), 2, "Missing from reverie watch"),
         (("evaluate", "nowhere"), 1, "there is no run in nowhere"),
         (("watch", "nowhere"), 1, "there is no run in nowhere"),
         (("info", "nowhere"), 1, "there is no run in nowhere"),
@@ -57,13 +70,6 @@ def test_wrong_usage_is_one_line(arguments: tuple[str, ...], code: int, message:
     assert not list(tmp_path.iterdir())
 
 
-def test_an_unknown_option_is_a_usage_error(tmp_path: Path) -> None:
-    done = reverie("train", "--sped", "3", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "--sped" in done.stderr
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.parametrize("name", ["vision.safetensors", "memory.safetensors", "controller.safetensors"])
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
 def test_a_damaged_model_is_named(name: str, damage: str, debug_run: Path, tmp_path: Path) -> None:
@@ -77,6 +83,40 @@ def test_a_damaged_model_is_named(name: str, damage: str, debug_run: Path, tmp_p
     done = reverie("evaluate", path, "--tracks", "1", "--quiet")
     assert done.returncode == 1
     assert name in one_line(done.stderr)
+
+
+def test_doing_a_stage_again_destroys_nothing_that_it_cannot_make(debug_run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(debug_run, path)
+    (path / "latents/meta.json").unlink()
+    done = reverie("memory", "--run", path, "--again")
+    assert done.returncode == 1
+    assert "meta.json is missing: restore it from a copy, or run `reverie encode" in one_line(done.stderr)
+    for name in ("memory.safetensors", "controller.safetensors", "evolution/state.safetensors"):
+        assert (path / name).exists()
+
+
+def test_what_can_be_made_again_is_made_again(debug_run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(debug_run, path)
+    before = (path / "evaluation.json").read_text()
+    (path / "evaluation.json").write_text("{")
+    (path / "pictures/dream.png").unlink()
+    done = reverie("train", "--run", path, "--quiet")
+    assert done.returncode == 0, done.stderr
+    returns = [json.loads(text)["returns"] for text in (before, (path / "evaluation.json").read_text())]
+    assert returns[0] == returns[1]
+    assert (path / "pictures/dream.png").exists()
+    (path / "vision.safetensors").unlink()
+    done = reverie("train", "--run", path, "--quiet")
+    assert done.returncode == 1
+    assert "vision.safetensors is missing: restore it" in one_line(done.stderr)
+
+
+def test_random_networks_drive_any_number_of_episodes(tmp_path: Path) -> None:
+    done = reverie("collect", "debug", "--run", tmp_path / "run", "--policy", "networks", "--episodes", "10", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["episodes"] == 10
 
 
 def test_a_folder_that_is_something_else_is_left_alone(tmp_path: Path) -> None:

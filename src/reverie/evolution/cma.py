@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -71,10 +72,16 @@ class Cma:
         fitness = np.array(self._fitness).reshape(-1, self.config.population)
         return {"fitness": fitness}, {"first_rng": copy.deepcopy(self._first_rng)}
 
-    def load_state(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
+    def load_state(
+        self,
+        arrays: dict[str, np.ndarray],
+        values: dict[str, Any],
+        progress: Callable[[int], None] = lambda generations: None,
+    ) -> None:
         """Runs the search again, from the start to where `state` was read; only a strategy that is new can do so."""
         assert not self._fitness, "load_state is for a strategy that has not been told anything"
         self._first_rng = values["first_rng"]
         self._rng.bit_generator.state = copy.deepcopy(self._first_rng)
-        for fitness in arrays["fitness"]:
+        for done, fitness in enumerate(arrays["fitness"], 1):
             self.tell(self.ask(), fitness)
+            progress(done)

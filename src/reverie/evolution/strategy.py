@@ -1,5 +1,6 @@
 """The contract of an evolution strategy, which maximises."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -33,6 +34,8 @@ class Strategy(Protocol):
         """Arrays and JSON values that say all there is to say between two generations."""
         ...
 
-    def load_state(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
-        """Continues bit for bit from what `state` gave."""
+    def load_state(
+        self, arrays: dict[str, np.ndarray], values: dict[str, Any], progress: Callable[[int], None] = ...
+    ) -> None:
+        """Makes a new strategy continue bit for bit from what `state` gave; `progress` hears of generations done."""
         ...

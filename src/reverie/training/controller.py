@@ -29,7 +29,7 @@ SNAPSHOT_SECONDS = 20.0
 class Evolution:
     """The state of the search: strategy, best center so far, history; saved and loaded as one file."""
 
-    def __init__(self, run: RunFolder, controller: Controller) -> None:
+    def __init__(self, run: RunFolder, controller: Controller, *, quiet: bool = True) -> None:
         config = run.config
         self.path = run.evolution / "state.safetensors"
         rng = generator(config.seed, "controller", "strategy")
@@ -39,7 +39,7 @@ class Evolution:
         self.best_score = -np.inf
         self.best_generation = 0
         if self.path.exists():
-            self._load()
+            self._load(quiet)
 
     @property
     def generation(self) -> int:
@@ -65,12 +65,14 @@ class Evolution:
             with checkpoint.write_atomically(self.path.with_name("log.csv")) as file:
                 file.write(text.getvalue().encode())
 
-    def _load(self) -> None:
+    def _load(self, quiet: bool) -> None:
         tensors, meta = checkpoint.load(self.path)
         arrays = {key: tensor.numpy() for key, tensor in tensors.items()}
         self.best = arrays.pop("best")
-        self.strategy.load_state({k.removeprefix("strategy."): v for k, v in arrays.items()}, meta["strategy"])
         self.history = meta["history"]
+        arrays = {key.removeprefix("strategy."): value for key, value in arrays.items()}
+        with Progress("replay", len(self.history), "generations", quiet=quiet) as bar:
+            self.strategy.load_state(arrays, meta["strategy"], bar.update)
         score, self.best_generation = meta["best"]
         self.best_score = -np.inf if score is None else score
 
@@ -80,7 +82,7 @@ def train_controller(run: RunFolder, workers: Workers, metrics: Metrics, *, quie
     config, clock, stage = run.config, StageClock(run, "controller"), run.config.controller
     model = config.memory.model
     controller = Controller(stage.model, config.vision.model.z_size, model.hidden_size)
-    evolution = Evolution(run, controller)
+    evolution = Evolution(run, controller, quiet=quiet)
     metrics.rewind("controller", evolution.generation)
     drivers = Drivers(run, workers)
     saved = time.monotonic()
