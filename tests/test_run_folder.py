@@ -1,6 +1,7 @@
 """The run folder: what it refuses, forgets and ships."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -85,21 +86,19 @@ def test_forgetting_that_was_cut_is_finished(tiny_run: RunFolder, monkeypatch: p
     def killed(_path: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "unlink", killed)
+    monkeypatch.setattr(shutil, "rmtree", killed)
     with pytest.raises(KeyboardInterrupt):
         tiny_run.forget("memory")
     monkeypatch.undo()
-    assert tiny_run.memory.exists()
+    assert tiny_run.evolution.exists()
     again = RunFolder.open(tiny_run.path)
     with again.locked():
-        assert not again.memory.exists()
         assert not again.evolution.exists()
+        assert not again.evaluation.exists()
         assert "memory" not in RunFolder.open(tiny_run.path).manifest["stages"]
 
 
-@pytest.mark.parametrize(
-    "content", ["{}", "[]", '{"format": 2, "stages": {}}', '{"format": 1, "stages": {"vision": 3}}']
-)
+@pytest.mark.parametrize("content", ["{}", "[]", '{"format": 2, "stages": {}}', '{"format": 1, "stages": {"a": 3}}'])
 def test_a_manifest_that_is_none_is_one_line(content: str, tiny_run: RunFolder) -> None:
     (tiny_run.path / "manifest.json").write_text(content)
     with pytest.raises(UserError, match=r"manifest.json .* restore it from a copy"):

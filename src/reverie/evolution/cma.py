@@ -76,7 +76,7 @@ class Cma:
         self,
         arrays: dict[str, np.ndarray],
         values: dict[str, Any],
-        progress: Callable[[int], None] = lambda generations: None,
+        progress: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Runs the search again, from the start to where `state` was read; only a strategy that is new can do so."""
         assert not self._fitness, "load_state is for a strategy that has not been told anything"
