@@ -20,7 +20,7 @@ class Undrawn(CarRacing):
         return None
 
 
-SEEDS = {"follow_road": 3, "spin": 11, "wander": 12, "leave": 13}
+SEEDS = {"follow_road": 3, "lap": 4, "spin": 11, "wander": 12, "leave": 13}
 
 
 def test_rewards_endings_info_and_physics_are_gymnasiums(driver):
@@ -32,7 +32,7 @@ def test_rewards_endings_info_and_physics_are_gymnasiums(driver):
     assert ours.reset(seed=seed)[1] == info
     undrawn.reset_undrawn(seed)
     assert ours.track == theirs.track
-    for frame in range(700):
+    for frame in range(1000 if driver.__name__ == "lap" else 700):
         action = driver(theirs, frame)
         _, rew, end, trunc, info = theirs.step(action)
         assert ours.step(action)[1:] == (rew, end, trunc, info), frame
@@ -43,7 +43,30 @@ def test_rewards_endings_info_and_physics_are_gymnasiums(driver):
             assert [w.omega for w in env.car.wheels] == [w.omega for w in theirs.car.wheels]
         if end:
             break
-    assert end == (driver.__name__ == "leave")
+    assert end == (driver.__name__ in ("lap", "leave"))
+    assert info == {"lap": {"lap_finished": True}, "leave": {"lap_finished": False}}.get(driver.__name__, {})
+
+
+def test_tracks_are_gymnasiums_to_the_last_bit():
+    theirs: Any = Undrawn()
+    ours: Any = FastCarRacing()
+    for seed in range(40):
+        theirs.reset(seed=seed)
+        ours.reset_undrawn(seed)
+        assert ours.track == theirs.track, seed
+        assert ours.start_alpha == theirs.start_alpha
+        assert ours.np_random.bit_generator.state == theirs.np_random.bit_generator.state
+        for mine, tile in zip(ours.road, theirs.road, strict=True):
+            assert (mine.idx, mine.road_visited, mine.road_friction) == (
+                tile.idx,
+                tile.road_visited,
+                tile.road_friction,
+            )
+            assert mine.fixtures[0].sensor == tile.fixtures[0].sensor is True
+            assert mine.fixtures[0].shape.vertices == tile.fixtures[0].shape.vertices
+        for (corners, color), (their_corners, their_color) in zip(ours.road_poly, theirs.road_poly, strict=True):
+            assert corners == their_corners
+            np.testing.assert_array_equal(color, their_color)
 
 
 def test_a_finished_lap_ends_as_in_gymnasium():

@@ -3,13 +3,18 @@
 import math
 from typing import Any
 
+import Box2D
 import numpy as np
 from gymnasium.envs.box2d import car_racing as gym_car
 
 from reverie.envs.car_racing.glyphs import score_picture
 from reverie.envs.car_racing.raster import render_96
 from reverie.envs.car_racing.scene import Scenes
+from reverie.envs.car_racing.track import DRAW_HIGH, DRAW_LOW, START_ALPHA, make_track, polygons
 from reverie.envs.vector import Start
+
+_TILE = Box2D.b2BodyDef()
+"""A body at rest for ever."""
 
 
 class _Action(tuple):
@@ -61,6 +66,8 @@ class FastCarRacing(gym_car.CarRacing):
         super().__init__(render_mode, verbose, lap_complete_percent, domain_randomize, continuous)
         self._scenes = Scenes.empty(1) if scenes is None else scenes
         self._row = row
+        self.fd_tile.isSensor = True
+        self._road_poly: list | None = None
         self._drawing = True
         self._start: Start | None = None
         self._blank = np.zeros((gym_car.STATE_H, gym_car.STATE_W, 3), np.uint8)
@@ -100,12 +107,48 @@ class FastCarRacing(gym_car.CarRacing):
         return self._scenes.row(self._row)
 
     def _create_track(self) -> bool:
-        made = super()._create_track()
-        if made:
-            self._scenes.load_track(self._row, self)
-            if self._start is not None:  # Gymnasium puts the car on the first point of its track
-                self.track[0] = self._pose(self._start)
-        return made
+        """Gymnasium's, faster: compiled geometry, and nothing that only its own pictures need."""
+        track = make_track(self.np_random.uniform(DRAW_LOW, DRAW_HIGH))
+        self.road = []
+        self.start_alpha = START_ALPHA
+        if not len(track.points):
+            return False
+        self._scenes.load_track(self._row, track, self)
+        self._track = track
+        self._create_tiles()
+        self.track = [tuple(point) for point in track.points.tolist()]
+        if self._start is not None:  # Gymnasium puts the car on the first point of its track
+            self.track[0] = self._pose(self._start)
+        return True
+
+    def _create_tiles(self) -> None:
+        """The bodies that notice the car. Their colours are views of the scene's, so that contacts change both."""
+        edges, colors, *_ = self.scene
+        corners = edges.tolist()
+        shape, create_body = self.fd_tile.shape, self.world.CreateBody
+        x0, y0, x1, y1 = corners[-1]
+        for i, (x2, y2, x3, y3) in enumerate(corners):
+            shape.vertices = [(x2, y2), (x3, y3), (x1, y1), (x0, y0)]
+            tile = create_body(_TILE)
+            tile.CreateFixture(self.fd_tile)
+            tile.userData = tile
+            tile.color = colors[i]
+            tile.road_visited = False
+            tile.road_friction = 1.0
+            tile.idx = i
+            self.road.append(tile)
+            x0, y0, x1, y1 = x2, y2, x3, y3
+
+    @property
+    def road_poly(self) -> list[tuple[list[tuple[float, float]], Any]]:
+        """Polygons for Gymnasium's own pictures: tiles and kerbs with their colours, made when they are asked for."""
+        if self._road_poly is None:
+            self._road_poly = polygons(self._track, self.scene[1])
+        return self._road_poly
+
+    @road_poly.setter
+    def road_poly(self, _: list) -> None:
+        self._road_poly = None  # Gymnasium's reset empties the list
 
     def _pose(self, start: Start) -> tuple[float, float, float, float]:
         """A start as one of Gymnasium's track points: (alpha, beta, x, y)."""

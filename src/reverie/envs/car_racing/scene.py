@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reverie.envs.car_racing.track import Track, make_edges
+
 MAX_TILES = 1536
 """More than any track of Gymnasium's generator: it stops after 2500 steps, of which a lap is a part."""
 
@@ -52,24 +54,13 @@ class Scenes:
             states=np.zeros((num, STATE_SIZE)),
         )
 
-    def load_track(self, row: int, env: Any) -> None:
-        """Take over the track of `env` after its reset, and make its tiles' colours views of `colors[row]`."""
-        n = len(env.road)
+    def load_track(self, row: int, track: Track, env: Any) -> None:
+        """Take over a track, in the colours of `env` before any tile is visited."""
+        n = len(track.points)
         assert n <= MAX_TILES, f"a track of {n} tiles does not fit {MAX_TILES}"
-        edges, colors, kerbs = self.edges[row], self.colors[row], self.kerbs[row]
-        kerbs[:n] = 0
-        tile = -1
-        for k, (corners, color) in enumerate(env.road_poly):
-            if isinstance(color, tuple):  # a kerb follows its tile
-                kerbs[tile] = np.sign(env.track[tile - 1][1] - env.track[tile][1])
-                continue
-            tile += 1
-            edges[tile] = *corners[0], *corners[1]
-            colors[tile] = color
-            env.road[tile].color = colors[tile]
-            env.road_poly[k] = (corners, colors[tile])
-        assert tile == n - 1, (tile, n)
         self.num_tiles[row] = n
+        make_edges(track.points, track.kerb, self.edges[row], self.kerbs[row])
+        self.colors[row, :n] = env.road_color + 0.01 * (np.arange(n) % 3)[:, None] * 255
         self.palette[row, 0] = env.bg_color
         self.palette[row, 1] = env.grass_color
 
