@@ -46,7 +46,8 @@ def drive(track: int, steps: int, *, strip: list | None = None) -> Found:
 
     driver = DRIVERS[track % len(DRIVERS)]
     options: Any = {"domain_randomize": track % 10 >= 5}
-    theirs, ours = CarRacing(**options), FastCarRacing(**options)
+    theirs: Any = CarRacing(**options)
+    ours: Any = FastCarRacing(**options)
     histogram = np.zeros((3, 256), np.int64)
     worst, unequal, laps, left, done, episode = 0.0, 0, 0, 0, 0, 0
     while done < steps:

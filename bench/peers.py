@@ -56,7 +56,7 @@ def gymnasium(size: int) -> Step:
 def envpool(size: int) -> Step:
     """Frames of EnvPool's CarRacing-v3, 32 environments in 2 threads; 64: top 84 rows, resized. New tracks count."""
     try:
-        import envpool as pool
+        import envpool as pool  # pyright: ignore[reportMissingImports] (an extra)
     except ImportError:
         sys.exit(print("missing: pip install envpool", flush=True))
     env = pool.make(ENV_ID, env_type="gymnasium", num_envs=NUM_ENVS, num_threads=2, seed=0)
@@ -86,7 +86,8 @@ def batch1() -> Step:
     torch.set_num_threads(1)
     channels = (3, 32, 64, 128, 256)
     convolutions = [layer for a, b in pairwise(channels) for layer in (nn.Conv2d(a, b, 4, stride=2), nn.ReLU())]
-    encoder = nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(1024, 32)).to(memory_format=torch.channels_last)
+    encoder = nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(1024, 32))
+    encoder.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (torch's stubs lack it)
     memory, controller = nn.LSTMCell(32 + 3, 256), nn.Linear(32 + 256, 3)
     env = gym.make(ENV_ID)
     seed, over = 0, True

@@ -1,9 +1,11 @@
 """Lockstep against a world whose every return is known."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
-from reverie.envs.vector import Transition
+from reverie.envs.vector import Start, Transition
 from reverie.rollout import rollout
 
 
@@ -16,13 +18,15 @@ class Countdown:
         self.num_envs = num_envs
         self.seed, self.time = np.zeros(num_envs, int), np.zeros(num_envs, int)
         self.stepped: list[list[int]] = []
+        self.starts: list[Sequence[Start] | None] = []
 
     def _obs(self, rows) -> np.ndarray:
         obs = np.zeros((len(rows), 64, 64, 3), np.uint8)
         obs[:, 0, 0, 0], obs[:, 0, 0, 1] = self.seed[rows], self.time[rows]
         return obs
 
-    def reset(self, rows, seeds) -> np.ndarray:
+    def reset(self, rows, seeds, starts=None) -> np.ndarray:
+        self.starts.append(starts)
         self.seed[rows], self.time[rows] = seeds, 0
         return self._obs(rows)
 
@@ -104,3 +108,11 @@ def test_one_controller_for_each_row_is_checked() -> None:
     agent = Agent(Vae(VaeConfig(z_size=4)), Memory(MemoryConfig(hidden_size=8), 4, 3), controller, AgentConfig())
     with pytest.raises(AssertionError, match="2 controllers for 3 episodes"):
         AgentPolicy(agent, np.zeros((2, controller.num_params))).reset([0, 1, 2])
+
+
+def test_each_wave_gets_its_own_starts() -> None:
+    env, starts = Countdown(2), [Start(0.1 * i, 0.0, 0.0) for i in range(3)]
+    rollout(env, Echo(), [3, 4, 5], starts=starts)
+    assert env.starts == [starts[:2], starts[2:]]
+    rollout(env, Echo(), [3])
+    assert env.starts[-1] is None

@@ -51,8 +51,7 @@ def test_kerb_in_view_is_red_or_white_in_the_picture():
     found = {True: 0, False: 0}
     for k in range(40):
         env = at(Start(k / 40, 0.0, 0.0))
-        for _ in range(60):  # until the camera has zoomed in
-            obs = env.step(np.zeros(3, np.float32))[0]
+        obs = [env.step(np.zeros(3, np.float32))[0] for _ in range(60)][-1]  # until the camera has zoomed in
         red = (obs[:84, :, 0].astype(int) - obs[:84, :, 1] > 60).copy()
         red[60:80, 40:56] = False  # the car
         kerb = bool(read_labels([env]).kerb[0])

@@ -106,6 +106,12 @@ class FastCarRacing(gym_car.CarRacing):
         """Edges, colours and kerbs of the track, palette and state; see `Scenes`."""
         return self._scenes.row(self._row)
 
+    @property
+    def wheels_on_grass(self) -> int:
+        """Wheels that touch no tile, 0 to 4."""
+        assert self.car is not None, "reset first"
+        return sum(not wheel.tiles for wheel in self.car.wheels)
+
     def _create_track(self) -> bool:
         """Gymnasium's, faster: compiled geometry, and nothing that only its own pictures need."""
         track = make_track(self.np_random.uniform(DRAW_LOW, DRAW_HIGH))

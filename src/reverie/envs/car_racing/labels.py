@@ -50,7 +50,7 @@ def read_labels(envs: Sequence[FastCarRacing]) -> Labels:
         offset=geometry[:, 0],
         heading=geometry[:, 1],
         curvature=geometry[:, 2],
-        grass=np.array([sum(not wheel.tiles for wheel in env.car.wheels) for env in envs], np.int64),
+        grass=np.array([env.wheels_on_grass for env in envs], np.int64),
         speed=np.array([env.scene[4][SPEED] for env in envs], np.float64),
         kerb=geometry[:, 3] > 0,
     )
