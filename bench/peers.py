@@ -120,7 +120,7 @@ def to_64(obs: np.ndarray) -> np.ndarray:
     """The paper's frame: top 84 of 96 rows, resized to 64x64."""
     from PIL import Image
 
-    return np.asarray(Image.fromarray(obs[:84]).resize((64, 64), Image.Resampling.BILINEAR))
+    return np.array(Image.fromarray(obs[:84]).resize((64, 64), Image.Resampling.BILINEAR))
 
 
 CONTESTANTS: dict[str, Callable[[], Step]] = {
