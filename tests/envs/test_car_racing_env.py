@@ -94,15 +94,33 @@ def test_discrete_actions_and_random_colours(options):
         assert ours.step(action)[1:] == theirs.step(action)[1:]
 
 
-def test_same_seed_and_actions_give_the_same_bytes():
-    def run() -> bytes:
-        env: Any = FastCarRacing()
-        frames = [env.reset(seed=4)[0]]
-        rng = np.random.default_rng(0)
-        frames += [env.step(rng.uniform([-1, 0, 0], [1, 1, 1]).astype(np.float32))[0] for _ in range(60)]
-        return np.stack(frames).tobytes()
+DRIVE = """
+import hashlib
+import numpy as np
+from reverie.envs import EnvConfig, make_vector_env
+from reverie.envs.car_racing.env import FastCarRacing
 
-    assert run() == run()
+def drive():
+    digest, rng = hashlib.sha256(), np.random.default_rng(0)
+    env, batch = FastCarRacing(), make_vector_env(EnvConfig(), 2)
+    digest.update(env.reset(seed=4)[0].tobytes() + batch.reset([0, 1], [4, 5]).tobytes())
+    for _ in range(60):
+        act = rng.uniform([-1, 0, 0], [1, 1, 1]).astype(np.float32)
+        digest.update(env.step(act)[0].tobytes())
+        for part in batch.step([0, 1], np.stack([act, -act])):
+            digest.update(part.tobytes())
+    return digest.hexdigest()
+
+found = drive(), drive()
+"""
+
+
+def test_same_seed_and_actions_give_the_same_bytes_in_any_run_and_process():
+    here: dict[str, Any] = {}
+    exec(DRIVE, here)
+    assert here["found"][0] == here["found"][1]
+    done = subprocess.run([sys.executable, "-c", f"{DRIVE}\nprint(*found)"], capture_output=True, text=True, check=True)
+    assert tuple(done.stdout.split()) == here["found"]
 
 
 def test_frames_belong_to_the_caller():
