@@ -1,4 +1,4 @@
-"""Our CarRacing against Gymnasium's, frame by frame: `python bench/accuracy.py --tracks 50 --steps 1000`.
+"""Our CarRacing against Gymnasium's, frame by frame: `python -m bench.accuracy --tracks 50 --steps 1000`.
 
 Each track is driven in both with the same actions, Gymnasium drawing every frame. Rewards, endings and `info` must be
 equal; the pictures' difference is counted level by level. A track that ends is followed by another until the steps are

@@ -55,10 +55,9 @@ def write_atomically(path: Path) -> Iterator[BinaryIO]:
 
 
 def sweep(folder: Path) -> None:
-    """Removes what writes that were killed left under `folder`. Only for one who knows that nobody writes there now."""
-    for temporary in folder.rglob(".*.tmp"):
-        if temporary.parent.name != "videos":  # those are written at any time
-            temporary.unlink(missing_ok=True)
+    """Removes what writes that were killed left in `folder`. Only for one who knows that nobody writes there now."""
+    for temporary in folder.glob(".*.tmp"):
+        temporary.unlink(missing_ok=True)
 
 
 def create_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:

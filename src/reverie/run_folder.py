@@ -51,8 +51,8 @@ class RunFolder:
         self.path = path
         self.config = config
         self.manifest = manifest
-        self._extended: tuple[str, ...] = ()
-        """Stages that are given more to do than the recipe in the folder says, as soon as the run is locked."""
+        self._overrides: list[str] = []
+        """Settings that the recipe in the folder is given as soon as the run is locked."""
 
     @property
     def name(self) -> str:
@@ -77,7 +77,6 @@ class RunFolder:
     @classmethod
     def create(cls, path: Path, config: RunConfig) -> "RunFolder":
         """A new folder with recipe and manifest. Raises UserError if something else is there."""
-        # The recipe is written last: what a kill left before it is not something else.
         if path.is_file() or (path.is_dir() and not all(map(_is_left_by_create, path.iterdir()))):
             raise UserError(f"{path} exists and is not a run of reverie: choose another --run", usage=True)
         action_size(config.env)  # an environment that cannot be made is refused before anything is written
@@ -91,9 +90,14 @@ class RunFolder:
             "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _VERSIONS}},
             "stages": {},
         }
-        run = cls(path, config, manifest)
-        run.write_manifest()
-        recipes.save(config, path / "recipe.toml")
+        path.mkdir(parents=True, exist_ok=True)
+        with _lock(path):
+            if (path / "recipe.toml").exists():
+                raise UserError(f"{path} was made by another process just now: run the same command again")
+            run = cls(path, config, manifest)
+            run.write_manifest()
+            # The recipe is last: what a kill leaves before it is not taken for a run.
+            recipes.save(config, path / "recipe.toml")
         return run
 
     @classmethod
@@ -131,8 +135,7 @@ class RunFolder:
                 usage=True,
             )
         run.config = recipes.load(str(path / "recipe.toml"), overrides)
-        changed = [key for key, value in recipes.flatten(run.config).items() if value != old.get(key)]
-        run._extended = tuple(dict.fromkeys(key.split(".")[0] for key in changed))
+        run._overrides = overrides
         return run
 
     @contextlib.contextmanager
@@ -142,26 +145,32 @@ class RunFolder:
         What a killed process left half done is put in order first, and then the budget that `open_or_create` was given
         takes effect.
         """
-        with (self.path / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise UserError(f"{self.path} is in use by another process: wait, or choose another --run") from error
+        with _lock(self.path):
             self._put_in_order()
             yield
 
     def _put_in_order(self) -> None:
-        checkpoint.sweep(self.path)
+        for folder in (self.path, self.rollouts, self.latents, self.evolution, self.pictures):
+            checkpoint.sweep(folder)
         self.manifest = _read_manifest(self.path)  # another process may have gone on since it was opened
         for stage in STAGES:
             if self.stage(stage)["status"] == _FORGOTTEN:
                 self.forget(stage)
+        if self._overrides:
+            self._extend()
+
+    def _extend(self) -> None:
+        """Gives the run the settings it was opened with; what it was given by others stays."""
+        recipe = self.path / "recipe.toml"
+        old = recipes.flatten(recipes.load(str(recipe)))
+        self.config = recipes.load(str(recipe), self._overrides)
+        new = recipes.flatten(self.config)
+        changed = {key.split(".")[0] for key in new if new[key] != old[key]}
         for stage in STAGES:
-            if stage in self._extended:
+            if stage in changed:
                 self.reopen(stage)
-        if self._extended:  # after the stages are open: a kill in between only evaluates once more
-            recipes.save(self.config, self.path / "recipe.toml")
-            self._extended = ()
+        if changed:  # after the stages are open: a kill in between only evaluates once more
+            recipes.save(self.config, recipe)
 
     def write_manifest(self) -> None:
         """Replaces manifest.json."""
@@ -239,6 +248,7 @@ class StageClock:
         self.run = run
         self.entry = run.stage(name)
         self.entry["status"] = "running"
+        self.entry.pop("files", None)  # of an earlier end; they are about to change
         self._before = self.entry["seconds"]
         self._start = time.monotonic()
         run.write_manifest()
@@ -269,6 +279,16 @@ def _machine() -> dict[str, Any]:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
     return {"processor": name, "cores": num_cores(), "system": platform.system()}
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    with (path / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"{path} is in use by another process: wait, or choose another --run") from error
+        yield
 
 
 def _is_left_by_create(path: Path) -> bool:

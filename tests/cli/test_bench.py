@@ -11,11 +11,15 @@ from reverie.evaluation import contestants
 @pytest.fixture(autouse=True)
 def _rates(monkeypatch: pytest.MonkeyPatch):
     """Heats with made-up rates, without EnvPool."""
-    rates = {"gymnasium_64": (2.0, 4.0, 5.0), "frames_64_x1": (100.0, 100.0, 100.0)}
-    rates |= {"batch1": (5.0, 5.0, 4.0), "rollout_bf16_x1": (10.0, 20.0, 100.0), "rollout_bf16_x2": (19.0, 38.0, 190.0)}
+    rates = {"gymnasium_64_x1": (2.0, 4.0, 5.0), "frames_64_x1": (100.0, 100.0, 100.0)}
+    rates |= {
+        "batch1_x1": (5.0, 5.0, 4.0),
+        "rollout_bf16_x1": (10.0, 20.0, 100.0),
+        "rollout_bf16_x2": (19.0, 38.0, 190.0),
+    }
 
     def run_heat(heat: contestants.Heat, **_: object) -> dict[str, tuple[float, ...]]:
-        names = {*heat.peers, *(f"{name}_x{num}" for name, num in heat.ours)}
+        names = {f"{name}_x{num}" for name, num in (*heat.peers, *heat.ours)}
         return {name: rates[name] for name in names & set(rates)}
 
     monkeypatch.setattr(contestants, "run_heat", run_heat)
@@ -31,7 +35,7 @@ def test_ratios_are_medians_of_the_rounds(capsys: pytest.CaptureFixture[str]):
     assert found["ratio_gymnasium_64_rounds"] == [50.0, 25.0, 20.0]
     assert found["ratio_gymnasium_64"] == 25.0
     assert found["ratio_gymnasium_96"] is found["ratio_envpool_64"] is found["ratio_envpool_96"] is None
-    assert found["frames_per_second"]["gymnasium_64"] == {"median": 4.0, "min": 2.0, "max": 5.0}
+    assert found["frames_per_second"]["gymnasium_64_x1"] == {"median": 4.0, "min": 2.0, "max": 5.0}
     assert run("rollout", capsys)["ratio_batch1"] == 4.0
     assert run("scaling", capsys)["ratio_two_workers"] == 1.9
 

@@ -64,7 +64,7 @@ def test_kerb_in_view_is_red_or_white_in_the_picture():
 @pytest.mark.parametrize("start", [Start(0.25, 0.0, 0.0), Start(0.6, 5.0, -0.5), Start(0.99, -4.0, 1.2)])
 def test_a_car_starts_where_it_is_told(start: Start):
     env, usual = at(start), at(Start(0.0, 0.0, 0.0))
-    assert env.track[1:] == usual.track[1:]
+    assert env.track == usual.track
     labels = read_labels([env])
     assert labels.offset[0] == pytest.approx(start.offset, abs=0.35)
     assert labels.heading[0] == pytest.approx(start.heading, abs=0.35)  # the nearest point may be the next one
@@ -92,6 +92,11 @@ def test_batches_start_and_label_each_row():
     np.testing.assert_allclose(env.labels([1, 0]).offset, [3.0, 0.0], atol=0.3)
     with pytest.raises(UserError, match="only CarRacing-v3"):
         make_vector_env(EnvConfig(renderer="gymnasium"), 1).reset([0], [SEED], starts[:1])
+
+
+def test_no_wheel_starts_on_grass():
+    envs = [at(structured_start(i)) for i in range(35)]
+    assert read_labels(envs).grass.tolist() == [0] * 35
 
 
 def test_starts_cover_the_lap_the_road_and_headings():

@@ -43,10 +43,10 @@ def test_ours_works_and_can_be_asked_again(name: str):
 
 @pytest.mark.parametrize("name", ["gymnasium_64", "gymnasium_96", "batch1"])
 def test_a_peer_works_and_ends(name: str):
-    peer = speed.Peer(name)
+    peer = speed.Peer(name, 2)
     assert peer(0.05) > 0
     peer.close()
-    assert peer._process.returncode == 0
+    assert [process.returncode for process in peer._processes] == [0, 0]
 
 
 def peer_that_says(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,10 +59,10 @@ def peer_that_says(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_heat_leaves_out_a_peer_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     peer_that_says("missing: pip install it", tmp_path, monkeypatch)
     monkeypatch.setattr(contestants, "make_workers", _inline)
-    heat = Heat(one_core=True, peers=("envpool_64", "gymnasium_64"), ours=(("frames_64", 1),))
+    heat = Heat(1, (("envpool_64", 2), ("gymnasium_64", 2)), (("frames_64", 1),))
     found = contestants.run_heat(heat, rounds=2, seconds=0.05, quiet=True)
-    assert set(found) == {"gymnasium_64", "frames_64_x1"}
-    assert found["gymnasium_64"] == (3.5, 3.5)
+    assert set(found) == {"gymnasium_64_x2", "frames_64_x1"}
+    assert found["gymnasium_64_x2"] == (7.0, 7.0)
     assert min(found["frames_64_x1"]) > 0
 
 
@@ -74,4 +74,20 @@ def _inline(num_workers: int) -> Any:
 def test_a_peer_that_breaks_down_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     peer_that_says("", tmp_path, monkeypatch)
     with pytest.raises(UserError, match="envpool_64 ended in the middle"):
-        speed.Peer("envpool_64")
+        speed.Peer("envpool_64", 1)
+
+
+def test_a_peer_that_dies_between_two_turns_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    peer_that_says("", tmp_path, monkeypatch)
+    peer = speed.Peer("gymnasium_64", 1)
+    peer._processes[0].kill()
+    peer._processes[0].wait()
+    with pytest.raises(UserError, match="gymnasium_64 ended in the middle"):
+        peer(1.0)
+    peer.close()
+
+
+def test_words_instead_of_a_rate_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    peer_that_says("loading assets", tmp_path, monkeypatch)
+    with pytest.raises(UserError, match="said 'loading assets'"):
+        speed.Peer("envpool_64", 1)

@@ -41,8 +41,8 @@ def test_the_clock_does_not_count_what_it_is_stopped_for(monkeypatch: pytest.Mon
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot hold a process on a core")
-def test_one_core_is_given_back():
+def test_cores_are_given_back():
     before = os.sched_getaffinity(0)
-    with speed.one_core():
+    with speed.on_cores(1):
         assert len(os.sched_getaffinity(0)) == 1
     assert os.sched_getaffinity(0) == before

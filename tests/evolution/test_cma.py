@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from reverie.errors import UserError
 from reverie.evolution.cma import Cma, CmaConfig
 
 
@@ -55,6 +56,17 @@ def test_continues_bit_for_bit(diagonal: bool, num_params: int, population: int,
     np.testing.assert_array_equal(second.center, whole.center)
     assert second.spread == whole.spread
     np.testing.assert_array_equal(second.ask(), whole.ask())
+
+
+def test_a_replay_that_goes_elsewhere_is_refused() -> None:
+    strategy = make()
+    run(strategy, 5)
+    arrays, values = strategy.state()
+    with pytest.raises(UserError, match="begun with other versions"):
+        make().load_state(arrays | {"center": arrays["center"] + 0.01}, values)
+    with pytest.raises(UserError, match="begun with other versions"):
+        make().load_state({"fitness": arrays["fitness"]}, {})
+    make().load_state(arrays | {"center": arrays["center"] + 1e-9}, values)
 
 
 def test_the_state_is_a_copy() -> None:

@@ -16,6 +16,7 @@ from reverie.training import controller, loop
 from reverie.training.controller import Evolution, train_controller
 from reverie.training.loop import Fit
 from reverie.training.memory import train_memory
+from reverie.training.pipeline import run_stages
 from reverie.training.vision import train_vision
 from reverie.workers.pool import InlineWorkers
 
@@ -90,6 +91,21 @@ def test_killed_after_a_checkpoint(
 
 def text(run: RunFolder) -> str:
     return (run.evolution / "log.csv").read_text()
+
+
+def test_a_run_with_a_larger_budget_is_killed_and_goes_on(tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit("controller", tiny_run)
+    longer = RunFolder.open_or_create(tiny_run.path, None, ["controller.generations=7"])
+    kill_after_save(Evolution, 2, monkeypatch)
+    with pytest.raises(Killed):
+        run_stages(longer, ("controller",), quiet=True)
+    monkeypatch.undo()
+    again = RunFolder.open(tiny_run.path)
+    run_stages(again, ("controller",), quiet=True)
+    assert again.is_done("controller")
+    again.verify("controller")
+    assert again.stage("controller")["generations"] == 7
+    assert len(text(again).splitlines()) == 1 + 7
 
 
 def test_a_search_without_time_left_still_makes_a_controller(tiny_run: RunFolder) -> None:

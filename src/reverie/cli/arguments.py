@@ -2,9 +2,11 @@
 
 import contextlib
 import io
+import itertools
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -49,20 +51,43 @@ class StageArguments:
 def parse(kind: type[Arguments], arguments: Sequence[str], verb: str, description: str) -> Arguments:
     """Reads the command line of a verb; --help ends the program. Raises UserError where it cannot be read."""
     config = (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitSubcommandPrefixes)
+
+    def read() -> Arguments:
+        return tyro.cli(kind, prog=f"reverie {verb}", description=description, args=list(arguments), config=config)
+
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return tyro.cli(kind, prog=f"reverie {verb}", description=description, args=list(arguments), config=config)
+            found = read()
     except SystemExit as error:
         if not error.code:
             raise
-        raise UserError(f"{_one_line(said.getvalue())}; see `reverie {verb} --help`", usage=True) from error
+        mistake = _one_line(_said_widely(read))
+        raise UserError(f"{mistake}; see `reverie {verb} --help`", usage=True) from error
+    sys.stderr.write(said.getvalue())
+    return found
+
+
+def _said_widely(read: Callable[[], object]) -> str:
+    """What tyro says of the mistake when it has room enough not to break lines."""
+    before, said = os.environ.get("COLUMNS"), io.StringIO()
+    os.environ["COLUMNS"] = "5000"
+    try:
+        with contextlib.redirect_stderr(said), contextlib.suppress(SystemExit):
+            read()
+    finally:
+        if before is None:
+            del os.environ["COLUMNS"]
+        else:
+            os.environ["COLUMNS"] = before
+    return said.getvalue()
 
 
 def _one_line(box: str) -> str:
-    """The words of tyro's boxed message."""
-    words = [line.strip("│╭╮╰╯─ \n") for line in box.splitlines()]
-    return " ".join(line for line in words[1:] if line and not line.startswith("For full helptext"))
+    """The words of tyro's boxed message, without the help that it adds."""
+    lines = [line.strip("│╭╮╰╯─ \n") for line in box.splitlines()[1:]]
+    words = [line for line in lines if line and "--help" not in line and "full helptext" not in line]
+    return " ".join(itertools.takewhile(lambda line: not line.startswith("Argument helptext"), words))
 
 
 def print_json(value: Any) -> None:

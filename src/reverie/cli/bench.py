@@ -37,31 +37,31 @@ class Ratio(NamedTuple):
     text: str
 
 
-# Each bench: heats as (held on one core, peers, ours with their workers), and the ratios that are reported.
+# Each bench: heats as (cores, peers and ours with the processes of each), and the ratios that are reported.
 _HEATS = {
     "env": [
-        (True, ("gymnasium_64", "gymnasium_96"), (("frames_64", 1), ("frames_96", 1))),
-        (False, ("envpool_64", "envpool_96"), (("frames_64", 2), ("frames_96", 2))),
+        (1, (("gymnasium_64", 1), ("gymnasium_96", 1)), (("frames_64", 1), ("frames_96", 1))),
+        (2, (("envpool_64", 2), ("envpool_96", 2)), (("frames_64", 2), ("frames_96", 2))),
     ],
-    "rollout": [(True, ("batch1",), (("rollout_bf16", 1), ("rollout_fp32", 1)))],
-    "scaling": [(False, (), (("rollout_bf16", 1), ("rollout_bf16", 2)))],
+    "rollout": [(1, (("batch1", 1),), (("rollout_bf16", 1), ("rollout_fp32", 1)))],
+    "scaling": [(2, (), (("rollout_bf16", 1), ("rollout_bf16", 2)))],
 }
 _RATIOS = {
     "env": {
-        "ratio_gymnasium_64": Ratio("frames_64_x1", "gymnasium_64", "Gymnasium at 64x64, one core"),
-        "ratio_gymnasium_96": Ratio("frames_96_x1", "gymnasium_96", "Gymnasium at 96x96, one core"),
-        "ratio_envpool_64": Ratio("frames_64_x2", "envpool_64", "EnvPool at 64x64, two cores"),
-        "ratio_envpool_96": Ratio("frames_96_x2", "envpool_96", "EnvPool at 96x96, two cores"),
+        "ratio_gymnasium_64": Ratio("frames_64_x1", "gymnasium_64_x1", "Gymnasium at 64x64, one core"),
+        "ratio_gymnasium_96": Ratio("frames_96_x1", "gymnasium_96_x1", "Gymnasium at 96x96, one core"),
+        "ratio_envpool_64": Ratio("frames_64_x2", "envpool_64_x2", "EnvPool at 64x64, two cores"),
+        "ratio_envpool_96": Ratio("frames_96_x2", "envpool_96_x2", "EnvPool at 96x96, two cores"),
     },
     "rollout": {
-        "ratio_batch1": Ratio("rollout_bf16_x1", "batch1", "a loop of batch 1 on Gymnasium, one core"),
+        "ratio_batch1": Ratio("rollout_bf16_x1", "batch1_x1", "a loop of batch 1 on Gymnasium, one core"),
         "ratio_bf16": Ratio("rollout_bf16_x1", "rollout_fp32_x1", "itself with the encoder in fp32, one core"),
     },
     "scaling": {"ratio_two_workers": Ratio("rollout_bf16_x2", "rollout_bf16_x1", "one worker")},
 }
 _HOW = {
     "env": "new tracks are not counted, except EnvPool's, which it makes in between; ours steps 16 tracks together at "
-    "64x64, and one by Gymnasium's interface at 96x96",
+    "64x64, and one by Gymnasium's interface at 96x96; two cores are two processes on either side",
     "rollout": "a frame is a decision; networks of the paper's size; ours drives 64 tracks together; "
     "new tracks are not counted",
     "scaling": "the agent of `bench rollout` in each worker",

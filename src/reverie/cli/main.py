@@ -46,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 1
-    except OSError as error:  # a disk or a permission: those that are likely have words of their own
-        print(f"reverie {verb}: {error}; check the disk and the permissions", file=sys.stderr)
+    except OSError as error:  # those that are likely have words of their own
+        print(f"reverie {verb}: the system refused: {error}", file=sys.stderr)
         return 1
     return 0
 

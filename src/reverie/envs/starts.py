@@ -5,8 +5,8 @@ import math
 from reverie.envs.vector import Start
 from reverie.seeding import generator
 
-EDGE = 6.0
-"""Largest offset from the middle of the road; its half width is 6.67, so that all wheels touch it."""
+EDGE = 5.0
+"""Largest offset from the middle of the road, whose half width is 6.67: all wheels still touch it."""
 _OFFSETS = (0.0, -EDGE, EDGE, -EDGE / 2, EDGE / 2)
 _HEADINGS = (0.0, -0.6, 0.6, -0.3, 0.3, -1.2, 1.2)
 _GOLDEN = (math.sqrt(5) - 1) / 2

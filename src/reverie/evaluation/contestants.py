@@ -11,18 +11,17 @@ from itertools import count
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from reverie.agent import Agent, AgentConfig
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_env, make_vector_env
-from reverie.envs.vector import Start, Transition, VectorEnv
+from reverie.envs.vector import VectorEnv
 from reverie.errors import UserError
-from reverie.evaluation.speed import Clock, MissingPeerError, Peer, Round, one_core, race
+from reverie.evaluation.speed import Clock, MissingPeerError, Peer, Round, on_cores, race
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.mdn_rnn import Memory, MemoryConfig
 from reverie.models.vae import Vae, VaeConfig
-from reverie.rollout import AgentPolicy, Policy, rollout
+from reverie.rollout import AgentPolicy, Policy
 from reverie.seeding import torch_seeded
 from reverie.workers.pool import Workers, make_workers
 
@@ -33,26 +32,24 @@ MAX_TRIES = 20
 
 
 class Heat(NamedTuple):
-    """Contestants that take turns on the same cores."""
+    """Contestants that take turns on the same cores; each is named with the processes in which it runs at once."""
 
-    one_core: bool
-    """Whether all of them are held on one core."""
-    peers: tuple[str, ...]
-    """Names in `bench/peers.py`."""
+    num_cores: int
+    """Cores that all of them are held on."""
+    peers: tuple[tuple[str, int], ...]
+    """Of `bench/peers.py`."""
     ours: tuple[tuple[str, int], ...]
-    """Names of ours, and in how many workers at once each runs."""
 
 
 def run_heat(heat: Heat, *, rounds: int, seconds: float, quiet: bool) -> dict[str, tuple[float, ...]]:
-    """Frames per second in each round; ours are called NAME_xWORKERS. Peers that are not installed are left out."""
+    """Frames per second in each round, by NAME_xPROCESSES. Peers that are not installed are left out."""
     contestants: dict[str, Round] = {}
     with ExitStack() as stack:
-        if heat.one_core:
-            stack.enter_context(one_core())
+        stack.enter_context(on_cores(heat.num_cores))
         workers = stack.enter_context(make_workers(max(num for _, num in heat.ours)))
-        for name in heat.peers:
+        for name, num in heat.peers:
             try:
-                contestants[name] = peer = Peer(name)
+                contestants[f"{name}_x{num}"] = peer = Peer(name, num)
                 stack.callback(peer.close)
             except MissingPeerError:
                 continue
@@ -103,26 +100,38 @@ def _ours(name: str) -> Round:
     num = BATCH[name]
     env = make_vector_env(EnvConfig(action_repeat=1), num)
     policy = _Uniform() if name == "frames_64" else _papers_agent(AgentConfig(precision=_precision(name)))
-    return _rollouts(env, policy)
+    return _lockstep(env, policy)
 
 
 def _precision(name: str) -> Literal["fp32", "bf16"]:
     return "bf16" if name.endswith("bf16") else "fp32"
 
 
-def _rollouts(env: VectorEnv, policy: Policy) -> Round:
-    """Frames per second of `rollout` with this driver; new tracks are not counted."""
-    clock = Clock()
-    clocked = ClockedEnv(env, clock)
-    seeds = count()
+def _lockstep(env: VectorEnv, policy: Policy) -> Round:
+    """Frames per second of a batch in lockstep, as `rollout` does it; episodes go on from turn to turn.
+
+    New tracks are not counted.
+    """
+    clock, seeds = Clock(), count()
+    rows = np.zeros(0, np.int64)
+    obs, rew = np.zeros((0, 64, 64, 3), np.uint8), np.zeros(0)
 
     def turn(seconds: float) -> float:
+        nonlocal rows, obs, rew
         clock.start(seconds)
-        try:
-            while True:
-                rollout(clocked, policy, [next(seeds) for _ in range(env.num_envs)])
-        except _TurnIsOver:
-            return clock.rate
+        while not clock.units or clock.running:
+            if not len(rows):
+                with clock.stopped():
+                    rows, rew = np.arange(env.num_envs), np.zeros(env.num_envs)
+                    tracks = [next(seeds) for _ in rows]
+                    policy.reset(tracks)
+                    obs = env.reset(rows, tracks)
+            step = env.step(rows, policy.act(obs, rew))
+            clock.count(int(step.frames.sum()))
+            going = ~(step.end | step.trunc)
+            rows, obs, rew = rows[going], step.obs[going], step.rew[going]
+            policy.keep(going)
+        return clock.rate
 
     return turn
 
@@ -136,7 +145,7 @@ def _frames_96() -> Round:
     def turn(seconds: float) -> float:
         nonlocal over
         clock.start(seconds)
-        while clock.running:
+        while not clock.units or clock.running:
             if over:
                 with clock.stopped():
                     env.reset(seed=next(seeds))
@@ -177,29 +186,3 @@ class _Uniform:
 
     def keep(self, mask: np.ndarray) -> None:
         """Nothing to forget."""
-
-
-class _TurnIsOver(Exception):
-    pass
-
-
-class ClockedEnv:
-    """Counts frames, does not count resets, and ends the turn when its time is over; each has one step at least."""
-
-    def __init__(self, env: VectorEnv, clock: Clock) -> None:
-        self._env, self._clock = env, clock
-        self.num_envs, self.action_size = env.num_envs, env.action_size
-
-    def reset(self, rows: ArrayLike, seeds: ArrayLike, starts: Sequence[Start] | None = None) -> np.ndarray:
-        with self._clock.stopped():
-            return self._env.reset(rows, seeds, starts)
-
-    def step(self, rows: ArrayLike, act: np.ndarray) -> Transition:
-        if self._clock.units and not self._clock.running:
-            raise _TurnIsOver
-        step = self._env.step(rows, act)
-        self._clock.count(int(step.frames.sum()))
-        return step
-
-    def close(self) -> None:
-        self._env.close()

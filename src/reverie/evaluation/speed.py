@@ -3,6 +3,7 @@
 The other side lives in `bench/peers.py` and knows nothing of us; our side is in `contestants`.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -10,10 +11,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import reverie
 from reverie.errors import UserError
 from reverie.metrics import Progress
+
+PATIENCE_SECONDS = 30.0
+"""For a peer that shall end."""
 
 Round = Callable[[float], float]
 """Works for so many seconds, and gives units per second."""
@@ -38,13 +43,13 @@ def race(
 
 
 @contextmanager
-def one_core() -> Iterator[None]:
-    """Holds this process on the first of its cores, where the system can."""
+def on_cores(num: int) -> Iterator[None]:
+    """Holds this process, and those that it starts, on the first `num` of its cores, where the system can."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(before)})
+    os.sched_setaffinity(0, sorted(before)[:num])
     try:
         yield
     finally:
@@ -56,13 +61,14 @@ class MissingPeerError(Exception):
 
 
 class Peer:
-    """A contestant of `bench/peers.py` in a process of its own, idle between its turns."""
+    """A contestant of `bench/peers.py` in `num` processes of its own, idle between its turns."""
 
-    def __init__(self, name: str) -> None:
-        """Starts it on the cores that this process may use now. Raises MissingPeerError."""
+    def __init__(self, name: str, num: int) -> None:
+        """Starts it on the cores that this process may use now. Raises MissingPeerError, and UserError if it fails."""
         command = [sys.executable, str(_peers()), name]
         self._command = " ".join(command)
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self._processes = [subprocess.Popen(command, **pipes) for _ in range(num)]
         try:
             self(0.0)
         except (MissingPeerError, UserError):
@@ -70,22 +76,35 @@ class Peer:
             raise
 
     def __call__(self, seconds: float) -> float:
-        """One turn: units per second."""
-        process = self._process
-        assert process.stdin
+        """One turn, all processes at once: units per second, summed."""
+        for process in self._processes:
+            assert process.stdin
+            with contextlib.suppress(BrokenPipeError):  # it has ended; its last words are read below
+                process.stdin.write(f"{seconds}\n")
+                process.stdin.flush()
+        return sum(map(self._answer, self._processes))
+
+    def _answer(self, process: "subprocess.Popen[str]") -> float:
         assert process.stdout
-        process.stdin.write(f"{seconds}\n")
-        process.stdin.flush()
         answer = process.stdout.readline().strip()
         if answer.startswith("missing: "):
             raise MissingPeerError(answer.removeprefix("missing: "))
-        if not answer:
-            raise UserError(f"{self._command} ended in the middle of the benchmark: run it by itself to see why")
-        return float(answer)
+        try:
+            return float(answer)
+        except ValueError as error:
+            reason = "ended in the middle of the benchmark" if not answer else f"said {answer!r}"
+            raise UserError(f"{self._command} {reason}: run it by itself to see why") from error
 
     def close(self) -> None:
-        """Ends the process."""
-        self._process.communicate()
+        """Ends the processes."""
+        for process in self._processes:
+            try:
+                process.communicate(timeout=PATIENCE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+            except BrokenPipeError:
+                process.wait()
 
 
 def _peers() -> Path:

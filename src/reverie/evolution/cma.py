@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import cma
 import numpy as np
 from annotated_types import Ge, Gt
+from threadpoolctl import threadpool_limits
 
+from reverie.errors import UserError
 from reverie.evolution.strategy import Vectors
 
 
@@ -59,18 +61,20 @@ class Cma:
 
     def ask(self) -> Vectors:
         """Candidates (n, p)."""
-        return np.array(self._es.ask())
+        with threadpool_limits(1):  # sums in one order whatever the cores, and no threads that wait for busy cores
+            return np.array(self._es.ask())
 
     def tell(self, candidates: Vectors, fitness: Vectors) -> None:
         """Fitness (n,), higher is better."""
         fitness = np.array(fitness, np.float64)
-        self._es.tell(list(candidates), list(-fitness))
+        with threadpool_limits(1):
+            self._es.tell(list(candidates), list(-fitness))
         self._fitness.append(fitness)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """The fitness of every generation (g, n), and the generator's state at the start."""
+        """Fitness of every generation (g, n), the center to compare a replay with, the generator's first state."""
         fitness = np.array(self._fitness).reshape(-1, self.config.population)
-        return {"fitness": fitness}, {"first_rng": copy.deepcopy(self._first_rng)}
+        return {"fitness": fitness, "center": self.center}, {"first_rng": copy.deepcopy(self._first_rng)}
 
     def load_state(
         self,
@@ -78,10 +82,19 @@ class Cma:
         values: dict[str, Any],
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Runs the search again, from the start to where `state` was read; only a strategy that is new can do so."""
+        """Runs the search again, from the start to where `state` was read; only a strategy that is new can do so.
+
+        On the machine and versions that it was begun with, this is exact; elsewhere the last digits may differ. Raises
+        UserError where more differs.
+        """
         assert not self._fitness, "load_state is for a strategy that has not been told anything"
+        other = "the search was begun with other versions: continue it with those, or begin it again (`--again`)"
+        if not ({"fitness", "center"} <= set(arrays) and "first_rng" in values):
+            raise UserError(other)
         self._first_rng = values["first_rng"]
         self._rng.bit_generator.state = copy.deepcopy(self._first_rng)
         for done, fitness in enumerate(arrays["fitness"], 1):
             self.tell(self.ask(), fitness)
             progress(done)
+        if not np.allclose(self.center, arrays["center"], rtol=0, atol=1e-3 * self.spread):
+            raise UserError(other)

@@ -65,6 +65,8 @@ def _check_needs(run: RunFolder, name: str) -> None:
 
 def _check_done(run: RunFolder, name: str) -> None:
     """A finished stage must still be whole; one that can be made again is, if it is not."""
+    if not run.is_done(name):
+        return
     try:
         run.verify(name)
     except UserError:

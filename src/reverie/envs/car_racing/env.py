@@ -13,9 +13,6 @@ from reverie.envs.car_racing.scene import Scenes
 from reverie.envs.car_racing.track import DRAW_HIGH, DRAW_LOW, START_ALPHA, make_track, polygons
 from reverie.envs.vector import Start
 
-_TILE = Box2D.b2BodyDef()
-"""A body at rest for ever."""
-
 
 class _Action(tuple):
     """Numbers of an action that pass for the array Gymnasium asks for: Python's floats are cheaper and as exact."""
@@ -67,6 +64,7 @@ class FastCarRacing(gym_car.CarRacing):
         self._scenes = Scenes.empty(1) if scenes is None else scenes
         self._row = row
         self.fd_tile.isSensor = True
+        self._tile = Box2D.b2BodyDef()  # at rest for ever
         self._road_poly: list | None = None
         self._drawing = True
         self._start: Start | None = None
@@ -76,6 +74,7 @@ class FastCarRacing(gym_car.CarRacing):
         """Start an episode, as Gymnasium's CarRacing does; at `options["start"]` if that is given."""
         self._start = (options or {}).get("start")
         obs: Any = super().reset(seed=seed, options=options)[0]
+        self.track[0] = self._first_point
         return obs, {}
 
     def reset_undrawn(self, seed: int, start: Start | None = None) -> None:
@@ -123,8 +122,11 @@ class FastCarRacing(gym_car.CarRacing):
         self._track = track
         self._create_tiles()
         self.track = [tuple(point) for point in track.points.tolist()]
-        if self._start is not None:  # Gymnasium puts the car on the first point of its track
+        self._first_point = self.track[0]
+        if self._start is not None:  # Gymnasium puts the car on the first point of its track; reset then restores it
             self.track[0] = self._pose(self._start)
+        if self.verbose:
+            print(f"Track generation: {len(self.track)}-tiles track")
         return True
 
     def _create_tiles(self) -> None:
@@ -135,7 +137,7 @@ class FastCarRacing(gym_car.CarRacing):
         x0, y0, x1, y1 = corners[-1]
         for i, (x2, y2, x3, y3) in enumerate(corners):
             shape.vertices = [(x2, y2), (x3, y3), (x1, y1), (x0, y0)]
-            tile = create_body(_TILE)
+            tile = create_body(self._tile)
             tile.CreateFixture(self.fd_tile)
             tile.userData = tile
             tile.color = colors[i]
@@ -153,8 +155,8 @@ class FastCarRacing(gym_car.CarRacing):
         return self._road_poly
 
     @road_poly.setter
-    def road_poly(self, _: list) -> None:
-        self._road_poly = None  # Gymnasium's reset empties the list
+    def road_poly(self, polygons: list) -> None:
+        self._road_poly = polygons or None  # Gymnasium's reset empties the list: to be made anew
 
     def _pose(self, start: Start) -> tuple[float, float, float, float]:
         """A start as one of Gymnasium's track points: (alpha, beta, x, y)."""
