@@ -126,7 +126,7 @@ def test_every_flipped_byte_is_noticed(saved):
 
 
 def test_missing_and_foreign_files(tmp_path):
-    with pytest.raises(UserError, match=r"gone\.safetensors does not exist: .*run the stage"):
+    with pytest.raises(UserError, match=r"gone\.safetensors does not exist: .*restore it"):
         load(tmp_path / "gone.safetensors")
     with pytest.raises(UserError, match="cannot read"):
         load(tmp_path)

@@ -70,7 +70,7 @@ def test_overrides_reach_every_depth_and_keep_the_rest() -> None:
         ("controler.generations=3", r"unknown key controler \(did you mean controller\?\)"),
         ("controller.generations=many", r"controller.generations: .*integer.*'many'"),
         ("collect.policy=best", r"collect.policy: .*'menu', 'walk', 'mixed' or 'networks'.*'best'"),
-        ("collect.episodes=0", r"collect.episodes: .*greater than 0.*0"),
+        ("collect.episodes=0", r"collect.episodes: .*greater than or equal to 2.*0"),
         ("controller.cma.population=1", r"controller.cma.population"),
         ("seed=-1", r"seed: "),
         ("generations", r"write it as section.key=value"),

@@ -17,6 +17,7 @@ def test_shipped_agent_is_whole_and_has_no_data(tiny_run: RunFolder, tmp_path: P
     run.copy_agent(tmp_path / "shipped")
     shipped = RunFolder.open(tmp_path / "shipped")
     assert shipped.config == run.config
+    assert json.loads(shipped.evaluation.read_text())["run"] == "shipped"
     for stage in ("vision", "memory", "controller", "evaluate"):
         assert shipped.is_done(stage)
         shipped.verify(stage)

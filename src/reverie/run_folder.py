@@ -195,6 +195,9 @@ class RunFolder:
             | {"files": {f: sha256 for f, sha256 in stage["files"].items() if Path(f) in map(Path, shipped)}}
             for name, stage in self.manifest["stages"].items()
         }
+        evaluation = destination / self.evaluation.name  # it names its run, by a path that others do not have
+        checkpoint.write_json(evaluation, checkpoint.read_json(evaluation) | {"run": destination.name})
+        stages["evaluate"]["files"][evaluation.name] = checkpoint.file_sha256(evaluation)
         checkpoint.write_json(destination / "manifest.json", self.manifest | {"stages": stages})
 
     def reopen(self, name: str) -> None:

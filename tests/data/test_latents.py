@@ -53,6 +53,7 @@ def test_round_trip(writer, append):
     assert store.mu.dtype == store.logvar.dtype == np.float16
 
 
+@pytest.mark.parametrize("flush_every", [1, 2, 3, 50])
 def test_a_killed_writer_continues(writer, append, flush_every):
     whole = writer()
     append(whole, 0, 1, 2, 3)

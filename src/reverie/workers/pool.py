@@ -77,6 +77,8 @@ class ProcessWorkers:
     def __init__(self, num_workers: int) -> None:
         self.num_workers = num_workers
         self.num_restarts = 0
+        """Times that the pool was started again, in all."""
+        self._deaths = 0
         self._pool = self._start()
 
     def _start(self) -> ProcessPoolExecutor:
@@ -85,6 +87,7 @@ class ProcessWorkers:
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         """See `Workers`. Raises UserError when workers keep dying."""
+        self._deaths = 0  # one now and then is no reason to give up a run of days
         waiting = list(tasks)
         futures: list[Future[Result]] = self._submit(function, waiting)
         for index in range(len(waiting)):
@@ -96,7 +99,6 @@ class ProcessWorkers:
                     self._restart(error)
                     futures[index:] = self._submit(function, waiting[index:])
             yield result
-        self.num_restarts = 0  # a death now and then is no reason to give up a run of days
 
     def _submit(self, function: Callable[[Task], Result], tasks: list[Task]) -> "list[Future[Result]]":
         while True:
@@ -107,9 +109,10 @@ class ProcessWorkers:
 
     def _restart(self, error: BrokenProcessPool) -> None:
         self.num_restarts += 1
-        if self.num_restarts > MAX_RESTARTS:
+        self._deaths += 1
+        if self._deaths > MAX_RESTARTS:
             raise UserError(
-                f"worker processes died {self.num_restarts} times (out of memory?): "
+                f"worker processes died {self._deaths} times (out of memory?): "
                 "use fewer (--workers, or --set workers=1 for a run)"
             ) from error
         self._pool.shutdown(wait=False, cancel_futures=True)
