@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import select
 import sys
 import time
 
@@ -146,7 +147,9 @@ def test_bar_on_a_terminal(monkeypatch, capsys):
         with Progress("vision [x]", 10, "images") as bar:
             bar.advance(10, loss=0.5)
             print("a result")
-        drawn = os.read(ours, 1_000_000).decode()
+        drawn = ""
+        while select.select([ours], [], [], 0.2)[0]:  # a terminal hands over as much as it likes at a time
+            drawn += os.read(ours, 1_000_000).decode()
     os.close(ours)
     assert capsys.readouterr().out == "a result\n"
     assert "vision [x]" in drawn
