@@ -4,7 +4,8 @@
 
 reads a number of seconds from each line of standard input, works that long, and answers with its rate (units per
 second; what it does while it makes new tracks is not counted where it can tell). A peer that is not installed answers
-`missing: ` and how to install it. `reverie bench` starts one process for each peer and lets them take turns.
+`missing: ` and how to install it. `reverie bench` starts a process for each core that a peer may use, and lets the
+peers take turns.
 """
 
 import sys
