@@ -19,7 +19,7 @@ from reverie.evaluation.protocol import Evaluation
 from reverie.models.controller import Controller
 from reverie.models.files import save_controller, save_memory, save_vision
 from reverie.models.mdn_rnn import Memory
-from reverie.models.vae import Vae
+from reverie.models.vision import make_vision
 from reverie.run_folder import RunFolder, StageClock
 from reverie.seeding import torch_seeded
 from reverie.training.controller import Evolution
@@ -66,8 +66,8 @@ def _collect(run: RunFolder) -> None:
 def _models(run: RunFolder) -> Controller:
     config = run.config
     with torch_seeded(0, "tiny"):
-        vision = Vae(config.vision.model)
-        memory = Memory(config.memory.model, config.vision.model.z_size, action_size(config.env))
+        vision = make_vision(config.vision)
+        memory = Memory(config.memory.model, config.vision.net.z_size, action_size(config.env))
     controller = Controller(config.controller.model, memory.z_size, memory.config.hidden_size)
     save_vision(run.vision, vision)
     save_memory(run.memory, memory)
@@ -83,7 +83,7 @@ def _encode(run: RunFolder) -> None:
 
     store, vision = EpisodeStore(run.rollouts), load_vision(run.vision).eval()
     sizes = {"num_observations": store.num_frames, "num_episodes": len(store)}
-    with LatentWriter(run.latents, **sizes, z_size=vision.config.z_size, a_size=3, meta={}) as writer:
+    with LatentWriter(run.latents, **sizes, z_size=vision.z_size, a_size=3, meta={}) as writer:
         for i in range(len(store)):
             with torch.inference_mode():
                 mu, logvar = vision.encode(torch.from_numpy(store[i].obs))

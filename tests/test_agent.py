@@ -11,12 +11,14 @@ from reverie.errors import UserError
 from reverie.models import files
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.mdn_rnn import Memory, MemoryConfig
+from reverie.models.autoencoder import NetConfig
 from reverie.models.vae import Vae, VaeConfig
 
 
 def make_agent(precision: str = "fp32", **memory) -> Agent:
     torch.manual_seed(0)
-    vision = Vae(VaeConfig(z_size=6, encoder_channels=(4, 8, 8, 16), decoder_features=16, decoder_channels=(8, 8, 4)))
+    net = NetConfig(z_size=6, encoder_channels=(4, 8, 8, 16), decoder_features=16, decoder_channels=(8, 8, 4))
+    vision = Vae(net, VaeConfig())
     config = AgentConfig(precision=precision)  # pyright: ignore[reportArgumentType]
     return Agent(
         vision, Memory(MemoryConfig(hidden_size=32, **memory), 6, 3), Controller(ControllerConfig(), 6, 32), config
@@ -87,5 +89,5 @@ def test_saved_and_loaded_it_acts_the_same(tmp_path: Path) -> None:
 def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
     agent = make_agent()
     files.save_memory(tmp_path / "m.safetensors", agent.memory)
-    with pytest.raises(UserError, match=r"m.safetensors holds 'mdn_rnn' where 'vae' was expected"):
+    with pytest.raises(UserError, match=r"m.safetensors holds 'mdn_rnn' where 'vae' or 'vae_gan' was expected"):
         files.load_vision(tmp_path / "m.safetensors")

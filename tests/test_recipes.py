@@ -31,7 +31,7 @@ def test_the_paper_s_hyperparameters() -> None:
     config = recipes.load("paper")
     assert (config.collect.episodes, config.collect.steps, config.collect.policy) == (10_000, 1000, "networks")
     assert (config.vision.epochs, config.vision.fit.batch_size, config.vision.fit.learning_rate) == (10, 100, 1e-4)
-    assert (config.vision.model.reconstruction, config.vision.model.kl_tolerance) == ("sum", 0.5)
+    assert (config.vision.vae.reconstruction, config.vision.vae.kl_tolerance) == ("sum", 0.5)
     memory = config.memory
     assert (memory.steps, memory.length, memory.fit.batch_size) == (4000, 999, 100)
     assert (memory.fit.learning_rate, memory.fit.clip) == (1e-3, 1.0)
@@ -45,9 +45,9 @@ def test_the_seed_s_hyperparameters() -> None:
     config = recipes.load("seed")
     collect = config.collect
     assert (collect.episodes, collect.steps, collect.hold, collect.push, collect.policy) == (2000, 300, 20, 20, "menu")
-    assert config.vision.model.encoder_channels == (32, 64, 64, 128)
-    assert config.vision.model.decoder_channels == (64, 64, 32)
-    assert (config.vision.model.reconstruction, config.vision.model.reconstruction_weight) == ("mean", 10_000)
+    assert config.vision.net.encoder_channels == (32, 64, 64, 128)
+    assert config.vision.net.decoder_channels == (64, 64, 32)
+    assert (config.vision.vae.reconstruction, config.vision.vae.reconstruction_weight) == ("mean", 10_000)
     assert (config.memory.length, config.memory.fit.batch_size, config.memory.fit.clip) == (299, 100, 0)
     assert (config.memory.model.reward_input, config.memory.model.reward_head) == (True, "sign")
     controller = config.controller
@@ -56,9 +56,9 @@ def test_the_seed_s_hyperparameters() -> None:
 
 def test_overrides_reach_every_depth_and_keep_the_rest() -> None:
     config = recipes.load(
-        "debug", ["vision.model.z_size=5", "seed=3", 'controller.model.inputs="z"', "collect.policy=menu"]
+        "debug", ["vision.net.z_size=5", "seed=3", 'controller.model.inputs="z"', "collect.policy=menu"]
     )
-    assert (config.vision.model.z_size, config.seed) == (5, 3)
+    assert (config.vision.net.z_size, config.seed) == (5, 3)
     assert (config.controller.model.inputs, config.collect.policy) == ("z", "menu")
     assert config.memory == recipes.load("debug").memory
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory, MemoryState
-from reverie.models.vae import Vae
+from reverie.models.vision import Vision
 
 ROW_MULTIPLE = 8
 """Batches are filled up to a multiple of this many rows. Matrix kernels treat other sizes differently in the last bit,
@@ -32,7 +32,7 @@ class AgentConfig:
 class Agent:
     """V, M and C together. `params` (b, p) or (1, p): each row may have a controller of its own."""
 
-    def __init__(self, vision: Vae, memory: Memory, controller: Controller, config: AgentConfig) -> None:
+    def __init__(self, vision: Vision, memory: Memory, controller: Controller, config: AgentConfig) -> None:
         self.vision = vision.eval().requires_grad_(False)
         self.memory = memory.eval().requires_grad_(False)
         self.controller = controller

@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Lt
 
 from reverie.agent import AgentConfig
 from reverie.envs.config import EnvConfig
 from reverie.evolution.cma import CmaConfig
 from reverie.models.controller import ControllerConfig
 from reverie.models.mdn_rnn import MemoryConfig
-from reverie.models.vae import VaeConfig
+from reverie.models.vision import VisionConfig
 from reverie.types import NotNegative, Positive
 
 
@@ -40,6 +40,8 @@ class FitConfig:
 
     learning_rate: Annotated[float, Gt(0)] = 1e-3
     """Of Adam, at the start."""
+    beta1: Annotated[float, Ge(0), Lt(1)] = 0.9
+    """Memory of Adam for gradients; against a discriminator, 0.5 is the custom."""
     schedule: Literal["constant", "cosine"] = "constant"
     """Whether the learning rate stays or falls to zero along half a cosine."""
     batch_size: Positive = 100
@@ -51,10 +53,9 @@ class FitConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class VisionStage:
+class VisionStage(VisionConfig):
     """V: network, loss and budget."""
 
-    model: VaeConfig = field(default_factory=VaeConfig)
     fit: FitConfig = field(default_factory=lambda: FitConfig(learning_rate=1e-4))
     epochs: Positive = 10
     """Passes over the frames."""

@@ -23,6 +23,8 @@ STAGES = ("collect", "vision", "encode", "memory", "controller", "evaluate", "pi
 REMADE = ("evaluate", "pictures")
 """Stages whose results are made again when they are gone or damaged, since nothing is made from them."""
 FORMAT = 1
+LENGTHS = {"vision": "epochs", "memory": "steps"}
+"""Stages that fit a model, and the setting that says for how long."""
 _FORGOTTEN = "forgotten"
 _OUTPUTS = {
     "collect": ("rollouts",),
@@ -220,6 +222,20 @@ class RunFolder:
         for stage in stages:
             del self.manifest["stages"][stage]
         self.write_manifest()
+
+    def lengthen(self, name: str, more: int) -> None:
+        """Lets a finished fit go on for `more` of what its recipe counts, and removes what was made from it.
+
+        Raises UserError where it is not finished.
+        """
+        self.require(name)
+        self.verify(name)
+        key = f"{name}.{LENGTHS[name]}"
+        length = recipes.flatten(self.config)[key] + more
+        self.forget(STAGES[STAGES.index(name) + 1])
+        self.reopen(name)
+        self.config = recipes.load(str(self.path / "recipe.toml"), [f"{key}={length}"])
+        recipes.save(self.config, self.path / "recipe.toml")
 
     def require(self, name: str) -> None:
         """Raises UserError if a stage that is needed now is not finished."""

@@ -43,9 +43,9 @@ def test_the_command_alone_lists_every_verb() -> None:
         (("train", "debug", "--set", "vision.epoch=3"), 2, "unknown key vision.epoch (did you mean epochs?)"),
         (("train", "debug", "--set", "vision.epochs=x"), 2, "vision.epochs: input should be a valid integer"),
         (
-            ("train", "debug", "--set", "vision.model.z_size=0"),
+            ("train", "debug", "--set", "vision.net.z_size=0"),
             2,
-            "vision.model.z_size: input should be greater",
+            "vision.net.z_size: input should be greater",
         ),
         (("train", "debug", "--set", "env.action_repeat=0"), 2, "env.action_repeat: input should be greater than 0"),
         (("train", "debug", "--set", "collect.episodes=1"), 2, "collect.episodes: input should be greater than or"),

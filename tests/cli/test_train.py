@@ -105,9 +105,9 @@ def test_a_stage_without_what_it_needs_says_what_to_run(tmp_path: Path) -> None:
 
 
 def test_another_setting_for_an_existing_run_is_refused(debug_run: Path) -> None:
-    done = reverie("train", "--run", debug_run, "--set", "vision.model.z_size=9")
+    done = reverie("train", "--run", debug_run, "--set", "vision.net.z_size=9")
     assert done.returncode == 2
-    assert "was made with vision.model.z_size = 8, not 9: choose another --run" in done.stderr
+    assert "was made with vision.net.z_size = 8, not 9: choose another --run" in done.stderr
 
 
 def test_a_larger_budget_goes_on_from_where_the_run_ended(debug_run: Path, tmp_path: Path) -> None:

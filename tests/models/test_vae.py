@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from reverie.models.autoencoder import NetConfig
 from reverie.models.conv import to_float, to_uint8
 from reverie.models.vae import Vae, VaeConfig
 
-SMALL = {"z_size": 4, "encoder_channels": (4, 4, 8, 8), "decoder_features": 16, "decoder_channels": (8, 8, 4)}
+SMALL = NetConfig(z_size=4, encoder_channels=(4, 4, 8, 8), decoder_features=16, decoder_channels=(8, 8, 4))
 
 
 def frames(b: int) -> torch.Tensor:
@@ -23,7 +24,7 @@ def test_frames_survive_the_way_to_float_and_back() -> None:
 
 
 def test_shapes() -> None:
-    vae = Vae(VaeConfig(**SMALL))
+    vae = Vae(SMALL, VaeConfig())
     posterior = vae.encode(frames(3))
     assert posterior.mu.shape == posterior.logvar.shape == (3, 4)
     decoded = vae.decode(posterior.mu)
@@ -33,7 +34,7 @@ def test_shapes() -> None:
 
 def test_wrong_frames_are_named() -> None:
     with pytest.raises(AssertionError, match=r"\(1, 96, 96, 3\)"):
-        Vae(VaeConfig(**SMALL)).encode(torch.zeros(1, 96, 96, 3, dtype=torch.uint8))
+        Vae(SMALL, VaeConfig()).encode(torch.zeros(1, 96, 96, 3, dtype=torch.uint8))
 
 
 def test_sum_and_mean_losses_differ_by_the_number_of_pixels() -> None:
@@ -41,14 +42,14 @@ def test_sum_and_mean_losses_differ_by_the_number_of_pixels() -> None:
     losses = {}
     for kind in ("sum", "mean"):
         torch.manual_seed(0)
-        vae = Vae(VaeConfig(**SMALL, reconstruction=kind, kl_tolerance=0.0))
+        vae = Vae(SMALL, VaeConfig(reconstruction=kind, kl_tolerance=0.0))
         losses[kind] = vae.loss(some, torch.Generator().manual_seed(1))[1]["loss_reconstruction"].item()
     assert losses["sum"] == pytest.approx(losses["mean"] * 3 * 64 * 64, rel=1e-4)
 
 
 def test_kl_tolerance_is_a_floor_for_each_image() -> None:
     torch.manual_seed(0)
-    vae = Vae(VaeConfig(**SMALL, kl_tolerance=0.5))
+    vae = Vae(SMALL, VaeConfig(kl_tolerance=0.5))
     with torch.no_grad():
         for layer in (vae.mu, vae.logvar):
             layer.weight.zero_()
@@ -66,7 +67,7 @@ def test_kl_tolerance_is_a_floor_for_each_image() -> None:
 
 def test_weight_of_the_reconstruction() -> None:
     torch.manual_seed(0)
-    vae = Vae(VaeConfig(**SMALL, reconstruction="mean", reconstruction_weight=10_000.0, kl_tolerance=0.0))
+    vae = Vae(SMALL, VaeConfig(reconstruction="mean", reconstruction_weight=10_000.0, kl_tolerance=0.0))
     loss, metrics = vae.loss(frames(5), torch.Generator().manual_seed(1))
     expected = 10_000 * metrics["loss_reconstruction"].item() + metrics["loss_kl"].item()
     assert loss.item() == pytest.approx(expected, rel=1e-5)
@@ -74,7 +75,7 @@ def test_weight_of_the_reconstruction() -> None:
 
 def test_learns_to_tell_two_pictures_apart() -> None:
     torch.manual_seed(0)
-    vae = Vae(VaeConfig(**SMALL, kl_tolerance=0.0))
+    vae = Vae(SMALL, VaeConfig(kl_tolerance=0.0))
     pictures = torch.zeros(2, 64, 64, 3, dtype=torch.uint8)
     pictures[0, :32] = 200
     pictures[1, 32:] = 200

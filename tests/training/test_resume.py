@@ -7,10 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from reverie.checkpoint import load
 from reverie.errors import UserError
-from reverie.metrics import Metrics
+from reverie.metrics import Metrics, Progress
+from reverie.models.discriminator import DiscriminatorConfig
+from reverie.models.files import load_vision
+from reverie.models.vae import Vae
+from reverie.models.vae_gan import VaeGan, VaeGanConfig
+from reverie.recipe import FitConfig
 from reverie.run_folder import RunFolder
 from reverie.training import controller, loop
 from reverie.training.controller import Evolution, train_controller
@@ -18,6 +24,7 @@ from reverie.training.loop import Fit
 from reverie.training.memory import train_memory
 from reverie.training.pipeline import run_stages
 from reverie.training.vision import train_vision
+from reverie.types import LossAndMetrics
 from reverie.workers.pool import InlineWorkers
 
 
@@ -124,3 +131,91 @@ def test_damaged_latents_are_not_trained_on(tiny_run: RunFolder) -> None:
     path.write_bytes(data)
     with pytest.raises(UserError, match=r"mu.npy is damaged .* encode again"):
         fit("memory", tiny_run)
+
+
+@pytest.mark.parametrize("kind", ["vae", "vae_gan"])
+def test_a_vision_model_of_either_kind_continues_bit_for_bit(
+    kind: str, tiny_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    discriminator = {"channels": (4, 8), "kernel": 4, "first_stride": 2, "features": 8, "layer": 1}
+    config = VaeGanConfig(
+        discriminator=DiscriminatorConfig(**discriminator, normalisation="spectral"), r1=1.0, r1_every=3, ema=0.9
+    )
+    vision = replace(tiny_run.config.vision, model=kind, vae_gan=config)
+    runs = [tiny_run, RunFolder.open(shutil.copytree(tiny_run.path, tmp_path / "whole"))]
+    for run in runs:
+        run.config = replace(run.config, vision=vision)
+    fit("vision", runs[1])
+    kill_after_save(Fit, 4, monkeypatch)
+    with pytest.raises(Killed):
+        fit("vision", runs[0])
+    monkeypatch.undo()
+    with Metrics(runs[0].path, tensorboard=False) as metrics:
+        go_on("vision", runs[0], metrics)
+    assert runs[0].vision.read_bytes() == runs[1].vision.read_bytes()
+    assert type(load_vision(runs[0].vision)) is {"vae": Vae, "vae_gan": VaeGan}[kind]
+
+
+@pytest.mark.parametrize("stage", ["vision", "memory"])
+def test_a_finished_fit_goes_on(stage: str, tiny_run: RunFolder) -> None:
+    with Metrics(tiny_run.path, tensorboard=False) as metrics:
+        for name in (stage,) if stage == "memory" else ("vision",):
+            tiny_run.forget(name)
+            go_on(name, tiny_run, metrics)
+    before = load(tiny_run.path / f"{stage}.optimizer.safetensors")[1]["step"]
+    weights = (tiny_run.path / f"{stage}.safetensors").read_bytes()
+    length = {"vision": tiny_run.config.vision.epochs, "memory": tiny_run.config.memory.steps}[stage]
+    run_stages(tiny_run, (stage,), more=length, quiet=True)
+    again = RunFolder.open(tiny_run.path)
+    assert load(again.path / f"{stage}.optimizer.safetensors")[1]["step"] == 2 * before
+    assert {"vision": again.config.vision.epochs, "memory": again.config.memory.steps}[stage] == 2 * length
+    assert (again.path / f"{stage}.safetensors").read_bytes() != weights
+    assert again.is_done(stage)
+    assert not again.is_done("controller")
+    assert not again.controller.exists()
+
+
+def test_what_is_not_finished_is_not_lengthened(tiny_run: RunFolder) -> None:
+    tiny_run.forget("vision")
+    with pytest.raises(UserError, match="has not finished its stage vision"):
+        run_stages(tiny_run, ("vision",), more=1, quiet=True)
+
+
+class Poisoned(torch.nn.Module):
+    """Its loss is fine until step 3, then a part of it, or its gradient, is not."""
+
+    def __init__(self, part: str) -> None:
+        super().__init__()
+        self.part, self.weight = part, torch.nn.Parameter(torch.ones(()))
+
+    def loss(self, step: int) -> LossAndMetrics:
+        rest = self.weight.square()
+        if step >= 3 and self.part == "loss_kl":
+            rest = rest * float("nan")
+        if step >= 3 and self.part == "weights":  # a root has no slope at 0
+            rest = rest + (self.weight - self.weight.detach()).sqrt()
+        return rest, {"loss": rest, "loss_kl": rest, "loss_reconstruction": torch.ones(())}
+
+
+@pytest.mark.parametrize(("part", "said"), [("loss_kl", "loss_kl became no number"), ("weights", "the weights weight")])
+def test_what_is_no_number_stops_the_fit_and_leaves_the_last_good_state(
+    part: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    model = Poisoned(part)
+    fit = Fit(
+        "vision",
+        model,
+        FitConfig(),
+        loss=model.loss,
+        batch=lambda step: step,
+        num_steps=6,
+        state_path=tmp_path / "state.safetensors",
+    )
+    metrics, bar = Metrics(tmp_path, tensorboard=False), Progress("x", 6, "steps", quiet=True)
+    with metrics, pytest.raises(UserError, match=said) as error:
+        fit.run(metrics, bar, units_per_step=1, beat=lambda: None)
+    assert "state.safetensors holds the last good state, of step 3" in str(error.value)
+    tensors, meta = load(tmp_path / "state.safetensors")
+    assert meta["step"] == 3
+    assert tensors["model.weight"].isfinite()

@@ -1,32 +1,52 @@
 """`reverie vision|encode|memory|controller`: one stage alone."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
 
 from reverie.cli.arguments import StageArguments, parse, print_json
+from reverie.errors import UserError
 
 if TYPE_CHECKING:
     from reverie.run_folder import RunFolder
 
 DESCRIPTIONS = {
-    "vision": "Train V, the variational autoencoder, on the collected frames.",
+    "vision": "Train V, a VAE or a VAE/GAN (vision.model), on the collected frames.",
     "encode": "Let V turn every collected frame into a latent distribution.",
     "memory": "Train M, the LSTM with a mixture-density head, on the encoded episodes.",
     "controller": "Evolve C, the controller, by CMA-ES on the return of training tracks.",
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class FitArguments(StageArguments):
+    """Which run, and with what settings."""
+
+    continue_: Annotated[int, tyro.conf.arg(name="continue")] = 0
+    """Go on with a finished fit for so many more epochs (vision) or steps (memory), from its weights and its
+    optimiser's state; what was made from it before is thrown away. The learning rate follows its schedule over the new
+    length."""
+
+
 def main(verb: str, arguments: Sequence[str]) -> None:
     """Runs the stage that is called like the verb."""
-    args = parse(StageArguments, arguments, verb, f"{DESCRIPTIONS[verb]} Continues where it was cut.")
-    run_stage(verb, args.open(), args)
+    kind = FitArguments if verb in ("vision", "memory") else StageArguments
+    args = parse(kind, arguments, verb, f"{DESCRIPTIONS[verb]} Continues where it was cut.")
+    more = args.continue_ if isinstance(args, FitArguments) else 0
+    if more < 0:
+        raise UserError(f"--continue {more}: give more than 0", usage=True)
+    if more and args.again:
+        raise UserError("--continue goes on with what there is, --again throws it away: choose one", usage=True)
+    run_stage(verb, args.open(), args, more)
 
 
-def run_stage(name: str, run: "RunFolder", args: StageArguments) -> None:
+def run_stage(name: str, run: "RunFolder", args: StageArguments, more: int = 0) -> None:
     """Runs a stage if it is not finished, and prints what the manifest says of it."""
     from reverie.training.pipeline import run_stages
 
-    run_stages(run, (name,), again=args.again, quiet=args.quiet)
+    run_stages(run, (name,), again=args.again, more=more, quiet=args.quiet)
     facts = run.stage(name)
     if args.json:
         print_json({"run": str(run.path), "stage": name, **facts})

@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from reverie import checkpoint
 from reverie.errors import UserError
+from reverie.models.autoencoder import NetConfig
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.mdn_rnn import Memory, MemoryConfig
-from reverie.models.vae import Vae, VaeConfig
+from reverie.models.vision import VISION_MODELS, Vision, kind_of
 
 VISION, MEMORY, CONTROLLER = "vision.safetensors", "memory.safetensors", "controller.safetensors"
 
@@ -19,9 +21,10 @@ _Module = TypeVar("_Module", bound=nn.Module)
 _Config = TypeVar("_Config")
 
 
-def save_vision(path: Path, vision: Vae, **meta: Any) -> None:
+def save_vision(path: Path, vision: Vision, **meta: Any) -> None:
     """V in a file that says how to build it again."""
-    checkpoint.save(path, vision.state_dict(), {"kind": "vae", "config": asdict(vision.config), **meta})
+    built = {"kind": kind_of(vision), "net": asdict(vision.net), "config": asdict(vision.config)}
+    checkpoint.save(path, vision.state_dict(), {**built, **meta})
 
 
 def save_memory(path: Path, memory: Memory, **meta: Any) -> None:
@@ -37,18 +40,20 @@ def save_controller(path: Path, controller: Controller, params: np.ndarray, **me
     checkpoint.save(path, {"params": np.asarray(params, np.float32)}, meta)
 
 
-def load_vision(path: Path) -> Vae:
+def load_vision(path: Path) -> Vision:
     """The V that `save_vision` wrote. Raises UserError if the file is missing, damaged or another kind of thing."""
     tensors, meta = checkpoint.load(path)
-    _check_kind(path, meta, "vae")
-    return _fill(path, Vae(_config(path, VaeConfig, meta)), tensors)
+    _check_kind(path, meta, *VISION_MODELS)
+    model, config = VISION_MODELS[meta["kind"]]
+    net = _config(path, NetConfig, meta.get("net"))
+    return _fill(path, model(net, _config(path, config, meta["config"])), tensors)
 
 
 def load_memory(path: Path) -> Memory:
     """The M that `save_memory` wrote; errors as `load_vision`."""
     tensors, meta = checkpoint.load(path)
     _check_kind(path, meta, "mdn_rnn")
-    memory = Memory(_config(path, MemoryConfig, meta), meta["z_size"], meta["action_size"])
+    memory = Memory(_config(path, MemoryConfig, meta["config"]), meta["z_size"], meta["action_size"])
     return _fill(path, memory, tensors)
 
 
@@ -56,21 +61,31 @@ def load_controller(path: Path) -> tuple[Controller, np.ndarray]:
     """The C that `save_controller` wrote and its parameters (p,); errors as `load_vision`."""
     tensors, meta = checkpoint.load(path)
     _check_kind(path, meta, "controller")
-    controller = Controller(_config(path, ControllerConfig, meta), meta["z_size"], meta["h_size"])
+    controller = Controller(_config(path, ControllerConfig, meta["config"]), meta["z_size"], meta["h_size"])
     return controller, tensors["params"].numpy()
 
 
-def _check_kind(path: Path, meta: dict[str, Any], kind: str) -> None:
-    if meta.get("kind") != kind:
-        raise UserError(f"{path} holds {meta.get('kind', 'no model')!r} where {kind!r} was expected: name another file")
+def _check_kind(path: Path, meta: dict[str, Any], *kinds: str) -> None:
+    if meta.get("kind") not in kinds:
+        expected = " or ".join(map(repr, kinds))
+        raise UserError(
+            f"{path} holds {meta.get('kind', 'no model')!r} where {expected} was expected: name another file"
+        )
 
 
-def _config(path: Path, kind: type[_Config], meta: dict[str, Any]) -> _Config:
-    values = {key: tuple(v) if isinstance(v, list) else v for key, v in meta["config"].items()}
+def _config(path: Path, kind: type[_Config], values: Any) -> _Config:
+    """The config that `asdict` made `values` of, each key of it, and no other."""
     try:
-        return kind(**values)
-    except TypeError as error:
-        raise UserError(f"{path} was written by another version of reverie ({error}): train it anew") from error
+        config = TypeAdapter(kind).validate_python(values)
+    except ValidationError as error:
+        raise _other_version(path, error.errors()[0]["msg"]) from error
+    if TypeAdapter(kind).dump_python(config, mode="json") != values:
+        raise _other_version(path, f"{kind.__name__} has other settings")
+    return config
+
+
+def _other_version(path: Path, reason: str) -> UserError:
+    return UserError(f"{path} was written by another version of reverie ({reason}): train it anew")
 
 
 def _fill(path: Path, module: _Module, tensors: dict[str, Tensor]) -> _Module:

@@ -7,15 +7,15 @@ import torch
 from reverie.envs.registry import action_size
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory
-from reverie.models.vae import Vae
+from reverie.models.vision import make_vision
 from reverie.recipe import RunConfig
 
 
 def parameter_counts(config: RunConfig) -> dict[str, int]:
     """Trained parameters of V, M and C."""
     with torch.device("meta"):
-        vision = Vae(config.vision.model)
-        memory = Memory(config.memory.model, config.vision.model.z_size, action_size(config.env))
+        vision = make_vision(config.vision)
+        memory = Memory(config.memory.model, config.vision.net.z_size, action_size(config.env))
     controller = Controller(config.controller.model, memory.z_size, memory.config.hidden_size)
     return {
         "vision": sum(p.numel() for p in vision.parameters()),

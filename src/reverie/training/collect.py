@@ -15,7 +15,7 @@ from reverie.envs.vector import Start, Transition
 from reverie.metrics import Progress
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory
-from reverie.models.vae import Vae
+from reverie.models.vision import make_vision
 from reverie.policies import MenuPolicy, WalkPolicy
 from reverie.recipe import RunConfig
 from reverie.rollout import AgentPolicy, Policy, rollout, vector_env
@@ -140,8 +140,8 @@ def _starts(config: RunConfig, episodes: range) -> list[Start] | None:
 def _random_networks(config: RunConfig, first: int) -> Policy:
     """Random V, M and C (the paper's policy): one V and M for the group, a controller for each episode."""
     with torch_seeded(config.seed, "networks", first):
-        vision = Vae(config.vision.model)
-        memory = Memory(config.memory.model, config.vision.model.z_size, action_size(config.env))
+        vision = make_vision(config.vision)
+        memory = Memory(config.memory.model, config.vision.net.z_size, action_size(config.env))
     controller = Controller(config.controller.model, memory.z_size, memory.config.hidden_size)
     rng = generator(config.seed, "networks", first)
     params = NETWORK_SPREAD * rng.standard_normal((EPISODES_PER_TASK, controller.num_params))

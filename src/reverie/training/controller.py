@@ -81,7 +81,7 @@ def train_controller(run: RunFolder, workers: Workers, metrics: Metrics, *, quie
     """Evolves C until the generations or the minutes are used up, or goes on where it was cut."""
     config, stage = run.config, run.config.controller
     model = config.memory.model
-    controller = Controller(stage.model, config.vision.model.z_size, model.hidden_size)
+    controller = Controller(stage.model, config.vision.net.z_size, model.hidden_size)
     evolution = Evolution(run, controller, quiet=quiet)
     clock = StageClock(run, "controller")  # now, since a replay is no part of the search's budget
     metrics.rewind("controller", evolution.generation)

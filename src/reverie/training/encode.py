@@ -21,7 +21,7 @@ def encode(run: RunFolder, *, quiet: bool, device: str = "cpu") -> None:
         run.latents,
         num_observations=store.num_frames,
         num_episodes=len(store),
-        z_size=config.vision.model.z_size,
+        z_size=config.vision.net.z_size,
         a_size=action_size(config.env),
         meta={"vision_sha256": file_sha256(run.vision), "episodes_sha256": store.digest()},
     )

@@ -6,9 +6,9 @@ stopped, bit for bit.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -38,29 +38,37 @@ class Fit(Generic[Batch]):
         batch: Callable[[int], Batch],
         num_steps: int,
         state_path: Path,
+        rates: Mapping[str, float] | None = None,
+        after_step: Callable[[], None] | None = None,
     ) -> None:
+        """`rates`: factors of the learning rate for parameters whose names begin so."""
         self.name, self.model, self.config = name, model, config
         self.loss, self.batch, self.num_steps, self.state_path = loss, batch, num_steps, state_path
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
+        self.after_step = after_step
+        groups = _groups(model, rates or {})
+        self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate, betas=(config.beta1, 0.999), fused=True)
         self.step = self._load() if state_path.exists() else 0
 
     def run(self, metrics: Metrics, bar: Progress, *, units_per_step: int, beat: Callable[[], None]) -> None:
-        """Takes the steps that are left. Raises UserError when the loss is no longer a number."""
+        """Takes the steps that are left. Raises UserError when a loss or a weight is no longer a number; what was saved
+        before stays."""
         device = next(self.model.parameters()).device
         metrics.rewind(self.name, self.step)
         self.model.train()
         saved = time.monotonic()
         while self.step < self.num_steps:
             for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate(self.config, self.step, self.num_steps)
+                group["lr"] = group["rate"] * learning_rate(self.config, self.step, self.num_steps)
             with torch.autocast(device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
                 loss, values = self.loss(self.batch(self.step))
-            self._check(loss)
+            self._check_losses(values)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             if self.config.clip:
                 nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
             self.optimizer.step()
+            if self.after_step:
+                self.after_step()
             if self.step % LOG_EVERY == 0 or self.step == self.num_steps - 1:
                 named = {f"{self.name}/train/{key}": float(value.detach()) for key, value in values.items()}
                 metrics.log(self.name, self.step, named)
@@ -73,7 +81,10 @@ class Fit(Generic[Batch]):
         self.model.eval()
 
     def save(self) -> None:
-        """Writes model, optimizer and step."""
+        """Writes model, optimizer and step. Raises UserError where a weight is not a number, and writes nothing."""
+        broken = [name for name, weight in self.model.named_parameters() if not bool(torch.isfinite(weight).all())]
+        if broken:
+            raise self._not_a_number(f"the weights {broken[0]}")
         tensors, meta = checkpoint.pack_optimizer(self.optimizer)
         tensors = {f"optimizer.{key}": value for key, value in tensors.items()}
         tensors |= {f"model.{key}": value for key, value in self.model.state_dict().items()}
@@ -83,14 +94,27 @@ class Fit(Generic[Batch]):
         tensors, meta = checkpoint.load(self.state_path)
         self.model.load_state_dict(_under("model.", tensors))
         checkpoint.unpack_optimizer(self.optimizer, _under("optimizer.", tensors), meta["optimizer"])
+        for parameter, slots in self.optimizer.state.items():
+            for key, value in slots.items():
+                if value.shape == parameter.shape:  # torch's fused Adam reads it in the parameter's order of memory
+                    slots[key] = torch.empty_like(parameter, requires_grad=False).copy_(value)
         return meta["step"]
 
-    def _check(self, loss: Tensor) -> None:
-        if not math.isfinite(float(loss.detach())):
-            raise UserError(
-                f"{self.name}: the loss became {float(loss.detach())} at step {self.step}: lower "
-                f"{self.name}.fit.learning_rate, set {self.name}.fit.clip, or use precision fp32"
-            )
+    def _check_losses(self, values: Mapping[str, Tensor]) -> None:
+        if math.isfinite(float(values["loss"].detach())):
+            return
+        causes = [key for key, value in values.items() if not math.isfinite(float(value.detach()))]
+        raise self._not_a_number(", ".join(key for key in causes if key != "loss") or "the loss")
+
+    def _not_a_number(self, cause: str) -> UserError:
+        """Names the cause, the cure, and what is left."""
+        left = "nothing was saved yet"
+        if self.state_path.exists():
+            left = f"{self.state_path} holds the last good state, of step {checkpoint.load(self.state_path)[1]['step']}"
+        return UserError(
+            f"{self.name}: {cause} became no number at step {self.step}: lower {self.name}.fit.learning_rate, set "
+            f"{self.name}.fit.clip, or use precision fp32, in a new run; {left}"
+        )
 
 
 def learning_rate(config: FitConfig, step: int, num_steps: int) -> float:
@@ -98,6 +122,16 @@ def learning_rate(config: FitConfig, step: int, num_steps: int) -> float:
     if config.schedule == "constant":
         return config.learning_rate
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * step / num_steps))
+
+
+def _groups(model: nn.Module, rates: Mapping[str, float]) -> list[dict[str, Any]]:
+    """The trained parameters, in groups of one factor of the learning rate."""
+    groups: dict[float, list[nn.Parameter]] = {1.0: []}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            rate = next((rate for prefix, rate in rates.items() if name.startswith(prefix)), 1.0)
+            groups.setdefault(rate, []).append(parameter)
+    return [{"params": parameters, "rate": rate} for rate, parameters in groups.items()]
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

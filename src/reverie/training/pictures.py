@@ -11,7 +11,7 @@ from reverie.data.store import EpisodeStore
 from reverie.dream.replay import replay
 from reverie.evaluation import charts, pictures
 from reverie.models.files import load_memory, load_vision
-from reverie.models.vae import Vae
+from reverie.models.vision import Vision
 from reverie.run_folder import RunFolder
 from reverie.seeding import torch_generator
 from reverie.training.vision import num_train_episodes
@@ -118,6 +118,6 @@ def dream_window(num_decisions: int, action_repeat: int) -> tuple[int, int]:
 
 
 @torch.inference_mode()
-def _decode(vision: Vae, z: torch.Tensor) -> np.ndarray:
+def _decode(vision: Vision, z: torch.Tensor) -> np.ndarray:
     """z (n, z) -> frames (n, 64, 64, 3)"""
     return vision.decode(z).numpy()

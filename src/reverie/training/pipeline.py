@@ -35,8 +35,11 @@ NEEDS = {
 """What must be finished before a stage can start."""
 
 
-def run_stages(run: RunFolder, names: tuple[str, ...] = STAGES, *, again: bool = False, quiet: bool = False) -> None:
-    """Runs the stages that are not finished. `again` first forgets them and all that was made from them.
+def run_stages(
+    run: RunFolder, names: tuple[str, ...] = STAGES, *, again: bool = False, more: int = 0, quiet: bool = False
+) -> None:
+    """Runs the stages that are not finished. `again` first forgets them and all that was made from them; `more` lets
+    the first of them, a finished fit, go on for so many epochs or steps, and forgets what was made from it.
 
     Raises UserError where a stage lacks what it needs, or finds it damaged.
     """
@@ -45,6 +48,9 @@ def run_stages(run: RunFolder, names: tuple[str, ...] = STAGES, *, again: bool =
             _check_needs(run, names[0])  # before anything is thrown away
             for name in names:
                 run.forget(name)
+        if more:
+            _check_needs(run, names[0])
+            run.lengthen(names[0], more)
         for name in names:
             _check_done(run, name)
         todo = [name for name in names if not run.is_done(name)]

@@ -1,14 +1,17 @@
 """Stage vision: V learns to see the collected frames."""
 
+import sys
+from dataclasses import asdict
+
 import numpy as np
 import torch
 
 from reverie.data.batches import FrameCache, FrameSampler
 from reverie.data.store import EpisodeStore
+from reverie.evaluation.health import health
 from reverie.metrics import Metrics, Progress
-from reverie.models.conv import to_float
 from reverie.models.files import save_vision
-from reverie.models.vae import Vae
+from reverie.models.vision import make_vision
 from reverie.run_folder import RunFolder, StageClock
 from reverie.seeding import torch_generator, torch_seeded
 from reverie.training.loop import Fit
@@ -17,6 +20,8 @@ HELD_OUT = 0.05
 """Share of the episodes, the last ones, that V and M are not fitted on."""
 HELD_OUT_FRAMES = 2000
 """Held-out frames that the error is measured on, spread evenly."""
+QUICK_LOOK = 100
+"""Of them that tell, now and then in training, whether V is alive."""
 
 
 def num_train_episodes(num_episodes: int) -> int:
@@ -40,7 +45,7 @@ def train_vision(run: RunFolder, metrics: Metrics, *, quiet: bool, device: str =
     num_train = cache.offsets[num_train_episodes(len(store))]
     sampler = FrameSampler(cache.frames[:num_train], stage.fit.batch_size, config.seed)
     with torch_seeded(config.seed, "vision"):
-        vision = Vae(stage.model).to(device)
+        vision = make_vision(stage).to(device)
 
     def batch(step: int) -> tuple[torch.Tensor, torch.Generator]:
         noise = torch_generator(config.seed, "vision", "noise", step, device=device)
@@ -55,22 +60,26 @@ def train_vision(run: RunFolder, metrics: Metrics, *, quiet: bool, device: str =
         batch=batch,
         num_steps=num_steps,
         state_path=run.path / "vision.optimizer.safetensors",
+        rates=vision.rates(),
+        after_step=vision.after_step,
     )
+    held_out = cache.frames[num_train:]
+    held_out = held_out[:: max(1, len(held_out) // HELD_OUT_FRAMES)]
+
+    def beat() -> None:
+        clock.beat()
+        vision.eval()
+        collapse = health(vision, held_out[:: max(1, len(held_out) // QUICK_LOOK)]).collapse
+        vision.train()
+        bar.advance(0, health=collapse or "good")
+
     with Progress("vision", num_steps * size, "images", start=fit.step * size, quiet=quiet) as bar:
-        fit.run(metrics, bar, units_per_step=size, beat=clock.beat)
+        fit.run(metrics, bar, units_per_step=size, beat=beat)
     fit.save()
     save_vision(run.vision, vision)
-    error = held_out_error(vision, cache.frames[num_train:], device)
-    metrics.log("vision", num_steps, {"vision/held_out/mean_squared_error": error})
-    clock.done([run.vision], {"steps": num_steps, "images": num_steps * size, "held_out_mean_squared_error": error})
-
-
-@torch.inference_mode()
-def held_out_error(vision: Vae, frames: np.ndarray, device: str) -> float:
-    """Mean squared error of a pixel in [0, 1], decoding the mean latent of held-out frames (n, 64, 64, 3)."""
-    chosen = frames[:: max(1, len(frames) // HELD_OUT_FRAMES)]
-    errors = []
-    for start in range(0, len(chosen), 500):
-        some = torch.tensor(chosen[start : start + 500]).to(device)
-        errors.append((vision.decoder(vision.encode(some).mu) - to_float(some)).square().mean((1, 2, 3)))
-    return float(torch.cat(errors).mean())
+    found = health(vision, held_out)
+    if found.collapse:
+        print(f"reverie vision: warning: V has collapsed: {found.collapse}", file=sys.stderr)
+    metrics.log("vision", num_steps, {"vision/held_out/mean_squared_error": found.mean_squared_error})
+    facts = {f"held_out_{key}": value for key, value in asdict(found).items()}
+    clock.done([run.vision], {"model": stage.model, "steps": num_steps, "images": num_steps * size, **facts})

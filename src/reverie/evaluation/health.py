@@ -1,0 +1,67 @@
+"""Whether a vision model is alive: the ways in which one can fail that its losses do not show.
+
+Shapes: n frames of (64, 64, 3) uint8, z latent.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from reverie.models.conv import to_float
+from reverie.models.vision import Vision
+from reverie.types import Frames
+
+ACTIVE = 0.01
+"""Nats of KL, on average, from which a latent dimension says something (Burda et al. 2016 use a like threshold)."""
+LEAST_VARIETY = 0.3
+"""Of what frames differ by, reconstructions must keep so much."""
+_BATCH = 250
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """Of a model on frames that it was not fitted on."""
+
+    mean_squared_error: float
+    """Of a pixel in [0, 1], decoding the mean latent."""
+    active_latents: int
+    """Dimensions that say something about the frame."""
+    variety: float
+    """Standard deviation of a pixel over reconstructions, relative to that over frames."""
+    collapse: str
+    """What has failed, in words; empty if nothing."""
+
+
+@torch.inference_mode()
+def health(vision: Vision, frames: Frames) -> Health:
+    """Reads frames (n, 64, 64, 3), at least two that differ; on the device of the model."""
+    device = next(vision.parameters()).device
+    squared, kl, seen = [], [], []
+    for start in range(0, len(frames), _BATCH):
+        some = torch.tensor(frames[start : start + _BATCH]).to(device)
+        posterior = vision.encode(some)
+        images = vision.images(posterior.mu).float()
+        squared.append((images - to_float(some)).square().mean((1, 2, 3)))
+        kl.append(-0.5 * (1 + posterior.logvar - posterior.mu.square() - posterior.logvar.exp()))
+        seen.append((images.cpu().numpy() * 255).astype(np.uint8))
+    error = float(torch.cat(squared).mean())
+    active = int((torch.cat(kl).mean(0) > ACTIVE).sum())
+    real = float(frames.astype(np.float32).std(0).mean())
+    variety = float(np.concatenate(seen).astype(np.float32).std(0).mean()) / max(real, 1e-6)
+    return Health(
+        mean_squared_error=error,
+        active_latents=active,
+        variety=variety,
+        collapse=_collapse(active, variety, error, float((frames / 255.0).var(0).mean())),
+    )
+
+
+def _collapse(active: int, variety: float, error: float, variance: float) -> str:
+    if not active:
+        return "the latent says nothing (posterior collapse): less weight on the KL, or more on the reconstruction"
+    if variety < LEAST_VARIETY:
+        return f"reconstructions are all alike ({variety:.0%} of the frames' variety)"
+    if error > variance:
+        return "reconstructions are farther from their frames than the mean frame is"
+    return ""

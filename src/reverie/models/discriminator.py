@@ -1,0 +1,84 @@
+"""The discriminator of a VAE/GAN: tells frames from fakes, and lends a layer to measure errors in.
+
+Shapes: b batch, h w frame, c colour, f features.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, NamedTuple
+
+from annotated_types import Ge, Le
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from reverie.types import NotNegative, Positive
+
+SLOPE = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscriminatorConfig:
+    """Its network."""
+
+    channels: tuple[Positive, ...] = (32, 128, 256, 256)
+    """Output channels of the convolutions: the first keeps the size or halves it, all others halve it."""
+    kernel: Annotated[int, Ge(3), Le(7)] = 5
+    """Size of the convolutions."""
+    first_stride: Literal[1, 2] = 1
+    """Stride of the first convolution (paper: 1)."""
+    features: NotNegative = 512
+    """Of the linear layer before the verdict on the whole image; 0 for a verdict on each place of the last convolution's
+    map instead, by what can be seen from there (Isola et al. 2017)."""
+    layer: NotNegative = 3
+    """The convolution, counted from 0, whose output, before its normalisation, measures the error."""
+    normalisation: Literal["none", "batch", "spectral"] = "batch"
+    """Batch normalisation (paper), or a spectral norm of 1 in each layer (Miyato et al. 2018)."""
+
+    def __post_init__(self) -> None:
+        if self.layer >= len(self.channels):
+            raise ValueError(f"layer {self.layer} is not one of its {len(self.channels)} convolutions (from 0)")
+
+
+class Seen(NamedTuple):
+    """What the discriminator makes of images."""
+
+    features: Tensor
+    """(b, f, h, w) of the chosen layer."""
+    logit: Tensor
+    """(b, p) positive for real; p = 1 for the whole image."""
+
+
+class Discriminator(nn.Module):
+    """Strided convolutions with leaky ReLU, a linear layer, a verdict."""
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__()
+        self.config = config
+        wrap = spectral_norm if config.normalisation == "spectral" else _as_it_is
+        self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
+        size, padding = 64, config.kernel // 2 if config.kernel % 2 else config.kernel // 2 - 1
+        for i, (before, after) in enumerate(zip((3, *config.channels[:-1]), config.channels, strict=True)):
+            stride = config.first_stride if i == 0 else 2
+            self.convolutions.append(wrap(nn.Conv2d(before, after, config.kernel, stride, padding)))
+            normalised = config.normalisation == "batch" and i > 0
+            self.norms.append(nn.BatchNorm2d(after) if normalised else nn.Identity())
+            size = (size + 2 * padding - config.kernel) // stride + 1
+        if config.features:
+            hidden = wrap(nn.Linear(config.channels[-1] * size * size, config.features))
+            layers = [nn.Flatten(), hidden, nn.LeakyReLU(SLOPE), wrap(nn.Linear(config.features, 1))]
+        else:
+            layers = [wrap(nn.Conv2d(config.channels[-1], 1, 1)), nn.Flatten()]
+        self.verdict = nn.Sequential(*layers)
+
+    def forward(self, images: Tensor) -> Seen:
+        """Images (b, c, h, w) in [0, 1]."""
+        x, features = 2 * images - 1, images
+        for i, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
+            x = convolution(x)
+            if i == self.config.layer:
+                features = x
+            x = nn.functional.leaky_relu(norm(x), SLOPE)
+        return Seen(features, self.verdict(x).float())
+
+
+def _as_it_is(layer: nn.Module) -> nn.Module:
+    return layer
