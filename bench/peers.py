@@ -12,12 +12,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 ENV_ID = "CarRacing-v3"
 NUM_ENVS = 16
 """Of EnvPool: it steps them in a C++ thread, and gains nothing from more."""
+PLAIN_BATCH = 32
+"""Images of a step, where V is trained plainly."""
 
 Step = Callable[[], tuple[int, float]]
 """Does some work: (units done, seconds that do not count)."""
@@ -120,6 +123,59 @@ def batch1() -> Step:
     return step
 
 
+def vision() -> Step:
+    """Images that the paper's V is trained on: Adam, batches of 32, fp32."""
+    import torch
+
+    torch.set_num_threads(1)
+    parameters, losses = papers_vision()
+    optimizer = torch.optim.Adam(parameters, lr=1e-4)
+    frames, rng = torch.from_numpy(roads(1000)), np.random.default_rng(0)
+
+    def step() -> tuple[int, float]:
+        error, kl = losses(frames[rng.integers(0, len(frames), PLAIN_BATCH)])
+        optimizer.zero_grad()
+        (error + kl.clamp(min=0.5 * 32)).mean().backward()
+        optimizer.step()
+        return PLAIN_BATCH, 0.0
+
+    return step
+
+
+def papers_vision() -> tuple[list[Any], Callable[[Any], tuple[Any, Any]]]:
+    """V of the paper's appendix A.1, layers and memory order as torch has them: parameters, and losses of frames.
+
+    From uint8 frames (b, 64, 64, 3), the squared errors summed over each image and its KL (b,), of which 0.5 nats for
+    each latent are free.
+    """
+    import torch
+    from torch import nn
+
+    channels = (3, 32, 64, 128, 256)
+    layers = [layer for a, b in pairwise(channels) for layer in (nn.Conv2d(a, b, 4, stride=2), nn.ReLU())]
+    encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(1024, 2 * 32))
+    layers: list[nn.Module] = [nn.Linear(32, 1024), nn.Unflatten(1, (1024, 1, 1))]
+    for (a, b), kernel in zip(pairwise((1024, 128, 64, 32, 3)), (5, 5, 6, 6), strict=True):
+        layers += [nn.ConvTranspose2d(a, b, kernel, stride=2), nn.ReLU()]
+    decoder = nn.Sequential(*layers[:-1], nn.Sigmoid())
+
+    def losses(frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        images = frames.permute(0, 3, 1, 2).float().div_(255)
+        mu, logvar = encoder(images).chunk(2, 1)
+        decoded = decoder(mu + (logvar / 2).exp() * torch.randn_like(mu))
+        return (decoded - images).square().sum((1, 2, 3)), 0.5 * (mu.square() + logvar.exp() - logvar - 1).sum(1)
+
+    return [*encoder.parameters(), *decoder.parameters()], losses
+
+
+def roads(num: int) -> np.ndarray:
+    """Pictures of roads that bend over grass, (num, 64, 64, 3) uint8; Reverie's side makes the same ones."""
+    y, x = np.mgrid[1:0:64j, -1:1:64j]
+    place, slope, bend = np.random.default_rng(0).uniform(-0.5, 0.5, (3, num, 1, 1))
+    on_road = np.abs(x - place - slope * y - bend * y**2) < 0.3 - 0.2 * y
+    return np.where(on_road[..., None], (104, 104, 105), (102, 204, 102)).astype(np.uint8)
+
+
 def to_64(obs: np.ndarray) -> np.ndarray:
     """The paper's frame: top 84 of 96 rows, resized to 64x64."""
     from PIL import Image
@@ -133,6 +189,7 @@ CONTESTANTS: dict[str, Callable[[], Step]] = {
     "envpool_64": lambda: envpool(64),
     "envpool_96": lambda: envpool(96),
     "batch1": batch1,
+    "vision": vision,
 }
 
 

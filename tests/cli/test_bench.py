@@ -16,9 +16,13 @@ def _rates(monkeypatch: pytest.MonkeyPatch):
         "batch1_x1": (5.0, 5.0, 4.0),
         "rollout_bf16_x1": (10.0, 20.0, 100.0),
         "rollout_bf16_x2": (19.0, 38.0, 190.0),
+        "vision_x1": (100.0, 200.0, 100.0),
+        "vision_fp32_x1": (150.0, 300.0, 160.0),
+        "vision_bf16_x1": (300.0, 580.0, 310.0),
     }
 
-    def run_heat(heat: contestants.Heat, **_: object) -> dict[str, tuple[float, ...]]:
+    def run_heat(heat: contestants.Heat, *, unit: str, **_: object) -> dict[str, tuple[float, ...]]:
+        assert unit == ("images" if ("vision", 1) in heat.peers else "frames")
         names = {f"{name}_x{num}" for name, num in (*heat.peers, *heat.ours)}
         return {name: rates[name] for name in names & set(rates)}
 
@@ -38,6 +42,17 @@ def test_ratios_are_medians_of_the_rounds(capsys: pytest.CaptureFixture[str]):
     assert found["frames_per_second"]["gymnasium_64_x1"] == {"median": 4.0, "min": 2.0, "max": 5.0}
     assert run("rollout", capsys)["ratio_batch1"] == 4.0
     assert run("scaling", capsys)["ratio_two_workers"] == 1.9
+
+
+def test_training_is_counted_in_images(capsys: pytest.CaptureFixture[str]):
+    found = run("vision", capsys)
+    assert found["ratio_plain_rounds"] == [3.0, 2.9, 3.1]
+    assert found["ratio_plain_fp32"] == 1.5
+    assert found["ratio_bf16_rounds"] == [2.0, 1.93, 1.94]
+    assert found["images_per_second"]["vision_x1"]["median"] == 100.0
+    assert "frames_per_second" not in found
+    assert main(["bench", "vision", "--quiet"]) == 0
+    assert "310 images/s  (300 to 580)" in capsys.readouterr().out
 
 
 def test_a_missing_peer_is_said_in_words(capsys: pytest.CaptureFixture[str]):

@@ -1,9 +1,11 @@
 """That the sides of a benchmark do what they are said to do; how fast they are is for `reverie bench`."""
 
+import runpy
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from reverie.errors import UserError
@@ -34,19 +36,28 @@ def test_workers_that_did_not_run_at_once_run_again():
         contestants.in_workers(Laps(*[apart] * contestants.MAX_TRIES), 2, "frames_64")(2.0)
 
 
-@pytest.mark.parametrize("name", ["frames_64", "frames_96", "rollout_bf16", "rollout_fp32"])
+@pytest.mark.parametrize(
+    "name", ["frames_64", "frames_96", "rollout_bf16", "rollout_fp32", "vision_bf16", "vision_fp32"]
+)
 def test_ours_works_and_can_be_asked_again(name: str):
     laps = list(InlineWorkers().map(contestants.take_turn, [Turn(name, 0.1)] * 2))
     assert min(lap.rate for lap in laps) > 0
     assert laps[0].began + 0.1 < laps[0].ended <= laps[1].began
 
 
-@pytest.mark.parametrize("name", ["gymnasium_64", "gymnasium_96", "batch1"])
+@pytest.mark.parametrize("name", ["gymnasium_64", "gymnasium_96", "batch1", "vision"])
 def test_a_peer_works_and_ends(name: str):
     peer = speed.Peer(name, 2)
     assert peer(0.05) > 0
     peer.close()
     assert [process.returncode for process in peer._processes] == [0, 0]
+
+
+def test_both_sides_of_vision_see_the_same_pictures():
+    theirs = runpy.run_path(str(speed._peers()))["roads"](5)
+    assert theirs.shape == (5, 64, 64, 3)
+    assert np.array_equal(contestants.roads(5), theirs)
+    assert 0.05 < (theirs[..., 1] == 104).mean() < 0.5
 
 
 def peer_that_says(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +71,7 @@ def test_a_heat_leaves_out_a_peer_that_is_missing(tmp_path: Path, monkeypatch: p
     peer_that_says("missing: pip install it", tmp_path, monkeypatch)
     monkeypatch.setattr(contestants, "make_workers", _inline)
     heat = Heat(1, (("envpool_64", 2), ("gymnasium_64", 2)), (("frames_64", 1),))
-    found = contestants.run_heat(heat, rounds=2, seconds=0.05, quiet=True)
+    found = contestants.run_heat(heat, rounds=2, seconds=0.05, unit="frames", quiet=True)
     assert set(found) == {"gymnasium_64_x2", "frames_64_x1"}
     assert found["gymnasium_64_x2"] == (7.0, 7.0)
     assert min(found["frames_64_x1"]) > 0

@@ -15,10 +15,11 @@ from reverie.errors import UserError
 class BenchArguments:
     """What to measure, and for how long."""
 
-    what: Annotated[Literal["env", "rollout", "scaling"], tyro.conf.Positional]
-    """env: frames of CarRacing against Gymnasium's (one core) and EnvPool's (two cores), random actions. rollout: an
-    agent of the paper's size in the real environment, no action repeat, against a loop of batch 1 on Gymnasium, one
-    core. scaling: that agent in two workers against one."""
+    what: Annotated[Literal["env", "vision", "rollout", "scaling"], tyro.conf.Positional]
+    """env: frames of CarRacing against Gymnasium's (one core) and EnvPool's (two cores), random actions. vision:
+    training of the paper's V, bf16 and fp32, against a plain loop in fp32, one core. rollout: an agent of the paper's
+    size in the real environment, no action repeat, against a loop of batch 1 on Gymnasium, one core. scaling: that
+    agent in two workers against one."""
     seconds: float = 2.0
     """Of each turn."""
     rounds: int = 5
@@ -43,6 +44,7 @@ _HEATS = {
         (1, (("gymnasium_64", 1), ("gymnasium_96", 1)), (("frames_64", 1), ("frames_96", 1))),
         (2, (("envpool_64", 2), ("envpool_96", 2)), (("frames_64", 2), ("frames_96", 2))),
     ],
+    "vision": [(1, (("vision", 1),), (("vision_bf16", 1), ("vision_fp32", 1)))],
     "rollout": [(1, (("batch1", 1),), (("rollout_bf16", 1), ("rollout_fp32", 1)))],
     "scaling": [(2, (), (("rollout_bf16", 1), ("rollout_bf16", 2)))],
 }
@@ -53,15 +55,23 @@ _RATIOS = {
         "ratio_envpool_64": Ratio("frames_64_x2", "envpool_64_x2", "EnvPool at 64x64, two cores"),
         "ratio_envpool_96": Ratio("frames_96_x2", "envpool_96_x2", "EnvPool at 96x96, two cores"),
     },
+    "vision": {
+        "ratio_plain": Ratio("vision_bf16_x1", "vision_x1", "a plain loop in fp32 with batches of 32, one core"),
+        "ratio_plain_fp32": Ratio("vision_fp32_x1", "vision_x1", "that plain loop, ours in fp32 too, one core"),
+        "ratio_bf16": Ratio("vision_bf16_x1", "vision_fp32_x1", "itself in fp32, one core"),
+    },
     "rollout": {
         "ratio_batch1": Ratio("rollout_bf16_x1", "batch1_x1", "a loop of batch 1 on Gymnasium, one core"),
         "ratio_bf16": Ratio("rollout_bf16_x1", "rollout_fp32_x1", "itself with the encoder in fp32, one core"),
     },
     "scaling": {"ratio_two_workers": Ratio("rollout_bf16_x2", "rollout_bf16_x1", "one worker")},
 }
+_UNITS = {"vision": "images"}
+"""What is counted; elsewhere frames."""
 _HOW = {
     "env": "new tracks are not counted, except EnvPool's, which it makes in between; ours steps 16 tracks together at "
     "64x64, and one by Gymnasium's interface at 96x96; two cores are two processes on either side",
+    "vision": "the paper's net, loss and Adam on both sides, pictures of roads from memory; ours takes batches of 100",
     "rollout": "a frame is a decision; networks of the paper's size; ours drives 64 tracks together; "
     "new tracks are not counted",
     "scaling": "the agent of `bench rollout` in each worker",
@@ -75,20 +85,21 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         raise UserError("--seconds and --rounds: give more than 0", usage=True)
     from reverie.evaluation.contestants import Heat, run_heat
 
+    unit = _UNITS.get(args.what, "frames")
     rates: dict[str, tuple[float, ...]] = {}
     for heat in _HEATS[args.what]:
-        rates |= run_heat(Heat(*heat), rounds=args.rounds, seconds=args.seconds, quiet=args.quiet)
+        rates |= run_heat(Heat(*heat), rounds=args.rounds, seconds=args.seconds, unit=unit, quiet=args.quiet)
     ratios = {key: _ratio(ratio, rates) for key, ratio in _RATIOS[args.what].items()}
     if args.json:
         medians = {key: median(values) if values else None for key, values in ratios.items()}
         spread = {f"{key}_rounds": values for key, values in ratios.items()}
         speeds = {name: _spread(values) for name, values in rates.items()}
         how = {"rounds": args.rounds, "seconds": args.seconds, "how": _HOW[args.what]}
-        print_json({"bench": args.what, **medians, **spread, "frames_per_second": speeds, **how})
+        print_json({"bench": args.what, **medians, **spread, f"{unit}_per_second": speeds, **how})
         return
     for name, values in rates.items():
         row = _spread(values)
-        print(f"{name:<18} {row['median']:>9,.0f} frames/s  ({row['min']:,.0f} to {row['max']:,.0f})")
+        print(f"{name:<18} {row['median']:>9,.0f} {unit}/s  ({row['min']:,.0f} to {row['max']:,.0f})")
     for key, values in ratios.items():
         print(_line(_RATIOS[args.what][key].text, values))
     print(f"medians of {args.rounds} turns of {args.seconds:g} s each, min to max; {_HOW[args.what]}")

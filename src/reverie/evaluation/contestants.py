@@ -11,6 +11,7 @@ from itertools import count
 from typing import Literal, NamedTuple
 
 import numpy as np
+import torch
 
 from reverie.agent import Agent, AgentConfig
 from reverie.envs.config import EnvConfig
@@ -20,13 +21,15 @@ from reverie.errors import UserError
 from reverie.evaluation.speed import Clock, MissingPeerError, Peer, Round, on_cores, race
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.mdn_rnn import Memory, MemoryConfig
-from reverie.models.vae import Vae, VaeConfig
+from reverie.models.vision import VisionConfig, make_vision
 from reverie.rollout import AgentPolicy, Policy
-from reverie.seeding import torch_seeded
+from reverie.seeding import torch_generator, torch_seeded
 from reverie.workers.pool import Workers, make_workers
 
 BATCH = {"frames_64": 16, "rollout_fp32": 64, "rollout_bf16": 64}
 """Environments that are stepped together."""
+IMAGES_PER_STEP = 100
+"""Of the paper's V in training."""
 MAX_TRIES = 20
 """At first a worker may still be starting while another has done the work of both."""
 
@@ -41,8 +44,8 @@ class Heat(NamedTuple):
     ours: tuple[tuple[str, int], ...]
 
 
-def run_heat(heat: Heat, *, rounds: int, seconds: float, quiet: bool) -> dict[str, tuple[float, ...]]:
-    """Frames per second in each round, by NAME_xPROCESSES. Peers that are not installed are left out."""
+def run_heat(heat: Heat, *, rounds: int, seconds: float, unit: str, quiet: bool) -> dict[str, tuple[float, ...]]:
+    """Units per second in each round, by NAME_xPROCESSES. Peers that are not installed are left out."""
     contestants: dict[str, Round] = {}
     with ExitStack() as stack:
         stack.enter_context(on_cores(heat.num_cores))
@@ -54,7 +57,7 @@ def run_heat(heat: Heat, *, rounds: int, seconds: float, quiet: bool) -> dict[st
             except MissingPeerError:
                 continue
         contestants |= {f"{name}_x{num}": in_workers(workers, num, name) for name, num in heat.ours}
-        return race(contestants, rounds=rounds, seconds=seconds, unit="frames/s", quiet=quiet)
+        return race(contestants, rounds=rounds, seconds=seconds, unit=f"{unit}/s", quiet=quiet)
 
 
 class Turn(NamedTuple):
@@ -97,6 +100,8 @@ def in_workers(workers: Workers, num: int, name: str) -> Round:
 def _ours(name: str) -> Round:
     if name == "frames_96":
         return _frames_96()
+    if name.startswith("vision"):
+        return _vision(_precision(name))
     num = BATCH[name]
     env = make_vector_env(EnvConfig(action_repeat=1), num)
     policy = _Uniform() if name == "frames_64" else _papers_agent(AgentConfig(precision=_precision(name)))
@@ -157,10 +162,42 @@ def _frames_96() -> Round:
     return turn
 
 
+def _vision(precision: Literal["fp32", "bf16"]) -> Round:
+    """Images per second that the paper's V is trained on, as stage `vision` does it."""
+    with torch_seeded(0, "bench"):
+        vision = make_vision(VisionConfig()).train()
+    optimizer = torch.optim.Adam(vision.parameters(), lr=1e-4, fused=True)
+    clock, frames, rng, noise = Clock(), roads(1000), np.random.default_rng(0), torch_generator(0, "bench", "noise")
+
+    def turn(seconds: float) -> float:
+        clock.start(seconds)
+        while not clock.units or clock.running:
+            batch = torch.from_numpy(frames[rng.integers(0, len(frames), IMAGES_PER_STEP)])
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+                loss, _ = vision.loss(batch, noise)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            vision.after_step()
+            clock.count(len(batch))
+        return clock.rate
+
+    return turn
+
+
+def roads(num: int) -> np.ndarray:
+    """Pictures of roads that bend over grass, (num, 64, 64, 3) uint8; the peer makes the same ones."""
+    y, x = np.mgrid[1:0:64j, -1:1:64j]
+    place, slope, bend = np.random.default_rng(0).uniform(-0.5, 0.5, (3, num, 1, 1))
+    on_road = np.abs(x - place - slope * y - bend * y**2) < 0.3 - 0.2 * y
+    return np.where(on_road[..., None], (104, 104, 105), (102, 204, 102)).astype(np.uint8)
+
+
 def _papers_agent(config: AgentConfig) -> AgentPolicy:
     """The paper's networks with random weights, which cost the same as trained ones."""
     with torch_seeded(0, "bench"):
-        vision, memory = Vae(VaeConfig()), Memory(MemoryConfig(), VaeConfig().z_size, 3)
+        vision = make_vision(VisionConfig())
+        memory = Memory(MemoryConfig(), vision.z_size, 3)
     controller = Controller(ControllerConfig(), memory.z_size, memory.config.hidden_size)
     params = 0.1 * np.random.default_rng(0).standard_normal((1, controller.num_params))
     return AgentPolicy(Agent(vision, memory, controller, config), params)
