@@ -22,6 +22,7 @@ bench: $(VENV)/.bench
 	$(BIN)/reverie bench env
 	$(BIN)/reverie bench rollout
 	$(BIN)/reverie bench scaling
+	$(BIN)/reverie bench vision
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

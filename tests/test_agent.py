@@ -9,9 +9,9 @@ import torch
 from reverie.agent import Agent, AgentConfig
 from reverie.errors import UserError
 from reverie.models import files
+from reverie.models.autoencoder import NetConfig
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.mdn_rnn import Memory, MemoryConfig
-from reverie.models.autoencoder import NetConfig
 from reverie.models.vae import Vae, VaeConfig
 
 

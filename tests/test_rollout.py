@@ -99,14 +99,16 @@ def test_the_observer_sees_what_was_acted_on_and_what_came() -> None:
 
 def test_one_controller_for_each_row_is_checked() -> None:
     from reverie.agent import Agent, AgentConfig
+    from reverie.models.autoencoder import NetConfig
     from reverie.models.controller import Controller, ControllerConfig
     from reverie.models.mdn_rnn import Memory, MemoryConfig
-    from reverie.models.autoencoder import NetConfig
     from reverie.models.vae import Vae, VaeConfig
     from reverie.rollout import AgentPolicy
 
     controller = Controller(ControllerConfig(), 4, 8)
-    agent = Agent(Vae(NetConfig(z_size=4), VaeConfig()), Memory(MemoryConfig(hidden_size=8), 4, 3), controller, AgentConfig())
+    agent = Agent(
+        Vae(NetConfig(z_size=4), VaeConfig()), Memory(MemoryConfig(hidden_size=8), 4, 3), controller, AgentConfig()
+    )
     with pytest.raises(AssertionError, match="2 controllers for 3 episodes"):
         AgentPolicy(agent, np.zeros((2, controller.num_params))).reset([0, 1, 2])
 

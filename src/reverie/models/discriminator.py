@@ -26,7 +26,7 @@ class DiscriminatorConfig:
     first_stride: Literal[1, 2] = 1
     """Stride of the first convolution (paper: 1)."""
     features: NotNegative = 512
-    """Of the linear layer before the verdict on the whole image; 0 for a verdict on each place of the last convolution's
+    """Of the linear layer before the verdict on the whole image; 0 for verdicts on each place of the last convolution's
     map instead, by what can be seen from there (Isola et al. 2017)."""
     layer: NotNegative = 3
     """The convolution, counted from 0, whose output, before its normalisation, measures the error."""

@@ -121,7 +121,8 @@ class VaeGan(Autoencoder):
         """Losses of uint8 frames (b, h, w, c), each with its gradient where it belongs (algorithm 1); batch means.
 
         The encoder follows L_prior + L_feat, the decoder gamma L_feat and its adversarial loss, the discriminator its
-        own, all of them at the same weights; an error of pixels goes with L_feat, if there is one. The scalar has these gradients; its value is the sum of the losses.
+        own, all of them at the same weights; an error of pixels goes with L_feat, if there is one. The scalar has these
+        gradients; its value is the sum of the losses.
         """
         config, real = self.config, to_float(frames)
         posterior = self.encode(frames)

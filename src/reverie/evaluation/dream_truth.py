@@ -1,0 +1,148 @@
+"""How long a dream stays true: what can be read off its pictures, against what really happened under the same actions.
+
+Latents of two vision models cannot be compared, nor can the likelihoods that their memories give them; the state of the
+car can, as the state probe of `judges.py` reads it off decoded frames.
+
+Shapes: n drives, t decisions, z latent, g tracks.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+
+from reverie.dream.replay import replay
+from reverie.envs.car_racing.batch import CarRacingBatch
+from reverie.envs.config import EnvConfig
+from reverie.envs.starts import random_start
+from reverie.envs.vector import Transition
+from reverie.evaluation.arithmetic import decode, encode
+from reverie.evaluation.judges import Judges
+from reverie.evaluation.labelled import MAX_HEADING, MAX_OFFSET, STATE
+from reverie.evaluation.protocol import confidence_interval
+from reverie.models.mdn_rnn import Memory
+from reverie.models.vision import Vision
+from reverie.rollout import Policy, rollout
+from reverie.types import Floats, Frames
+
+CONTEXT = 16
+"""Decisions that M watches before it dreams; CarRacing's opening zoom is over by then."""
+HORIZONS = (1, 5, 15, 50)
+"""Decisions into the dream."""
+_LENGTH = CONTEXT + HORIZONS[-1]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Drives:
+    """n real drives of the same length."""
+
+    obs: Frames
+    """(n, t + 1, 64, 64, 3)"""
+    act: Floats
+    """(n, t, 3)"""
+    rew: Floats
+    """(n, t)"""
+    state: Floats
+    """(n, t + 1, 3) in the order of `STATE`."""
+    known: np.ndarray
+    """(n, t + 1) whether the state can be read off the frame: near enough to the road, and facing along it."""
+    track: np.ndarray
+    """(n,) reset seed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DreamTruth:
+    """Mean absolute errors at each of `HORIZONS`, of each number of `STATE`."""
+
+    tracks: tuple[int, ...]
+    dream: Mapping[str, tuple[float, ...]]
+    """What the probe reads off the decoded dream, against the truth."""
+    seen: Mapping[str, tuple[float, ...]]
+    """What it reads off the decoded latents of the real frames: the best that a memory could do."""
+    still: Mapping[str, tuple[float, ...]]
+    """What it reads off the last real frame before the dream: a memory that foresees nothing."""
+    relative: tuple[float, ...]
+    """Error of the dream relative to that of the last frame, mean over the state: below 1, M foresees."""
+    per_track: Mapping[str, tuple[tuple[float, ...], ...]]
+    """The dream's error by horizon and drive; NaN-free: drives whose state is not known there are left out, and with
+    them their place, so that only models measured on the same drives may be compared in pairs."""
+    ci95: Mapping[str, tuple[tuple[float, float] | None, ...]]
+
+
+def record_drives(policy: Policy, tracks: Sequence[int], env: EnvConfig, seed: int) -> Drives:
+    """Drives `tracks` with `policy`, from anywhere on the road; those that end too early are left out."""
+    batch, n = CarRacingBatch(env, len(tracks)), len(tracks)
+    steps: list[tuple[np.ndarray, ...]] = []
+
+    def observe(rows: np.ndarray, obs: np.ndarray, act: np.ndarray, step: Transition) -> None:  # noqa: ARG001
+        labels = batch.labels(rows)
+        truth = np.stack([labels.offset, labels.heading, labels.curvature], 1)
+        steps.append((rows.copy(), step.obs, act, step.rew, truth))
+
+    starts = [random_start(seed, i) for i in range(n)]
+    first = batch.reset(np.arange(n), tracks, starts)
+    rollout(batch, policy, tracks, starts=starts, max_decisions=_LENGTH, observer=observe)
+    whole = np.zeros(n, np.int64)
+    for rows, *_ in steps:
+        whole[rows] += 1
+    keep = np.flatnonzero(whole == _LENGTH)
+    at = [np.searchsorted(rows, keep) for rows, *_ in steps]  # rows are in rising order
+    obs, act, rew, state = ([step[k][i] for step, i in zip(steps, at, strict=True)] for k in range(1, 5))
+    state = np.stack([state[0], *state], 1).astype(np.float32)  # the start's own state is never asked for
+    return Drives(
+        obs=np.stack([first[keep], *obs], 1),
+        act=np.stack(act, 1).astype(np.float32),
+        rew=np.stack(rew, 1).astype(np.float32),
+        state=state,
+        known=(np.abs(state[..., 0]) <= MAX_OFFSET) & (np.abs(state[..., 1]) <= MAX_HEADING),
+        track=np.asarray(tracks, np.int64)[keep],
+    )
+
+
+def join(parts: Sequence[Drives]) -> Drives:
+    """All drives in one."""
+    return Drives(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Drives)})
+
+
+@torch.inference_mode()
+def measure_dream(vision: Vision, memory: Memory, judges: Judges, drives: Drives) -> DreamTruth:
+    """Shows M the first `CONTEXT` latents of each drive, lets it dream the rest under the actions that were taken, at
+    temperature 0, and reads the pictures."""
+    n, length = drives.act.shape[:2]
+    z = encode(vision, drives.obs.reshape(-1, 64, 64, 3))[0].reshape(n, length + 1, -1)
+    prev_rew = np.concatenate([np.zeros((n, 1), np.float32), drives.rew], 1)[:, : CONTEXT + 1]
+    dream = replay(
+        memory,
+        torch.from_numpy(z[:, : CONTEXT + 1]),
+        torch.from_numpy(drives.act),
+        temperature=0.0,
+        prev_rew=torch.from_numpy(prev_rew),
+    ).z.numpy()
+    last = judges.state(decode(vision, z[:, CONTEXT]))
+    errors: dict[str, list[np.ndarray]] = {"dream": [], "seen": [], "still": []}
+    for horizon in HORIZONS:
+        at = CONTEXT + horizon
+        truth = np.where(drives.known[:, at, None], drives.state[:, at], np.nan)
+        errors["dream"].append(np.abs(judges.state(decode(vision, dream[:, at])) - truth))
+        errors["seen"].append(np.abs(judges.state(decode(vision, z[:, at])) - truth))
+        errors["still"].append(np.abs(last - truth))
+    means = {name: np.stack([np.nanmean(e, 0) for e in found]) for name, found in errors.items()}  # (horizons, 3)
+    each = {name: _by_drive(errors["dream"], i) for i, name in enumerate(STATE)}
+    return DreamTruth(
+        tracks=tuple(drives.track.tolist()),
+        dream=_named(means["dream"]),
+        seen=_named(means["seen"]),
+        still=_named(means["still"]),
+        relative=tuple((means["dream"] / means["still"]).mean(1).tolist()),
+        per_track=each,
+        ci95={name: tuple(confidence_interval(np.array(values)) for values in found) for name, found in each.items()},
+    )
+
+
+def _by_drive(errors: Sequence[np.ndarray], column: int) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(e[~np.isnan(e[:, column]), column].tolist()) for e in errors)
+
+
+def _named(values: np.ndarray) -> dict[str, tuple[float, ...]]:
+    return {name: tuple(values[:, i].tolist()) for i, name in enumerate(STATE)}

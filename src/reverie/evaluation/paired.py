@@ -1,0 +1,89 @@
+"""How near a frame is to the frame it should be, each pair by itself; and frames that are wrong in known ways.
+
+Shapes: n frames of (64, 64, 3) uint8; a measure gives (n,).
+"""
+
+import numpy as np
+import torch
+
+from reverie.errors import UserError
+from reverie.models.conv import to_float
+from reverie.types import Frames
+
+MILD, STRONG = 1.0, 1.5
+"""Deviations of the Gaussian blurs, in pixels: from where reading the road begins to suffer, to where edges are still
+better than those of another frame."""
+MOST_DECIBELS = 60.0
+"""Where PSNR is cut off: below the error of rounding to 8 bits, two frames are equal."""
+_SCALES = (0.0448, 0.2856, 0.3001)
+"""Weights of the first three of the five scales of MS-SSIM (Wang et al. 2003), here made to sum to 1; the fourth would
+be 8 x 8 pixels, less than its window of 11."""
+
+
+def blurred(frames: Frames, sigma: float) -> Frames:
+    """Convolved with a Gaussian of `sigma` pixels; the border goes on outside as it is."""
+    from scipy.ndimage import gaussian_filter
+
+    return np.rint(gaussian_filter(frames.astype(np.float32), (0, sigma, sigma, 0), mode="nearest")).astype(np.uint8)
+
+
+def another_track(track: np.ndarray) -> np.ndarray:
+    """For each frame, by the tracks (n,), the index of a frame of another track. UserError where there is but one."""
+    if len(np.unique(track)) < 2:
+        raise UserError("these frames are of one track: a comparison needs at least two")
+    index = (np.arange(len(track)) + len(track) // 2) % len(track)
+    while (same := track[index] == track).any():
+        index[same] = (index[same] + 1) % len(track)
+    return index
+
+
+def another_world(frames: Frames) -> Frames:
+    """The same scenes in colours that no real frame has: red, green and blue take each other's places."""
+    return np.ascontiguousarray(frames[..., [1, 2, 0]])
+
+
+def shifted(frames: Frames, pixels: int) -> Frames:
+    """Moved aside by so many pixels, every other frame to the right and the rest to the left; the border is drawn
+    out."""
+    moved = np.empty_like(frames)
+    columns = np.arange(frames.shape[2])
+    moved[::2] = frames[::2][:, :, (columns - pixels).clip(0, columns[-1])]
+    moved[1::2] = frames[1::2][:, :, (columns + pixels).clip(0, columns[-1])]
+    return moved
+
+
+def sharpness(frames: Frames, real: Frames) -> np.ndarray:
+    """Contrast at the edges of the real frames, as a share of theirs: sum over pixels of the product of both gradients,
+    over that of the real one squared. 1 for the real frame; an edge elsewhere counts for nothing, a reversed one
+    against."""
+    a, b = _gradients(frames), _gradients(real)
+    return (a * b).sum(1) / np.maximum((b * b).sum(1), 1e-12)
+
+
+def _gradients(frames: Frames) -> np.ndarray:
+    images = frames.astype(np.float32) / 255
+    return np.concatenate([np.diff(images, axis=axis).reshape(len(images), -1) for axis in (1, 2)], 1)
+
+
+def psnr(frames: Frames, real: Frames) -> np.ndarray:
+    """Peak signal to noise ratio in dB, at most `MOST_DECIBELS`."""
+    from torchmetrics.functional.image import peak_signal_noise_ratio
+
+    found = peak_signal_noise_ratio(_images(frames), _images(real), 1.0, reduction="none", dim=(1, 2, 3))
+    return found.clamp(max=MOST_DECIBELS).double().numpy()
+
+
+def ms_ssim(frames: Frames, real: Frames) -> np.ndarray:
+    """Multi-scale structural similarity (Wang et al. 2003) over three scales, at most 1."""
+    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
+
+    weights = tuple(weight / sum(_SCALES) for weight in _SCALES)
+    found = multiscale_structural_similarity_index_measure(
+        _images(frames), _images(real), data_range=1.0, betas=weights, reduction="none", normalize="relu"
+    )
+    assert isinstance(found, torch.Tensor)
+    return found.double().numpy()
+
+
+def _images(frames: Frames) -> torch.Tensor:
+    return to_float(torch.from_numpy(frames)).contiguous()

@@ -1,0 +1,98 @@
+"""`reverie compare`."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from reverie import recipes
+from reverie.checkpoint import read_json
+from reverie.cli.main import main
+from reverie.evaluation.judges import NUM_FEATURES
+from reverie.run_folder import RunFolder
+
+
+class Judges:
+    """Reads something off the pixels."""
+
+    def _pixels(self, frames: np.ndarray, num: int) -> np.ndarray:
+        flat = np.asarray(frames).reshape(len(frames), 64 * 64 * 3).astype(np.float32) / 255
+        return flat[:, :: flat.shape[1] // num][:, :num]
+
+    def state(self, frames: np.ndarray) -> np.ndarray:
+        return self._pixels(frames, 3)
+
+    def attributes(self, frames: np.ndarray) -> np.ndarray:
+        return self._pixels(frames, 6)
+
+    def features(self, frames: np.ndarray) -> np.ndarray:
+        return self._pixels(frames, NUM_FEATURES)
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("reverie.evaluation.judges.load_judges", Judges)
+    monkeypatch.setattr("reverie.training.compare.TRAINING_TRACKS_USED", 6)
+    monkeypatch.setattr("reverie.training.compare.TUNING_TRACKS", 3)
+    monkeypatch.setattr("reverie.training.compare.DRIVES", 2)
+    monkeypatch.setattr("reverie.evaluation.arithmetic.SCALES", (1.0, 2.0))
+    monkeypatch.setattr("reverie.evaluation.dream_truth.HORIZONS", (1, 3))
+    monkeypatch.setattr("reverie.training.compare.HORIZONS", (1, 3))
+    monkeypatch.setattr("reverie.evaluation.dream_truth.CONTEXT", 2)
+    monkeypatch.setattr("reverie.evaluation.dream_truth._LENGTH", 5)
+
+
+def another(run: RunFolder, path: Path, *overrides: str) -> RunFolder:
+    shutil.copytree(run.path, path)
+    recipes.save(recipes.load(str(path / "recipe.toml"), list(overrides)), path / "recipe.toml")
+    return RunFolder.open(path)
+
+
+def test_runs_side_by_side(tiny_run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    twin = another(tiny_run, tmp_path / "twin", "seed=1")
+    other = another(tiny_run, tmp_path / "other", "vision.epochs=7")
+    output = tmp_path / "found"
+    runs = [str(run.path) for run in (tiny_run, other, twin)]
+    assert main(["compare", *runs, "--tracks", "6", "--output", str(output), "--quiet"]) == 0
+    out = capsys.readouterr().out
+    text = (output / "comparison.md").read_text()
+    assert text.splitlines()[0] in out
+    assert "| seeds | 0, 1 | 0 |" in text
+    assert "score of the controller | higher |  | 800.0 ± 0 | 800.0 | 0 [0, 0] | no clear difference |" in text
+    assert "dream, offset error after 3" in text
+    numbers = read_json(output / "comparison.json")
+    assert numbers["groups"] == {"epochs 2": [runs[0], runs[2]], "epochs 7": [runs[1]]}
+    assert [run["run"] for run in numbers["runs"]] == runs
+    assert numbers["runs"][0]["fidelity"] == numbers["runs"][2]["fidelity"]  # the same V, on the same frames
+    with Image.open(output / "comparison.png") as image:
+        assert image.size[0] > 500
+
+
+def test_v_alone_is_enough(tiny_run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    other = another(tiny_run, tmp_path / "other", "vision.epochs=7")
+    for run in (tiny_run, other):
+        run.forget("encode")
+    command = ["compare", str(tiny_run.path), str(other.path), "--tracks", "6", "--output", str(tmp_path / "o")]
+    assert main([*command, "--quiet", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert "dream" not in Path(found["table"]).read_text()
+    assert read_json(Path(found["numbers"]))["runs"][0]["dream"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["RUN"], "give two runs or more"),
+        (["RUN", "RUN", "--tracks", "1"], "--tracks 1: give at least 2"),
+        (["RUN", "nowhere"], "there is no run in nowhere"),
+    ],
+)
+def test_mistakes(arguments: list[str], said: str, tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]):
+    arguments = [str(tiny_run.path) if word == "RUN" else word for word in arguments]
+    assert main(["compare", *arguments, "--quiet"]) != 0
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1

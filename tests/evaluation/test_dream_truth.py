@@ -1,0 +1,122 @@
+"""Dream truth: real drives with their labels, and toy models whose dreams are known to be right or wrong."""
+
+from typing import cast
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from reverie.envs.config import EnvConfig
+from reverie.evaluation import dream_truth
+from reverie.evaluation.dream_truth import CONTEXT, HORIZONS, Drives, join, measure_dream, record_drives
+from reverie.evaluation.judges import Judges
+from reverie.models.distributions import DiagonalGaussian, Mixture
+from reverie.models.mdn_rnn import Memory, MemoryState, Prediction
+from reverie.models.vision import Vision
+from reverie.policies import WalkPolicy
+from reverie.seeding import VALIDATION_TRACKS
+
+LENGTH = CONTEXT + HORIZONS[-1]
+
+
+@pytest.fixture(scope="module")
+def drives() -> Drives:
+    policy = WalkPolicy(hold=6, push=0, seed=0)
+    return record_drives(policy, list(VALIDATION_TRACKS[:3]), EnvConfig(), 0)
+
+
+def test_drives_are_whole_and_labelled(drives: Drives):
+    n = len(drives.track)
+    assert 0 < n <= 3
+    assert drives.obs.shape == (n, LENGTH + 1, 64, 64, 3)
+    assert drives.act.shape == (n, LENGTH, 3)
+    assert drives.rew.shape == (n, LENGTH)
+    assert drives.state.shape == (n, LENGTH + 1, 3)
+    assert set(drives.track) <= set(VALIDATION_TRACKS[:3])
+    near = np.abs(drives.state[..., 0]) <= 12
+    assert (drives.known == (near & (np.abs(drives.state[..., 1]) <= 1))).all()
+    assert np.abs(np.diff(drives.state[..., 1:, 0], axis=1)).max() < 14  # no jumps: labels belong to one car
+
+
+def test_each_drive_is_the_one_of_its_track(drives: Drives):
+    policy = WalkPolicy(hold=6, push=0, seed=0)
+    alone = record_drives(policy, list(VALIDATION_TRACKS[:1]), EnvConfig(), 0)
+    np.testing.assert_array_equal(alone.obs[0], drives.obs[0])
+    np.testing.assert_allclose(alone.state[0], drives.state[0])
+    both = join([alone, drives])
+    assert len(both.track) == 1 + len(drives.track)
+
+
+class SumOfActions:
+    """A world whose only latent moves by the first number of each action; its memory foresees so much of that."""
+
+    action_size, z_size = 1, 1
+
+    def __init__(self, gain: float) -> None:
+        self.gain = gain
+
+    def encode(self, frames: Tensor) -> DiagonalGaussian:
+        mu = frames[:, 0, 0, :1].float()
+        return DiagonalGaussian(mu, torch.zeros_like(mu))
+
+    def decode(self, z: Tensor) -> Tensor:
+        return z.round().clamp(0, 255).to(torch.uint8)[:, None, None, :].expand(-1, 64, 64, 3)
+
+    def initial_state(self, b: int) -> MemoryState:
+        return MemoryState(torch.zeros(b, 1), torch.zeros(b, 1))
+
+    def step(self, z: Tensor, act: Tensor, state: MemoryState, rew: Tensor) -> MemoryState:  # noqa: ARG002
+        return MemoryState(z + self.gain * act, state.c)
+
+    def predict(self, hidden: Tensor) -> Prediction:
+        zeros = torch.zeros(*hidden.shape, 1)
+        return Prediction(Mixture(zeros, hidden.unsqueeze(-1), zeros), None, None)
+
+
+class ColourProbe:
+    """Reads the state off the colour."""
+
+    def state(self, frames: np.ndarray) -> np.ndarray:
+        return frames[:, 0, 0, :].astype(np.float32)
+
+
+def toy_drives() -> Drives:
+    n = 4
+    act = np.ones((n, LENGTH, 1), np.float32) * np.array([0, 1, 2, 3])[:, None, None]
+    colour = np.cumsum(np.concatenate([np.full((n, 1, 1), 10.0), act], 1), 1).repeat(3, 2)
+    known = np.ones((n, LENGTH + 1), bool)
+    known[1] = False
+    return Drives(
+        obs=np.tile(colour.astype(np.uint8)[:, :, None, None], (1, 1, 64, 64, 1)),
+        act=act,
+        rew=np.zeros((n, LENGTH), np.float32),
+        state=colour.astype(np.float32),
+        known=known,
+        track=np.arange(n),
+    )
+
+
+def measured(gain: float) -> dream_truth.DreamTruth:
+    world = SumOfActions(gain)
+    return measure_dream(cast(Vision, world), cast(Memory, world), cast(Judges, ColourProbe()), toy_drives())
+
+
+def test_a_memory_that_knows_the_world_makes_no_error():
+    found = measured(1.0)
+    assert found.dream["offset"] == (0.0,) * len(HORIZONS)
+    assert found.seen["heading"] == (0.0,) * len(HORIZONS)
+    assert found.relative == (0.0,) * len(HORIZONS)
+
+
+def test_a_memory_that_stands_still_errs_as_the_last_frame():
+    found = measured(0.0)
+    expected = tuple(h * (0 + 2 + 3) / 3 for h in HORIZONS)  # the second drive is left out: its state is not known
+    assert found.dream["curvature"] == pytest.approx(expected)
+    assert found.still["curvature"] == pytest.approx(expected)
+    assert found.relative == pytest.approx((1.0,) * len(HORIZONS))
+    assert found.per_track["offset"][0] == pytest.approx((0.0, 2.0, 3.0))
+
+
+def test_half_a_memory_errs_half():
+    assert measured(0.5).relative == pytest.approx((0.5,) * len(HORIZONS), abs=0.2)
