@@ -59,6 +59,8 @@ class VisionStage(VisionConfig):
     fit: FitConfig = field(default_factory=lambda: FitConfig(learning_rate=1e-4))
     epochs: Positive = 10
     """Passes over the frames."""
+    mirror: bool = False
+    """Whether each frame is shown mirrored half of the time: CarRacing turns left three times as often as right."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -126,11 +126,19 @@ def controls(*means: float) -> dict[str, np.ndarray]:
 )
 def test_the_gate(means, better, fault):
     values = controls(*means)
-    assert ranking_fault(values, better).startswith(fault)
-    assert bool(ranking_fault(values, better)) == bool(fault)
+    found, doubt = ranking_fault(values, better)
+    assert found.startswith(fault)
+    assert bool(found) == bool(fault)
+    assert not doubt
     gate = Gate(np.repeat(np.arange(5), 2))
     gate.add("measure", better, values)
     assert [len(gate.measures), len(gate.refused)] == ([0, 1] if fault else [1, 0])
+
+
+def test_what_ranks_by_chance_alone_is_doubted():
+    values = controls(0.0, 1.0, 2.0, 3.0)
+    values["strong blur"] = values["strong blur"] + np.array([-9.0, 10.0, -8.0, 9.0, 0.0])
+    assert ranking_fault(values, "lower") == ("", "strong blur is not surely worse than mild blur")
 
 
 def test_means_by_track():

@@ -56,17 +56,20 @@ def test_who_is_right_of_the_road_sees_it_to_the_left(labelled: LabelledFrames) 
         assert (np.sign(column - 31.5) == sign)[road.any((1, 2))].all()
 
 
-def test_a_left_curve_leads_to_the_left(labelled: LabelledFrames) -> None:
-    for attribute, sign in ((0, -1), (2, 0)):
-        of_it = (labelled.attributes[:, attribute] == 1) & (np.abs(labelled.state[:, 1]) < 0.1)
-        road = road_mask(labelled.frames[of_it])
-        near, ahead = (
-            (road[:, rows] * np.arange(64)).sum((1, 2)) / np.maximum(road[:, rows].sum((1, 2)), 1)
-            for rows in (slice(46, 50), slice(20, 24))
-        )
-        assert len(road) > 3
-        lean = np.median(ahead - near)
-        assert lean < -5 if sign else abs(lean) < 5
+def test_curves_lead_to_their_side(labelled: LabelledFrames) -> None:
+    """From 6 to 24 rows ahead of the car, when the car's own heading is taken off."""
+    lean = {}
+    for attribute in ("left curve", "right curve", "straight"):
+        some = (labelled.attributes[:, ATTRIBUTES.index(attribute)] == 1) & (np.abs(labelled.state[:, 1]) < 0.4)
+        road, heading = road_mask(labelled.frames[some]), labelled.state[some, 1]
+        near, ahead = road[:, 46:50], road[:, 28:32]
+        seen = near.any((1, 2)) & ahead.any((1, 2))
+        assert seen.sum() > 5
+        columns = [(rows * np.arange(64)).sum((1, 2))[seen] / rows.sum((1, 2))[seen] for rows in (near, ahead)]
+        lean[attribute] = np.median(columns[1] - columns[0] - 18 * np.tan(heading[seen]))
+    assert lean["left curve"] < -3
+    assert lean["right curve"] > 3
+    assert abs(lean["straight"]) < 2
 
 
 def test_thresholds_leave_what_is_neither_out() -> None:

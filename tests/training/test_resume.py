@@ -219,3 +219,27 @@ def test_what_is_no_number_stops_the_fit_and_leaves_the_last_good_state(
     tensors, meta = load(tmp_path / "state.safetensors")
     assert meta["step"] == 3
     assert tensors["model.weight"].isfinite()
+
+
+def test_frames_are_mirrored_half_of_the_time(tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[bool, list[torch.Tensor]] = {False: [], True: []}
+    for mirror, batches in seen.items():
+        monkeypatch.setattr(Vae, "loss", _keeping(batches))
+        tiny_run.config = replace(tiny_run.config, vision=replace(tiny_run.config.vision, mirror=mirror))
+        fit("vision", tiny_run)
+        monkeypatch.undo()
+    plain, half = (torch.cat(seen[mirror]) for mirror in (False, True))
+    same = (plain == half).flatten(1).all(1)
+    turned = (plain.flip(2) == half).flatten(1).all(1)
+    assert (same | turned).all()
+    assert 0.35 < turned.float().mean().item() < 0.65
+
+
+def _keeping(batches: list[torch.Tensor]) -> Callable[..., LossAndMetrics]:
+    original = Vae.loss
+
+    def loss(self: Vae, frames: torch.Tensor, noise: torch.Generator) -> LossAndMetrics:
+        batches.append(frames.clone())
+        return original(self, frames, noise)
+
+    return loss

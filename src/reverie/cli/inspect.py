@@ -72,7 +72,8 @@ def _show(arithmetic: "Arithmetic") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("attribute", "vector", "s", "flipped", "kept", "random vector", "frames", box=None, pad_edge=False)
+    print("shares of n frames flipped, of other verdicts kept, [95% interval]; random: both for random vectors")
+    table = Table("attribute", "vector", "s", "flipped", "kept", "random", "n/tracks", box=None, pad_edge=False)
     for score in arithmetic.scores:
         table.add_row(
             score.attribute,
@@ -80,12 +81,12 @@ def _show(arithmetic: "Arithmetic") -> None:
             f"{score.scale:g}",
             _rate(score.edit.flip, score.flip_ci95),
             _rate(score.edit.keep, score.keep_ci95),
-            f"{_rate(score.random.flip)} / {_rate(score.random.keep)}",
-            f"{score.num_frames} of {score.num_tracks} tracks",
+            f"{_rate(score.random.flip)}/{_rate(score.random.keep)}",
+            f"{score.num_frames}/{score.num_tracks}",
         )
     Console(highlight=False).print(table)
 
 
 def _rate(rate: float | None, interval: tuple[float, float] | None = None) -> str:
-    around = f" [{100 * interval[0]:.0f}, {100 * interval[1]:.0f}]" if interval else ""
+    around = f" [{100 * interval[0]:.0f},{100 * interval[1]:.0f}]" if interval else ""
     return "none" if rate is None else f"{100 * rate:.0f}%{around}"

@@ -30,7 +30,7 @@ from reverie.models.autoencoder import Autoencoder
 from reverie.seeding import generator
 from reverie.types import Frames
 
-SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
+SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0)
 """Scales s to choose from."""
 NUM_DOSES = 7
 """Scales from 0 to s at which the response is read."""

@@ -17,7 +17,7 @@ from reverie.types import Floats
 
 Kind = Literal["one", "local"]
 
-NEIGHBOURS = (5, 20)
+NEIGHBOURS = (5, 40)
 """Frames with, and as many without, that a local vector is the difference of: numbers to choose from."""
 
 LEFT, RIGHT, STRAIGHT, GRASS, KERB, BESIDE = range(len(ATTRIBUTES))

@@ -65,7 +65,7 @@ def measure_fidelity(
     tracks, track = np.unique(frames.track, return_inverse=True)
     gate = Gate(track)
     views = _views(frames)
-    z = {name: encode(vision, view)[0] for name, view in _views(frames, 2.0).items()}
+    z = {name: encode(vision, view)[0] for name, view in views.items()}
     reconstructions = decode(vision, z["real"])
     _measure_pairs(gate, judges, frames, {"model": reconstructions, **views})
     _measure_sets(gate, judges, frames, train, vision, reconstructions, seed)
@@ -80,18 +80,21 @@ def measure_fidelity(
     )
 
 
-def _views(frames: LabelledFrames, times: float = 1.0) -> dict[str, Frames]:
-    """The controls; encoders overlook much, so for latents the blurs are so many times as wide."""
+def _views(frames: LabelledFrames) -> dict[str, Frames]:
+    """The controls."""
     real = frames.frames
-    blurs = (paired.blurred(real, times * sigma) for sigma in (paired.MILD, paired.STRONG))
+    blurs = (paired.blurred(real, sigma) for sigma in (paired.MILD, paired.STRONG))
     return dict(zip(CONTROLS, (real, *blurs, real[paired.another_track(frames.track)]), strict=True))
 
 
 def _measure_pairs(gate: Gate, judges: Judges, frames: LabelledFrames, views: Mapping[str, Frames]) -> None:
-    """(a) what is read off the pictures against the truth, in the units of the state; (c), (d), (e)."""
-    error = {name: np.abs(judges.state(view) - frames.state) for name, view in views.items()}
-    for i, name in enumerate(STATE):
-        gate.add(f"{name} error", "lower", {view: gate.by_track(found[:, i]) for view, found in error.items()})
+    """(a) what the state probe reads off the pictures, in the units of the state: its error against the truth, and how
+    far it is from what it reads off the real frames, where its own error is no floor; (c), (d), (e)."""
+    read = {name: judges.state(view) for name, view in views.items()}
+    for what, against in (("error", frames.state), ("change", read["real"])):
+        for i, name in enumerate(STATE):
+            off = {view: gate.by_track(np.abs(found - against)[:, i]) for view, found in read.items()}
+            gate.add(f"{name} {what}", "lower", off)
     real = frames.frames
     road = masks.road_mask(real)
     road_of = {name: masks.road_mask(view) for name, view in views.items()}

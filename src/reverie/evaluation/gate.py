@@ -41,6 +41,8 @@ class Measure:
     """What real frames get; for the linear probe, what the state probe gets."""
     parts: Mapping[str, float]
     """For the response to shifts, its mean at each number of pixels."""
+    doubt: str
+    """Which of the controls rank by their means, but not beyond chance; "" if none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +54,20 @@ class Refusal:
     reason: str
 
 
-def ranking_fault(controls: Values, better: Better) -> str:
-    """Why the controls (g,) of a measure do not rank; "" if they do: each mean must be worse than the one before it."""
+def ranking_fault(controls: Values, better: Better) -> tuple[str, str]:
+    """Why the controls (g,) of a measure do not rank, each mean worse than the one before it; and where they do, but
+    not surely: where the 95% interval of the difference, in pairs by track, does not lie above 0. "" if there is
+    nothing to say."""
     badness = {"lower": lambda v: v, "higher": lambda v: -v, "near 1": lambda v: abs(v - 1)}[better]
+    doubt = ""
     for a, b in pairwise(CONTROLS):
-        worse = float((badness(controls[b]) - badness(controls[a])).mean())
-        if not worse > 0:
-            return f"{b} is not worse than {a} (by {worse:.2g})"
-    return ""
+        worse = badness(controls[b]) - badness(controls[a])
+        if not worse.mean() > 0:
+            return f"{b} is not worse than {a} (by {worse.mean():.2g})", ""
+        interval = confidence_interval(worse)
+        if not doubt and (interval is None or not interval[0] > 0):
+            doubt = f"{b} is not surely worse than {a}"
+    return "", doubt
 
 
 class Gate:
@@ -86,7 +94,8 @@ class Gate:
     ) -> None:
         """A measure by its values by track (g,), of "model" and each control."""
         controls = {name: float(values[name].mean()) for name in CONTROLS}
-        if fault := ranking_fault(values, better):
+        fault, doubt = ranking_fault(values, better)
+        if fault:
             self.refused.append(Refusal(name=name, controls=controls, reason=fault))
             return
         measure = Measure(
@@ -98,5 +107,6 @@ class Gate:
             controls=controls,
             floor=controls["real"] if floor is None else floor,
             parts=parts or {},
+            doubt=doubt,
         )
         self.measures.append(measure)

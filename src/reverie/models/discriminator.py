@@ -19,18 +19,19 @@ SLOPE = 0.2
 class DiscriminatorConfig:
     """Its network."""
 
-    channels: tuple[Positive, ...] = (32, 128, 256, 256)
-    """Output channels of the convolutions: the first keeps the size or halves it, all others halve it."""
-    kernel: Annotated[int, Ge(3), Le(7)] = 5
-    """Size of the convolutions."""
-    first_stride: Literal[1, 2] = 1
+    channels: tuple[Positive, ...] = (16, 32, 64, 64)
+    """Output channels of the convolutions: the first keeps the size or halves it, all others halve it (paper: 32, 128,
+    256, 256)."""
+    kernel: Annotated[int, Ge(3), Le(7)] = 4
+    """Size of the convolutions (paper: 5)."""
+    first_stride: Literal[1, 2] = 2
     """Stride of the first convolution (paper: 1)."""
-    features: NotNegative = 512
-    """Of the linear layer before the verdict on the whole image; 0 for verdicts on each place of the last convolution's
-    map instead, by what can be seen from there (Isola et al. 2017)."""
-    layer: NotNegative = 3
-    """The convolution, counted from 0, whose output, before its normalisation, measures the error."""
-    normalisation: Literal["none", "batch", "spectral"] = "batch"
+    features: NotNegative = 128
+    """Of the linear layer before the verdict on the whole image (paper: 512); 0 for verdicts on each place of the last
+    convolution's map instead, by what can be seen from there (Isola et al. 2017)."""
+    layer: NotNegative = 1
+    """The convolution, counted from 0, whose output, before its normalisation, measures the error (paper: 3)."""
+    normalisation: Literal["none", "batch", "spectral"] = "none"
     """Batch normalisation (paper), or a spectral norm of 1 in each layer (Miyato et al. 2018)."""
 
     def __post_init__(self) -> None:

@@ -23,39 +23,59 @@ EQUILIBRIUM, MARGIN = 0.68, 0.35
 
 @dataclass(frozen=True, kw_only=True)
 class VaeGanConfig:
-    """Discriminator and losses of a VAE/GAN."""
+    """Discriminator and losses of a VAE/GAN; `larsen` has the paper's."""
 
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     """What learns the features."""
-    feature_weight: Annotated[float, Gt(0)] = 1.0
+    feature_weight: Annotated[float, Gt(0)] = 0.1
     """Factor of the feature error, half the *sum* of squared differences over the layer (paper: 1)."""
-    unit_features: bool = False
+    unit_features: bool = True
     """Whether features are first divided by the root of their mean square over the batch's frames, so that the error
     does not depend on the scale at which the discriminator works (paper: no)."""
-    gamma: Annotated[float, Gt(0)] = 1e-6
+    gamma: Annotated[float, Gt(0)] = 1.0
     """Factor of the reconstruction error, features and pixels as they are weighted, in the decoder's loss, against the
-    adversarial one of factor 1; for the sum over features (the authors' code)."""
-    pixel_weight: Annotated[float, Ge(0)] = 0.0
+    adversarial one of factor 1; for the sum over features (the authors' code: 1e-6)."""
+    pixel_weight: Annotated[float, Ge(0)] = 4.0
     """Factor of a squared error of pixels, summed over an image, that is added to the feature error (paper: 0)."""
-    adversarial: Literal["saturating", "non_saturating", "hinge"] = "saturating"
+    adversarial: Literal["saturating", "non_saturating", "hinge"] = "non_saturating"
     """The decoder minimises log(1 - D(fake)) (paper), -log D(fake), or -logit(fake) against a hinge."""
     reconstruction_in_gan: bool = True
     """Whether the discriminator must also tell reconstructions from frames, or samples from the prior alone."""
     balance: bool = False
     """Whether discriminator or decoder rest while the other is too far behind (the authors' code)."""
-    r1: Annotated[float, Ge(0)] = 0.0
-    """Factor of R1, the squared gradient of the discriminator at real frames (Mescheder et al. 2018)."""
+    r1: Annotated[float, Ge(0)] = 1.0
+    """Factor of R1, the squared gradient of the discriminator at real frames (Mescheder et al. 2018; paper: 0)."""
     r1_every: Positive = 16
     """Steps between two R1 terms, each that many times as heavy (Karras et al. 2020)."""
-    warm_up: NotNegative = 0
-    """First steps, in which encoder and decoder learn from pixels alone while the discriminator learns as always."""
+    warm_up: NotNegative = 800
+    """First steps, in which encoder and decoder learn from pixels alone while the discriminator learns as always
+    (paper: 0)."""
     warm_up_weight: Annotated[float, Gt(0)] = 4.0
     """Factor of the squared error of pixels during the warm-up."""
-    ema: Annotated[float, Ge(0), Lt(1)] = 0.0
+    ema: Annotated[float, Ge(0), Lt(1)] = 0.99
     """Memory of the moving average of the decoder's weights that decodes after training; 0 for the weights as they
     are."""
     discriminator_rate: Annotated[float, Gt(0), Le(100)] = 1.0
     """Factor of the learning rate for the discriminator."""
+
+
+def larsen() -> VaeGanConfig:
+    """Larsen et al. as their code has it at 64 pixels, but for encoder and decoder."""
+    discriminator = DiscriminatorConfig(
+        channels=(32, 128, 256, 256), kernel=5, first_stride=1, features=512, layer=3, normalisation="batch"
+    )
+    return VaeGanConfig(
+        discriminator=discriminator,
+        feature_weight=1.0,
+        unit_features=False,
+        gamma=1e-6,
+        pixel_weight=0.0,
+        adversarial="saturating",
+        balance=True,
+        r1=0.0,
+        warm_up=0,
+        ema=0.0,
+    )
 
 
 class Judgement(NamedTuple):

@@ -22,7 +22,7 @@ MEASURED = "measured"
 
 def names() -> list[str]:
     """The recipes that ship, the default first."""
-    order = ["quick", "standard", "paper", "seed", "debug"]
+    order = ["quick", "standard", "paper", "seed", "vae_gan", "debug"]
     found = {Path(entry.name).stem for entry in resources.files(__name__).iterdir() if entry.name.endswith(".toml")}
     return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
 

@@ -18,7 +18,7 @@ def parameter_counts(config: RunConfig) -> dict[str, int]:
         memory = Memory(config.memory.model, config.vision.net.z_size, action_size(config.env))
     controller = Controller(config.controller.model, memory.z_size, memory.config.hidden_size)
     return {
-        "vision": sum(p.numel() for p in vision.parameters()),
+        "vision": sum(p.numel() for p in vision.parameters() if p.requires_grad),
         "memory": sum(p.numel() for p in memory.parameters()),
         "controller": controller.num_params,
     }

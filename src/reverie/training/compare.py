@@ -29,7 +29,7 @@ from reverie.rollout import AgentPolicy
 from reverie.run_folder import PRETRAINED, RunFolder
 from reverie.seeding import TEST_TRACKS, TRAINING_TRACKS, VALIDATION_TRACKS, generator, sample_tracks
 
-TRAINING_TRACKS_USED = 600
+TRAINING_TRACKS_USED = 1000
 """Tracks for the linear probe and the attribute vectors."""
 TUNING_TRACKS = 100
 """Validation tracks that choose the scales of the attribute vectors."""
@@ -164,7 +164,8 @@ def _text(groups: list[list[Found]], names: list[str], split: str, tracks: int, 
     parts = [
         f"{tracks} {split} tracks, {num_frames} frames. Mean ± standard deviation over seeds; differences with their "
         "95% interval over tracks, in pairs. *Better* or *worse*: every seed of one beats every seed of the other, and "
-        "the interval leaves out 0.",
+        "the interval leaves out 0. A measure with * ranks its controls (real frames, a mild and a strong blur, wrong "
+        "frames) by their means, but not each of them beyond chance.",
         comparison.table([["", *names], *_costs(groups)]),
         comparison.table([head, *_fidelity_rows(groups)]),
         _refused(groups, names),
@@ -190,7 +191,9 @@ def _fidelity_rows(groups: list[list[Found]]) -> list[list[str]]:
         found = [[f.fidelity.measure(measure.name) for f in group] for group in groups]
         if all(m is not None for group in found for m in group):
             samples = [_sample([m.mean for m in g if m], [m.per_track for m in g if m]) for g in found]
-            rows.append(comparison.row(measure.name, measure.better, samples, floor=measure.floor))
+            doubted = any(m.doubt for group in found for m in group if m)
+            name = f"{measure.name} *" if doubted else measure.name
+            rows.append(comparison.row(name, measure.better, samples, floor=measure.floor))
     return rows
 
 

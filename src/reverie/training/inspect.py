@@ -22,7 +22,7 @@ from reverie.models.files import load_vision
 from reverie.run_folder import RunFolder
 from reverie.seeding import TEST_TRACKS, TRAINING_TRACKS, VALIDATION_TRACKS, generator, sample_tracks
 
-TRAINING_TRACKS_USED = 600
+TRAINING_TRACKS_USED = 1000
 """Tracks, about 4 frames of each, that the vectors come from."""
 CHUNK = 60
 """Tracks driven between two looks at the progress bar."""

@@ -13,7 +13,7 @@ from reverie.metrics import Metrics, Progress
 from reverie.models.files import save_vision
 from reverie.models.vision import make_vision
 from reverie.run_folder import RunFolder, StageClock
-from reverie.seeding import torch_generator, torch_seeded
+from reverie.seeding import generator, torch_generator, torch_seeded
 from reverie.training.loop import Fit
 
 HELD_OUT = 0.05
@@ -48,8 +48,12 @@ def train_vision(run: RunFolder, metrics: Metrics, *, quiet: bool, device: str =
         vision = make_vision(stage).to(device)
 
     def batch(step: int) -> tuple[torch.Tensor, torch.Generator]:
+        frames = sampler.batch(step)
+        if stage.mirror:
+            mirrored = generator(config.seed, "vision", "mirror", step).random(len(frames)) < 0.5
+            frames[mirrored] = frames[mirrored, :, ::-1]
         noise = torch_generator(config.seed, "vision", "noise", step, device=device)
-        return torch.from_numpy(sampler.batch(step)).to(device), noise
+        return torch.from_numpy(frames).to(device), noise
 
     num_steps, size = stage.epochs * sampler.steps_per_epoch, stage.fit.batch_size
     fit = Fit(
