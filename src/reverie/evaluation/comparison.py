@@ -83,7 +83,8 @@ def group(settings: Sequence[Mapping[str, object]]) -> list[list[int]]:
 def labels(settings: Sequence[Mapping[str, object]], groups: Sequence[Sequence[int]]) -> list[str]:
     """A name for each group: the settings, at most three, by which it differs from others; the plainest first."""
     firsts = [_telling(settings[indices[0]]) for indices in groups]
-    keys = [key for key in firsts[0] if len({repr(flat.get(key)) for flat in firsts}) > 1]
+    shared = [key for key in firsts[0] if all(key in flat for flat in firsts)]
+    keys = [key for key in shared if len({repr(flat[key]) for flat in firsts}) > 1]
     keys.sort(key=lambda key: (key != "vision.model", key.count("."), len(key)))
     names = [", ".join(_said(key, flat.get(key)) for key in keys[:3]) for flat in firsts]
     return names if len(set(names)) == len(names) > 1 else [name or str(i + 1) for i, name in enumerate(names)]

@@ -15,12 +15,14 @@ from torch.nn import functional
 
 from reverie.evaluation.judges import GRID, AttributeClassifier, DomainNet, Judges, StateProbe, save_judges
 from reverie.evaluation.labelled import ATTRIBUTES, STATE, LabelledFrames, labelled_frames
-from reverie.evaluation.masks import grid_content
+from reverie.evaluation.masks import KERB, classes, grid_content
 from reverie.metrics import Progress
 from reverie.models.conv import to_float
 from reverie.seeding import TRAINING_TRACKS, VALIDATION_TRACKS, generator, sample_tracks, torch_generator, torch_seeded
-from reverie.types import Positive
+from reverie.types import Frames, Positive
 
+GRASS = (102, 204, 102)
+KERB_IN_VIEW = ATTRIBUTES.index("kerb in view")
 _DRAWN_AT_ONCE = 256
 """Tracks between two reports of progress."""
 
@@ -67,6 +69,8 @@ class Truth(NamedTuple):
 
 
 Loss = Callable[[Tensor, Truth], Tensor]
+Disturb = Callable[[Tensor, torch.Generator], Tensor]
+"""What is done to images (b, 3, 64, 64) before they are shown."""
 
 
 def train_judges(folder: Path, config: JudgesConfig | None = None, *, quiet: bool = False) -> Judges:
@@ -96,9 +100,13 @@ def fit_judges(main: LabelledFrames, domain: LabelledFrames, config: JudgesConfi
     deviation = main.state.std(0)
     probe.scale[:] = torch.from_numpy(np.stack([np.zeros_like(deviation), deviation]))
     truth = _truth(main, content=False)
-    _fit("state probe", probe, main.frames, truth, _state_loss, config, rough=True, quiet=quiet)
-    _fit("attributes", classifier, main.frames, truth, _attribute_loss, config, rough=True, quiet=quiet)
-    _fit("domain", net, domain.frames, _truth(domain, content=True), _domain_loss, config, rough=False, quiet=quiet)
+    _fit("state probe", probe, main.frames, truth, _state_loss, config, _roughen, quiet=quiet)
+    bare, unseen = without_kerbs(main.frames), truth.attributes.clone()
+    unseen[main.attributes[:, KERB_IN_VIEW] == 1, KERB_IN_VIEW] = -1
+    frames = np.concatenate([main.frames, bare])
+    both = Truth(*(torch.cat(pair) for pair in zip(truth, truth._replace(attributes=unseen), strict=True)))
+    _fit("attributes", classifier, frames, both, _attribute_loss, config, _soften, quiet=quiet)
+    _fit("domain", net, domain.frames, _truth(domain, content=True), _domain_loss, config, None, quiet=quiet)
     judges = Judges(state_probe=probe, attribute_classifier=classifier, domain_net=net, meta={})
     features = judges.features(domain.frames)
     deviation = features.std(0)
@@ -152,11 +160,11 @@ def _fit(
     truth: Truth,
     loss: Loss,
     config: JudgesConfig,
+    disturb: Disturb | None,
     *,
-    rough: bool,
     quiet: bool,
 ) -> None:
-    """Fits `model` on random batches, every other one mirrored; `rough` ones also brighter or darker, and noisy."""
+    """Fits `model` on random batches, every other one mirrored, and disturbed."""
     rng = torch_generator(config.seed, "judges", name)
     data = torch.from_numpy(frames)
     model.to(memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue] (torch's stubs lack it)
@@ -168,8 +176,8 @@ def _fit(
             images, true = to_float(data[index]), truth.at(index)
             if step % 2:
                 images, true = images.flip(3), true.mirrored()
-            if rough:
-                images = _roughen(images, rng)
+            if disturb:
+                images = disturb(images, rng)
             with torch.autocast("cpu", torch.bfloat16):
                 output = model(images)
             error = loss(output.float(), true)
@@ -182,13 +190,28 @@ def _fit(
 
 
 def _roughen(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Contrast and brightness off by some hundredths, and noise of up to 6 levels of 255: never blur, which must cost
-    whatever is judged."""
+    """Contrast and brightness off by some hundredths, and noise of up to 6 levels of 255: no blur, which must cost
+    whatever the state probe judges."""
     b, c, h, w = images.shape
     gain = 1 + 0.05 * torch.randn((b, 3, 1, 1), generator=rng)
     shift = 0.03 * torch.randn((b, 3, 1, 1), generator=rng)
     noise = torch.randn((b, h, w, c), generator=rng).permute(0, 3, 1, 2)
     return images * gain + shift + noise * (6 / 255) * torch.rand((b, 1, 1, 1), generator=rng)
+
+
+def _soften(images: Tensor, rng: torch.Generator) -> Tensor:
+    """The same, and a blur of up to 1.5 pixels for a batch: whether a road bends is to be told from its shape."""
+    sigma = 0.05 + 1.45 * torch.rand((), generator=rng)
+    kernel = torch.exp(-0.5 * (torch.arange(-4, 5) / sigma).square())
+    kernel = (kernel / kernel.sum()).expand(3, 1, 1, -1)
+    padded = functional.pad(_roughen(images, rng), (4, 4, 4, 4), mode="replicate")
+    return functional.conv2d(functional.conv2d(padded, kernel, groups=3), kernel.mT, groups=3)
+
+
+def without_kerbs(frames: Frames) -> Frames:
+    """Frames (n, 64, 64, 3) with grass where a kerb was. Curves have kerbs: a network that is shown no curve without
+    one tells curves by them, and is at a loss with the pictures of a model that does not draw them."""
+    return np.where((classes(frames) == KERB)[..., None], np.array(GRASS, np.uint8), frames)
 
 
 def _truth(labelled: LabelledFrames, *, content: bool) -> Truth:
