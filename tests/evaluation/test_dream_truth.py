@@ -48,6 +48,12 @@ def test_each_drive_is_the_one_of_its_track(drives: Drives):
     assert len(both.track) == 1 + len(drives.track)
 
 
+def test_a_short_time_limit_does_not_shorten_them(drives: Drives):
+    policy = WalkPolicy(hold=6, push=0, seed=0)
+    short = record_drives(policy, list(VALIDATION_TRACKS[:3]), EnvConfig(max_frames=20), 0)
+    np.testing.assert_array_equal(short.act, drives.act)
+
+
 class SumOfActions:
     """A world whose only latent moves by the first number of each action; its memory foresees so much of that."""
 

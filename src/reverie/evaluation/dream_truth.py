@@ -7,7 +7,7 @@ Shapes: n drives, t decisions, z latent, g tracks.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from reverie.envs.car_racing.batch import CarRacingBatch
 from reverie.envs.config import EnvConfig
 from reverie.envs.starts import random_start
 from reverie.envs.vector import Transition
+from reverie.errors import UserError
 from reverie.evaluation.arithmetic import decode, encode
 from reverie.evaluation.judges import Judges
 from reverie.evaluation.labelled import MAX_HEADING, MAX_OFFSET, STATE
@@ -71,7 +72,9 @@ class DreamTruth:
 
 
 def record_drives(policy: Policy, tracks: Sequence[int], env: EnvConfig, seed: int) -> Drives:
-    """Drives `tracks` with `policy`, from anywhere on the road; those that end too early are left out."""
+    """Drives `tracks` with `policy`, from anywhere on the road, whatever time limit `env` has; drives that end too
+    early are left out. Raises UserError where none is left."""
+    env = replace(env, max_frames=max(env.max_frames, _LENGTH * env.action_repeat))
     batch, n = CarRacingBatch(env, len(tracks)), len(tracks)
     steps: list[tuple[np.ndarray, ...]] = []
 
@@ -87,6 +90,8 @@ def record_drives(policy: Policy, tracks: Sequence[int], env: EnvConfig, seed: i
     for rows, *_ in steps:
         whole[rows] += 1
     keep = np.flatnonzero(whole == _LENGTH)
+    if not len(keep):
+        raise UserError(f"none of {n} cars drove {_LENGTH} decisions, which a dream is measured on: give more tracks")
     at = [np.searchsorted(rows, keep) for rows, *_ in steps]  # rows are in rising order
     obs, act, rew, state = ([step[k][i] for step, i in zip(steps, at, strict=True)] for k in range(1, 5))
     state = np.stack([state[0], *state], 1).astype(np.float32)  # the start's own state is never asked for
