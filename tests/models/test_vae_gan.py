@@ -223,7 +223,8 @@ def test_discriminators(normalisation):
     if normalisation == "spectral":
         for _ in range(200):
             discriminator(to_float(frames(1)))
-        weight = discriminator.eval().verdict[1].weight.detach()
+        layer = discriminator.eval().verdict[1]
+        weight = getattr(layer, "weight").detach()  # noqa: B009 (a parametrised weight, which its type does not know)
         assert torch.linalg.matrix_norm(weight, 2).item() == pytest.approx(1.0, abs=0.02)
 
 
