@@ -64,7 +64,7 @@ def measure_fidelity(
     that sets of frames are compared with; `seed` draws the samples from the prior, the same for each model."""
     tracks, track = np.unique(frames.track, return_inverse=True)
     gate = Gate(track)
-    views = _views(frames)
+    views = _views(frames.frames, frames.frames[paired.another_track(frames.track)])
     z = {name: encode(vision, view)[0] for name, view in views.items()}
     reconstructions = decode(vision, z["real"])
     _measure_pairs(gate, judges, frames, {"model": reconstructions, **views})
@@ -80,11 +80,10 @@ def measure_fidelity(
     )
 
 
-def _views(frames: LabelledFrames) -> dict[str, Frames]:
+def _views(real: Frames, wrong: Frames) -> dict[str, Frames]:
     """The controls."""
-    real = frames.frames
     blurs = (paired.blurred(real, sigma) for sigma in (paired.MILD, paired.STRONG))
-    return dict(zip(CONTROLS, (real, *blurs, real[paired.another_track(frames.track)]), strict=True))
+    return dict(zip(CONTROLS, (real, *blurs, wrong), strict=True))
 
 
 def _measure_pairs(gate: Gate, judges: Judges, frames: LabelledFrames, views: Mapping[str, Frames]) -> None:
@@ -141,8 +140,7 @@ def _measure_sets(
 
 
 def _set_views(real: Frames) -> dict[str, Frames]:
-    blurs = (paired.blurred(real, paired.MILD), paired.blurred(real, paired.STRONG))
-    return dict(zip(CONTROLS, (real, *blurs, paired.another_world(real)), strict=True))
+    return _views(real, paired.another_world(real))
 
 
 def _spread(among: int, num: int) -> np.ndarray:
@@ -159,7 +157,8 @@ def _measure_latents(
 ) -> None:
     """(f) the share of the state's variance that a linear map from z does not explain (1 - R2). The model's own is that
     of real frames; the floor is that of the state probe, which sees the frames."""
-    told = {name: _linear(encode(vision, train.frames)[0], train.state, values) for name, values in z.items()}
+    z_train = encode(vision, train.frames)[0]
+    told = {name: _linear(z_train, train.state, values) for name, values in z.items()}
     told["floor"] = judges.state(frames.frames)
     variance = frames.state.var(0)
     for i, name in enumerate(STATE):
@@ -184,6 +183,7 @@ def _measure_shifts(gate: Gate, vision: Autoencoder, frames: LabelledFrames) -> 
     _, first = np.unique(frames.track, return_index=True)
     some = frames.select(first)
     moved = {f"{pixels} px": paired.shifted(some.frames, pixels) for pixels in SHIFTS}
+    views = _views(some.frames, some.frames[paired.another_track(some.track)]) | moved
     spaces: dict[str, Callable[[Frames], np.ndarray]] = {
         "pixels": lambda view: view.reshape(len(view), -1).astype(np.float32) / 255,
         "latents": lambda view: encode(vision, view)[0],
@@ -193,8 +193,7 @@ def _measure_shifts(gate: Gate, vision: Autoencoder, frames: LabelledFrames) -> 
     for space, function in spaces.items():
         real = function(some.frames)
         distance = {
-            name: np.sqrt(np.square(function(view) - real).mean(1)).astype(np.float64)
-            for name, view in (_views(some) | moved).items()
+            name: np.sqrt(np.square(function(view) - real).mean(1)).astype(np.float64) for name, view in views.items()
         }
         unit = distance["wrong frame"].mean()
         distance = {name: found / max(unit, 1e-12) for name, found in distance.items()}

@@ -43,7 +43,7 @@ def health(vision: Vision, frames: Frames) -> Health:
         posterior = vision.encode(some)
         images = vision.images(posterior.mu).float()
         squared.append((images - to_float(some)).square().mean((1, 2, 3)))
-        kl.append(-0.5 * (1 + posterior.logvar - posterior.mu.square() - posterior.logvar.exp()))
+        kl.append(posterior.kl_of_each())
         seen.append((images.cpu().numpy() * 255).astype(np.uint8))
     error = float(torch.cat(squared).mean())
     active = int((torch.cat(kl).mean(0) > ACTIVE).sum())

@@ -60,9 +60,13 @@ def labelled_frames(tracks: Sequence[int], seed: int) -> LabelledFrames:
 
     They are at least 16 simulator frames apart, and in the order of `tracks`.
     """
-    kept = [_drive(tracks[first : first + _ROWS], first, seed) for first in range(0, len(tracks), _ROWS)]
+    return joined([_drive(tracks[first : first + _ROWS], first, seed) for first in range(0, len(tracks), _ROWS)])
+
+
+def joined(parts: Sequence[LabelledFrames]) -> LabelledFrames:
+    """The frames of all parts, in order."""
     return LabelledFrames(
-        **{f.name: np.concatenate([getattr(part, f.name) for part in kept]) for f in fields(LabelledFrames)}
+        **{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(LabelledFrames)}
     )
 
 

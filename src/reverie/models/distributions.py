@@ -26,9 +26,13 @@ class DiagonalGaussian(NamedTuple):
         """One reparametrised draw (..., z); `generator` lives on the device of `mu`."""
         return self.mu + torch.exp(0.5 * self.logvar) * _standard_normal(self.mu, generator)
 
+    def kl_of_each(self) -> Tensor:
+        """KL(q || N(0, I)) of each dimension (Kingma & Welling 2014, appendix B) -> (..., z)."""
+        return -0.5 * (1 + self.logvar - self.mu.square() - self.logvar.exp())
+
     def kl_to_standard_normal(self) -> Tensor:
         """KL(q || N(0, I)), summed over z (Kingma & Welling 2014, appendix B) -> (...)."""
-        return -0.5 * (1 + self.logvar - self.mu.square() - self.logvar.exp()).sum(-1)
+        return self.kl_of_each().sum(-1)
 
 
 class Mixture(NamedTuple):

@@ -4,7 +4,7 @@ Shapes: n frames, z latent.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +15,7 @@ from reverie.errors import UserError
 from reverie.evaluation import latent_pictures as pictures
 from reverie.evaluation.arithmetic import Arithmetic, AttributeJudge, decode, encode, measure_arithmetic
 from reverie.evaluation.attribute_vectors import contrast, shifts
-from reverie.evaluation.labelled import ATTRIBUTES, STATE, LabelledFrames, labelled_frames
+from reverie.evaluation.labelled import ATTRIBUTES, STATE, LabelledFrames, joined, labelled_frames
 from reverie.metrics import Progress
 from reverie.models.autoencoder import Autoencoder
 from reverie.models.files import load_vision
@@ -130,8 +130,7 @@ def _drive(tracks: list[int], seed: int, bar: Progress) -> LabelledFrames:
         part = tracks[first : first + CHUNK]
         parts.append(labelled_frames(part, int(generator(seed, "inspect", "drive", part[0]).integers(2**31))))
         bar.advance(len(part))
-    names = [f.name for f in fields(LabelledFrames)]
-    return LabelledFrames(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+    return joined(parts)
 
 
 def _latents(vision: Autoencoder, frames: LabelledFrames) -> _Latents:

@@ -4,7 +4,7 @@ Shapes: b batch, n frames of (64, 64, 3) uint8, o outputs.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reverie.evaluation.judges import GRID, AttributeClassifier, DomainNet, Judges, StateProbe, save_judges
-from reverie.evaluation.labelled import ATTRIBUTES, STATE, LabelledFrames, labelled_frames
+from reverie.evaluation.labelled import ATTRIBUTES, STATE, LabelledFrames, joined, labelled_frames
 from reverie.evaluation.masks import KERB, classes, grid_content
 from reverie.metrics import Progress
 from reverie.models.conv import to_float
@@ -148,9 +148,7 @@ def _draw(name: str, tracks: list[int], seed: int, *, quiet: bool) -> LabelledFr
             some = tracks[first : first + _DRAWN_AT_ONCE]
             parts.append(labelled_frames(some, int(generator(seed, "judges", name, first).integers(2**31))))
             bar.advance(len(some))
-    return LabelledFrames(
-        **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(LabelledFrames)}
-    )
+    return joined(parts)
 
 
 def _fit(
