@@ -21,6 +21,8 @@ NUM_ENVS = 16
 """Of EnvPool: it steps them in a C++ thread, and gains nothing from more."""
 PLAIN_BATCH = 32
 """Images of a step, where V is trained plainly."""
+PLAIN_SEQUENCES, PLAIN_LENGTH = 16, 32
+"""Sequences of a step and their length, where M is trained plainly, as a well-known port has them."""
 
 Step = Callable[[], tuple[int, float]]
 """Does some work: (units done, seconds that do not count)."""
@@ -168,6 +170,67 @@ def papers_vision() -> tuple[list[Any], Callable[[Any], tuple[Any, Any]]]:
     return [*encoder.parameters(), *decoder.parameters()], losses
 
 
+def papers_memory() -> tuple[Any, Any]:
+    """M of the paper's appendix A.2: an LSTM of 256 units, and the layer from it to 5 normals for each latent."""
+    from torch import nn
+
+    return nn.LSTM(32 + 3, 256, batch_first=True), nn.Linear(256, 3 * 5 * 32)
+
+
+def memory() -> Step:
+    """Timesteps that the paper's M is trained on: Adam, 16 sequences of 32, gradients clipped at 1, fp32."""
+    import torch
+
+    torch.set_num_threads(1)
+    lstm, head = papers_memory()
+    parameters = [*lstm.parameters(), *head.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=1e-3)
+    b, t = PLAIN_SEQUENCES, PLAIN_LENGTH
+
+    def step() -> tuple[int, float]:
+        z, act = torch.randn(b, t + 1, 32), torch.rand(b, t, 3)
+        hidden, _ = lstm(torch.cat([z[:, :-1], act], -1))
+        logits, mu, logsigma = head(hidden).view(b, t, 32, 3, 5).unbind(-2)
+        normal = torch.distributions.Normal(mu, logsigma.exp())
+        log_prob = normal.log_prob(z[:, 1:, :, None])
+        loss = -torch.logsumexp(torch.log_softmax(logits, -1) + log_prob, -1).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        return b * t, 0.0
+
+    return step
+
+
+def dream1() -> Step:
+    """Decisions of one dream of the paper's M, one at a time, each decoded into a frame, as the ports do it; fp32."""
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(1)
+    layers: list[nn.Module] = [nn.Linear(32, 1024), nn.Unflatten(1, (1024, 1, 1))]
+    for (a, b), kernel in zip(pairwise((1024, 128, 64, 32, 3)), (5, 5, 6, 6), strict=True):
+        layers += [nn.ConvTranspose2d(a, b, kernel, stride=2), nn.ReLU()]
+    decoder = nn.Sequential(*layers[:-1], nn.Sigmoid())
+    cell, head, controller = nn.LSTMCell(32 + 3, 256), papers_memory()[1], nn.Linear(32 + 256, 3)
+    z, h, c = torch.randn(1, 32), torch.zeros(1, 256), torch.zeros(1, 256)
+
+    def step() -> tuple[int, float]:
+        nonlocal z, h, c
+        with torch.inference_mode():
+            act = torch.tanh(controller(torch.cat([z, h], 1)))
+            h, c = cell(torch.cat([z, act], 1), (h, c))
+            logits, mu, logsigma = head(h).view(32, 3, 5).unbind(1)
+            component = torch.distributions.Categorical(logits=logits).sample()[:, None]
+            sigma = logsigma.gather(1, component).exp()
+            z = (mu.gather(1, component) + sigma * torch.randn(32, 1)).view(1, 32)
+            (decoder(z)[0].permute(1, 2, 0) * 255).to(torch.uint8).numpy()
+        return 1, 0.0
+
+    return step
+
+
 def roads(num: int) -> np.ndarray:
     """Pictures of roads that bend over grass, (num, 64, 64, 3) uint8; Reverie's side makes the same ones."""
     y, x = np.mgrid[1:0:64j, -1:1:64j]
@@ -190,6 +253,8 @@ CONTESTANTS: dict[str, Callable[[], Step]] = {
     "envpool_96": lambda: envpool(96),
     "batch1": batch1,
     "vision": vision,
+    "memory": memory,
+    "dream1": dream1,
 }
 
 

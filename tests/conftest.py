@@ -10,19 +10,21 @@ import pytest
 import torch
 
 from reverie import recipes
-from reverie.checkpoint import write_json
+from reverie.checkpoint import file_sha256, write_json
 from reverie.data.episode import Episode
-from reverie.data.latents import LatentWriter
+from reverie.data.latents import LatentStore, LatentWriter
 from reverie.data.store import EpisodeStore, write_episode
+from reverie.dream.starts import make_starts, save_starts
 from reverie.envs.registry import action_size
 from reverie.evaluation.protocol import Evaluation
 from reverie.models.controller import Controller
-from reverie.models.files import save_controller, save_memory, save_vision
+from reverie.models.files import load_memory, load_vision, save_controller, save_memory, save_vision
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import make_vision
 from reverie.run_folder import RunFolder, StageClock
 from reverie.seeding import torch_seeded
 from reverie.training.controller import Evolution
+from reverie.training.memory import world_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # SWIG's types lack __module__: as an error, that warning kills the interpreter
@@ -43,6 +45,7 @@ def _tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _collect(run)
     controller = _models(run)
     _encode(run)
+    _remember(run)
     _evolve(run, controller)
     _evaluate(run)
     return run.path
@@ -70,17 +73,14 @@ def _models(run: RunFolder) -> Controller:
         memory = Memory(config.memory.model, config.vision.net.z_size, action_size(config.env))
     controller = Controller(config.controller.model, memory.z_size, memory.config.hidden_size)
     save_vision(run.vision, vision)
-    save_memory(run.memory, memory)
+    save_memory(run.memory, memory, vision_sha256=file_sha256(run.vision))
     params = np.random.default_rng(1).normal(size=controller.num_params)
     save_controller(run.controller, controller, params)
     StageClock(run, "vision").done([run.vision], {"held_out_mean_squared_error": 0.0123})
-    StageClock(run, "memory").done([run.memory], {})
     return controller
 
 
 def _encode(run: RunFolder) -> None:
-    from reverie.models.files import load_vision
-
     store, vision = EpisodeStore(run.rollouts), load_vision(run.vision).eval()
     sizes = {"num_observations": store.num_frames, "num_episodes": len(store)}
     with LatentWriter(run.latents, **sizes, z_size=vision.z_size, a_size=3, meta={}) as writer:
@@ -89,6 +89,12 @@ def _encode(run: RunFolder) -> None:
                 mu, logvar = vision.encode(torch.from_numpy(store[i].obs))
             writer.append(mu.numpy(), logvar.numpy(), store[i])
     StageClock(run, "encode").done([run.latents / "meta.json"], {})
+
+
+def _remember(run: RunFolder) -> None:
+    starts = make_starts(load_memory(run.memory), LatentStore(run.latents), num=6, seed=0, context=4)
+    save_starts(run.dream, starts, world_of(run.config.env), run.memory)
+    StageClock(run, "memory").done([run.memory, run.dream], {})
 
 
 def _evolve(run: RunFolder, controller: Controller) -> None:

@@ -50,7 +50,7 @@ def test_the_seed_s_hyperparameters() -> None:
     assert config.vision.net.decoder_channels == (64, 64, 32)
     assert (config.vision.vae.reconstruction, config.vision.vae.reconstruction_weight) == ("mean", 10_000)
     assert (config.memory.length, config.memory.fit.batch_size, config.memory.fit.clip) == (299, 100, 0)
-    assert (config.memory.model.reward_input, config.memory.model.reward_head) == (True, "sign")
+    assert (config.memory.model.reward_input, config.memory.model.reward.head) == (True, "sign")
     controller = config.controller
     assert (controller.cma.population, controller.cma.sigma, controller.tracks) == (32, 0.1, 4)
 

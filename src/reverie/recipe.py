@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 from reverie.agent import AgentConfig
 from reverie.envs.config import EnvConfig
@@ -16,7 +16,7 @@ from reverie.types import NotNegative, Positive
 
 @dataclass(frozen=True, kw_only=True)
 class CollectConfig:
-    """Random driving, from which V and M learn the world."""
+    """Driving from which V and M learn the world: at random, and by an agent that there is already."""
 
     policy: Literal["menu", "walk", "mixed", "networks"] = "walk"
     """The report's action menu, a smooth random walk, half of each, or random V, M and C (paper)."""
@@ -32,6 +32,12 @@ class CollectConfig:
     """Cars start on the starting line, on a grid of places and headings over the lap, or anywhere on the road."""
     patience: NotNegative = 0
     """An episode ends after this many decisions without progress, since grass teaches little; 0 for never."""
+    agent: str = ""
+    """A finished run, by its folder or as `pretrained`, whose agent drives a share of the episodes; empty for none."""
+    agent_share: Annotated[float, Ge(0), Le(1)] = 0.5
+    """Share of the episodes that the agent drives."""
+    agent_noise: Annotated[float, Ge(0)] = 0.3
+    """Noise on its actions that changes slowly: each episode draws its deviation from 0 up to this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +79,12 @@ class MemoryStage:
     """Gradient steps."""
     length: Positive = 250
     """Decisions of a training sequence."""
+    eval_every: Positive = 500
+    """Steps between two measurements on held-out episodes; the best M of them is kept."""
+    patience: NotNegative = 0
+    """Training ends after so many measurements without a better one; 0 to take every step."""
+    starts: Positive = 256
+    """Moments of the driving, with M's state at each, that are kept for dreams to begin at."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,8 @@ from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_vector_env
 from reverie.envs.vector import Start, Transition, VectorEnv
 from reverie.models.controller import Controller, ControllerConfig
-from reverie.models.files import MEMORY, VISION, load_memory, load_vision
+from reverie.models.files import load_models
+from reverie.seeding import generator
 
 
 class Policy(Protocol):
@@ -143,6 +144,38 @@ class AgentPolicy:
         self._state = self._state.select(kept)
 
 
+class NoisyPolicy:
+    """Another driver whose hands shake: noise on steering and pedal that changes slowly (Ornstein-Uhlenbeck), so that
+    the car leaves its line, comes to the edge and the grass, and back. Each row draws how strong, up to `noise`."""
+
+    def __init__(self, driver: Policy, noise: float, hold: int, seed: int) -> None:
+        self.driver, self.noise, self.seed = driver, noise, seed
+        self.persistence = 1 - 1 / hold
+        """Share of the noise that stays from one decision to the next."""
+
+    def reset(self, seeds: Sequence[int]) -> None:
+        """A generator and a strength for each row."""
+        self.driver.reset(seeds)
+        self._rngs = [generator(self.seed, "shaking hands", s) for s in seeds]
+        self._scale = np.array([rng.uniform(0, self.noise) for rng in self._rngs])[:, None]
+        self._value = np.zeros((len(seeds), 2))
+
+    def act(self, obs: np.ndarray, prev_rew: np.ndarray) -> np.ndarray:
+        """Actions (b, 3): steering, gas, brake."""
+        steer, gas, brake = self.driver.act(obs, prev_rew).T
+        fresh = np.stack([rng.standard_normal(2) for rng in self._rngs])
+        self._value = self.persistence * self._value + np.sqrt(1 - self.persistence**2) * self._scale * fresh
+        pedal = np.clip(gas - brake + self._value[:, 1], -1, 1)
+        steer = np.clip(steer + self._value[:, 0], -1, 1)
+        return np.stack([steer, np.maximum(pedal, 0), np.maximum(-pedal, 0)], 1).astype(np.float32)
+
+    def keep(self, mask: np.ndarray) -> None:
+        """Drops the rows that ended."""
+        self.driver.keep(mask)
+        self._rngs = [rng for rng, kept in zip(self._rngs, mask, strict=True) if kept]
+        self._scale, self._value = self._scale[mask], self._value[mask]
+
+
 @dataclass(frozen=True, kw_only=True)
 class DriveTask:
     """Work for a worker: candidates on tracks. The worker loads V and M itself, once."""
@@ -168,14 +201,15 @@ class DriveTask:
 
 def drive(task: DriveTask) -> list[Outcome]:
     """Runs a task, in whatever process this is."""
-    agent = _agent(task.folder, task.digest, task.agent, task.controller)
+    agent = cached_agent(task.folder, task.digest, task.agent, task.controller)
     env = vector_env(task.env, len(task.seeds))
     return rollout(env, AgentPolicy(agent, task.params), task.seeds, patience=task.patience)
 
 
 @lru_cache(maxsize=1)
-def _agent(folder: Path, digest: str, config: AgentConfig, controller: ControllerConfig) -> Agent:  # noqa: ARG001
-    vision, memory = load_vision(folder / VISION), load_memory(folder / MEMORY)
+def cached_agent(folder: Path, digest: str, config: AgentConfig, controller: ControllerConfig) -> Agent:  # noqa: ARG001
+    """This process's agent; kept, because every task of a round has the same."""
+    vision, memory = load_models(folder)
     return Agent(vision, memory, Controller(controller, memory.z_size, memory.config.hidden_size), config)
 
 

@@ -6,19 +6,21 @@ import platform
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from importlib import metadata, resources
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import reverie
 from reverie import checkpoint, recipes
+from reverie.dream.starts import DREAM
 from reverie.envs.registry import action_size
 from reverie.errors import UserError
-from reverie.models.files import CONTROLLER, MEMORY, VISION
+from reverie.models.files import CONTROLLER, MEMORY, PRETRAINED, VISION, agent_folder, packaged
 from reverie.recipe import RunConfig
 from reverie.workers.pool import num_cores
 
-PRETRAINED = "pretrained"
+AGENT_STAGES = ("vision", "memory", "controller")
+"""The stages that make an agent."""
 STAGES = ("collect", "vision", "encode", "memory", "controller", "evaluate", "pictures")
 REMADE = ("evaluate", "pictures")
 """Stages whose results are made again when they are gone or damaged, since nothing is made from them."""
@@ -30,7 +32,7 @@ _OUTPUTS = {
     "collect": ("rollouts",),
     "vision": ("vision.*",),
     "encode": ("latents",),
-    "memory": ("memory.*",),
+    "memory": ("memory.*", "dream.*"),
     "controller": ("controller.*", "evolution"),
     "evaluate": ("evaluation.json",),
     "pictures": ("pictures",),
@@ -39,7 +41,7 @@ _SHIPPED = (
     "recipe.toml",
     "evaluation.json",
     "evolution/log.csv",
-    *(name for file in (VISION, MEMORY, CONTROLLER) for name in (file, file.replace(".safetensors", ".json"))),
+    *(name for file in (VISION, MEMORY, CONTROLLER, DREAM) for name in (file, file.replace(".safetensors", ".json"))),
 )
 _VERSIONS = ("torch", "numpy", "gymnasium", "box2d", "numba", "cma")
 # Settings that may change from one sitting to the next: more of the same, or elsewhere.
@@ -64,12 +66,13 @@ class RunFolder:
     @property
     def is_packaged(self) -> bool:
         """Whether this is the run that ships in the package, which is only read."""
-        return self.path == _packaged()
+        return self.path == packaged()
 
     rollouts = property(lambda self: self.path / "rollouts")
     latents = property(lambda self: self.path / "latents")
     vision = property(lambda self: self.path / VISION)
     memory = property(lambda self: self.path / MEMORY)
+    dream = property(lambda self: self.path / DREAM)
     controller = property(lambda self: self.path / CONTROLLER)
     evolution = property(lambda self: self.path / "evolution")
     evaluation = property(lambda self: self.path / "evaluation.json")
@@ -105,9 +108,7 @@ class RunFolder:
     @classmethod
     def open(cls, name: str | Path) -> "RunFolder":
         """An existing run by its path, or `pretrained`, the one in the package. Raises UserError if there is none."""
-        path = Path(name)
-        if str(name) == PRETRAINED and not path.exists():
-            path = _packaged()
+        path = agent_folder(name)
         if not (path / "recipe.toml").is_file():
             raise UserError(f"there is no run in {path}: give the folder of a run, or make one with `reverie train`")
         try:
@@ -244,6 +245,12 @@ class RunFolder:
                 f"{self.path} has not finished its stage {name}: run `reverie {name} --run {self.path}` first"
             )
 
+    def require_agent(self) -> None:
+        """Raises UserError where V, M or C is not finished, or damaged."""
+        for name in AGENT_STAGES:
+            self.require(name)
+            self.verify(name)
+
     def verify(self, name: str) -> None:
         """Compares the files of a finished stage with their checksums.
 
@@ -324,7 +331,3 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     if not all(isinstance(entry, dict) and {"status", "seconds"} <= set(entry) for entry in entries):
         raise UserError(f"{path / 'manifest.json'} is damaged (its stages cannot be read): restore it from a copy")
     return manifest
-
-
-def _packaged() -> Path:
-    return Path(str(resources.files(reverie) / PRETRAINED))

@@ -8,6 +8,7 @@ import torch
 from reverie.dream.replay import replay
 from reverie.models.distributions import Mixture
 from reverie.models.mdn_rnn import Memory, MemoryConfig, MemoryState, Prediction
+from reverie.models.rewards import RewardConfig
 
 
 class Adder(Memory):
@@ -15,17 +16,19 @@ class Adder(Memory):
     than the last, and the end is certain from z[0] > 3 on."""
 
     def __init__(self, sigma: float, **config) -> None:
+        config = {"reward": RewardConfig(scale=1.0), **config}
         super().__init__(MemoryConfig(hidden_size=4, num_mixtures=1, **config), z_size=2, action_size=2)
         self.sigma = sigma
 
     def step(self, z, act, state, prev_rew=None):
         rew = torch.zeros(len(z)) if prev_rew is None else prev_rew
-        return MemoryState(torch.cat([z + act, rew[:, None], torch.zeros(len(z), 1)], -1), state.c)
+        return MemoryState(torch.cat([z + act, rew[:, None], torch.zeros(len(z), 1)], -1)[:, None], state.c)
 
-    def predict(self, hidden):
-        mu = hidden[..., :2, None]
+    def predict(self, hidden, z):  # noqa: ARG002
+        mu = hidden[..., None, :2]
         mixture = Mixture(torch.zeros_like(mu), mu, torch.full_like(mu, math.log(self.sigma)))
-        return Prediction(mixture, hidden[..., 2] + 1, torch.where(hidden[..., 0] > 3, 50.0, -50.0))
+        reward = self.reward.expected(hidden[..., 2:3] + 1)
+        return Prediction(mixture, reward, torch.where(hidden[..., 0] > 3, 50.0, -50.0))
 
 
 def test_dream_follows_the_actions():
@@ -68,7 +71,7 @@ def test_shown_everything_it_agrees_with_the_sequence_as_a_whole():
     z, act, rew = (torch.randn(shape, generator=generator) for shape in ((5, 7, 4), (5, 7, 3), (5, 7)))
     dream = replay(memory, z, act, temperature=0, prev_rew=rew)
     with torch.no_grad():
-        expected = memory.predict(memory(z, act, rew)[0])
+        expected = memory.predict(memory(z, act, rew)[0], z)
     assert expected.reward is not None
     assert expected.end_logit is not None
     assert dream.z.shape == (5, 8, 4)
@@ -90,10 +93,11 @@ def test_same_generator_same_dream():
 
 
 def test_memory_without_heads_or_with_a_sign():
-    bare = Memory(MemoryConfig(hidden_size=4, reward_head="none", end_head=False), z_size=2, action_size=2)
+    config = MemoryConfig(hidden_size=4, reward=RewardConfig(head="none"), end_head=False)
+    bare = Memory(config, z_size=2, action_size=2)
     dream = replay(bare, torch.zeros(1, 1, 2), torch.zeros(1, 3, 2), temperature=1.0)
     assert (dream.rew, dream.end) == (None, None)
-    sign = Adder(1.0, reward_head="sign")
+    sign = Adder(1.0, reward=RewardConfig(head="sign"))
     dream = replay(sign, torch.zeros(1, 1, 2), torch.zeros(1, 1, 2), temperature=0)
     assert dream.rew is not None
     probability = 1 / (1 + math.exp(-1))  # the logit of the first step is 1

@@ -59,8 +59,8 @@ class SumOfActions:
 
     action_size, z_size = 1, 1
 
-    def __init__(self, gain: float) -> None:
-        self.gain = gain
+    def __init__(self, gain: float, reward: float | None) -> None:
+        self.gain, self.reward = gain, reward
 
     def encode(self, frames: Tensor) -> DiagonalGaussian:
         mu = frames[:, 0, 0, :1].float()
@@ -70,14 +70,15 @@ class SumOfActions:
         return z.round().clamp(0, 255).to(torch.uint8)[:, None, None, :].expand(-1, 64, 64, 3)
 
     def initial_state(self, b: int) -> MemoryState:
-        return MemoryState(torch.zeros(b, 1), torch.zeros(b, 1))
+        return MemoryState(torch.zeros(b, 1, 1), torch.zeros(b, 1, 1))
 
     def step(self, z: Tensor, act: Tensor, state: MemoryState, rew: Tensor) -> MemoryState:  # noqa: ARG002
-        return MemoryState(z + self.gain * act, state.c)
+        return MemoryState((z + self.gain * act)[:, None], state.c)
 
-    def predict(self, hidden: Tensor) -> Prediction:
-        zeros = torch.zeros(*hidden.shape, 1)
-        return Prediction(Mixture(zeros, hidden.unsqueeze(-1), zeros), None, None)
+    def predict(self, hidden: Tensor, z: Tensor) -> Prediction:  # noqa: ARG002
+        mu = hidden.unsqueeze(-2)
+        reward = None if self.reward is None else torch.full((len(hidden),), self.reward)
+        return Prediction(Mixture(torch.zeros_like(mu), mu, torch.zeros_like(mu)), reward, None)
 
 
 class ColourProbe:
@@ -89,22 +90,22 @@ class ColourProbe:
 
 def toy_drives() -> Drives:
     n = 4
-    act = np.ones((n, LENGTH, 1), np.float32) * np.array([0, 1, 2, 3])[:, None, None]
+    act = np.ones((n, LENGTH, 1), np.float32) * np.array([0, 1, 1, 2])[:, None, None]
     colour = np.cumsum(np.concatenate([np.full((n, 1, 1), 10.0), act], 1), 1).repeat(3, 2)
     known = np.ones((n, LENGTH + 1), bool)
     known[1] = False
     return Drives(
         obs=np.tile(colour.astype(np.uint8)[:, :, None, None], (1, 1, 64, 64, 1)),
         act=act,
-        rew=np.zeros((n, LENGTH), np.float32),
+        rew=np.ones((n, LENGTH), np.float32),
         state=colour.astype(np.float32),
         known=known,
         track=np.arange(n),
     )
 
 
-def measured(gain: float) -> dream_truth.DreamTruth:
-    world = SumOfActions(gain)
+def measured(gain: float, reward: float | None = None) -> dream_truth.DreamTruth:
+    world = SumOfActions(gain, reward)
     return measure_dream(cast(Vision, world), cast(Memory, world), cast(Judges, ColourProbe()), toy_drives())
 
 
@@ -117,12 +118,21 @@ def test_a_memory_that_knows_the_world_makes_no_error():
 
 def test_a_memory_that_stands_still_errs_as_the_last_frame():
     found = measured(0.0)
-    expected = tuple(h * (0 + 2 + 3) / 3 for h in HORIZONS)  # the second drive is left out: its state is not known
+    expected = tuple(h * (0 + 1 + 2) / 3 for h in HORIZONS)  # the second drive is left out: its state is not known
     assert found.dream["curvature"] == pytest.approx(expected)
     assert found.still["curvature"] == pytest.approx(expected)
     assert found.relative == pytest.approx((1.0,) * len(HORIZONS))
-    assert found.per_track["offset"][0] == pytest.approx((0.0, 2.0, 3.0))
+    assert found.per_track["offset"][0] == pytest.approx((0.0, 1.0, 2.0))
 
 
 def test_half_a_memory_errs_half():
     assert measured(0.5).relative == pytest.approx((0.5,) * len(HORIZONS), abs=0.2)
+    assert measured(0.5).latent == pytest.approx((0.5,) * len(HORIZONS))
+
+
+def test_rewards_are_summed_from_the_start_of_the_dream():
+    found = measured(1.0, reward=1.5)
+    assert found.real_reward == HORIZONS  # 1 a decision
+    assert found.reward == pytest.approx([1.5 * h for h in HORIZONS])
+    assert found.reward_ratio == pytest.approx((1.5,) * len(HORIZONS))
+    assert measured(1.0).reward is None

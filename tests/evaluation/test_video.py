@@ -66,7 +66,7 @@ def test_tiles_are_the_latent_and_the_expectation_of_the_next(tiny_run: RunFolde
         for moment, (seen, foreseen) in zip(found[::4], decoded, strict=True):
             z = agent.encode(torch.from_numpy(moment.minds.frame[None]))
             state = agent.memory.step(z, torch.from_numpy(moment.act[None]), state)
-            expected = agent.memory.predict(state.h).z.mean()
+            expected = agent.memory.predict(state.top, z).z.mean()
             torch.testing.assert_close(seen[None], z)
             torch.testing.assert_close(foreseen[None], expected)
             tiles = decode(torch.stack([seen, foreseen])).numpy()

@@ -15,9 +15,11 @@ from reverie.errors import UserError
 class BenchArguments:
     """What to measure, and for how long."""
 
-    what: Annotated[Literal["env", "vision", "rollout", "scaling"], tyro.conf.Positional]
+    what: Annotated[Literal["env", "vision", "memory", "dream", "rollout", "scaling"], tyro.conf.Positional]
     """env: frames of CarRacing against Gymnasium's (one core) and EnvPool's (two cores), random actions. vision:
-    training of the paper's V, bf16 and fp32, against a plain loop in fp32, one core. rollout: an agent of the paper's
+    training of the paper's V, bf16 and fp32, against a plain loop in fp32, one core.
+    memory: the same of M. dream: decisions in the dream of the paper's M, against a dream of batch 1 that decodes each
+    frame, one core. rollout: an agent of the paper's
     size in the real environment, no action repeat, against a loop of batch 1 on Gymnasium, one core. scaling: that
     agent in two workers against one."""
     seconds: float = 2.0
@@ -45,6 +47,8 @@ _HEATS = {
         (2, (("envpool_64", 2), ("envpool_96", 2)), (("frames_64", 2), ("frames_96", 2))),
     ],
     "vision": [(1, (("vision", 1),), (("vision_bf16", 1), ("vision_fp32", 1)))],
+    "memory": [(1, (("memory", 1),), (("memory_bf16", 1), ("memory_fp32", 1), ("memory_small", 1)))],
+    "dream": [(1, (("dream1", 1),), (("dream_bf16", 1), ("dream_fp32", 1)))],
     "rollout": [(1, (("batch1", 1),), (("rollout_bf16", 1), ("rollout_fp32", 1)))],
     "scaling": [(2, (), (("rollout_bf16", 1), ("rollout_bf16", 2)))],
 }
@@ -60,18 +64,30 @@ _RATIOS = {
         "ratio_plain_fp32": Ratio("vision_fp32_x1", "vision_x1", "that plain loop, ours in fp32 too, one core"),
         "ratio_bf16": Ratio("vision_bf16_x1", "vision_fp32_x1", "itself in fp32, one core"),
     },
+    "memory": {
+        "ratio_plain": Ratio("memory_bf16_x1", "memory_x1", "a plain loop in fp32 with batches of 16 x 32, one core"),
+        "ratio_plain_fp32": Ratio("memory_fp32_x1", "memory_x1", "that plain loop, ours in fp32 too, one core"),
+        "ratio_plain_small": Ratio("memory_small_x1", "memory_x1", "that plain loop, ours with its batches, one core"),
+    },
+    "dream": {
+        "ratio_batch1": Ratio("dream_bf16_x1", "dream1_x1", "a dream of batch 1 that decodes each frame, one core"),
+        "ratio_batch1_fp32": Ratio("dream_fp32_x1", "dream1_x1", "that dream, ours in fp32 too, one core"),
+    },
     "rollout": {
         "ratio_batch1": Ratio("rollout_bf16_x1", "batch1_x1", "a loop of batch 1 on Gymnasium, one core"),
         "ratio_bf16": Ratio("rollout_bf16_x1", "rollout_fp32_x1", "itself with the encoder in fp32, one core"),
     },
     "scaling": {"ratio_two_workers": Ratio("rollout_bf16_x2", "rollout_bf16_x1", "one worker")},
 }
-_UNITS = {"vision": "images"}
+_UNITS = {"vision": "images", "memory": "timesteps", "dream": "decisions"}
 """What is counted; elsewhere frames."""
 _HOW = {
     "env": "new tracks are not counted, except EnvPool's, which it makes in between; ours steps 16 tracks together at "
     "64x64, and one by Gymnasium's interface at 96x96; two cores are two processes on either side",
     "vision": "the paper's net, loss and Adam on both sides, pictures of roads from memory; ours takes batches of 100",
+    "memory": "the paper's net, loss, Adam and clipping on both sides, random latents; ours takes batches of 64 x 32",
+    "dream": "the paper's M and a linear controller on both sides; ours dreams 256 at once, each with a controller of "
+    "its own, and decodes none",
     "rollout": "a frame is a decision; networks of the paper's size; ours drives 64 tracks together; "
     "new tracks are not counted",
     "scaling": "the agent of `bench rollout` in each worker",

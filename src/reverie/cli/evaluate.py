@@ -36,14 +36,12 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     )
     from reverie.evaluation.protocol import test_seeds
     from reverie.run_folder import RunFolder
-    from reverie.training.pipeline import AGENT_STAGES, evaluate_run
+    from reverie.training.pipeline import evaluate_run
     from reverie.workers.pool import make_workers, num_cores
 
     test_seeds(args.tracks, args.first_seed)
     run = RunFolder.open(args.run)
-    for stage in AGENT_STAGES:
-        run.require(stage)
-        run.verify(stage)
+    run.require_agent()
     with make_workers(num_cores() if args.workers < 0 else args.workers) as workers:
         evaluation = evaluate_run(
             run,

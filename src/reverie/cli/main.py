@@ -16,6 +16,7 @@ VERBS = {
     "controller": "stage 5: evolve C, which drives",
     "evaluate": "score an agent on held-out tracks",
     "watch": "see an agent drive: a video, or a window",
+    "dream": "see a dream beside the real drive, and how true dreams are",
     "inspect": "see what V has learned: latents, edits, samples",
     "compare": "several runs side by side: pictures, edits, dreams and scores",
     "recipes": "list the recipes, what they cost and what they scored",

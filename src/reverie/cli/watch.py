@@ -44,17 +44,14 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         raise UserError(f"--track {args.track}: give a seed from 0 upward", usage=True)
     from reverie.agent import Agent
     from reverie.evaluation.video import record, show_window
-    from reverie.models.files import load_controller, load_memory, load_vision
+    from reverie.models.files import load_controller, load_models
     from reverie.run_folder import RunFolder
-    from reverie.training.pipeline import AGENT_STAGES
 
     run = RunFolder.open(args.run)
-    for stage in AGENT_STAGES:
-        run.require(stage)
-        run.verify(stage)
+    run.require_agent()
     config = run.config.env
     controller, params = load_controller(run.controller)
-    agent = Agent(load_vision(run.vision), load_memory(run.memory), controller, run.config.agent)
+    agent = Agent(*load_models(run.path), controller, run.config.agent)
     path = None
     if args.window:
         drive = show_window(agent, params, config, args.track, quiet=args.quiet)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from reverie.models.mdn_rnn import Memory, Prediction
+from reverie.models.mdn_rnn import Memory
 
 
 class Dream(NamedTuple):
@@ -52,23 +52,15 @@ def replay(
     for i in range(t):
         rew = prev_rew[:, i] if prev_rew is not None and i < t0 else dreamt_rew
         state = memory.step(latents[i], act[:, i], state, rew)
-        expected = memory.predict(state.h)
+        expected = memory.predict(state.top, latents[i])
         if i + 1 >= t0:
             latents.append(expected.z.sample(temperature, generator))
         if expected.reward is not None:
-            dreamt_rew = _reward(memory, expected)
+            dreamt_rew = expected.reward
             rewards.append(dreamt_rew)
         if expected.end_logit is not None:
             ends.append(torch.sigmoid(expected.end_logit))
     return Dream(torch.stack(latents, 1), _stack(rewards), _stack(ends))
-
-
-def _reward(memory: Memory, expected: Prediction) -> Tensor:
-    """(b,)"""
-    assert expected.reward is not None
-    if memory.config.reward_head == "sign":
-        return torch.tanh(expected.reward / 2)  # p - (1 - p), where p = sigmoid(logit)
-    return expected.reward
 
 
 def _stack(values: list[Tensor]) -> Tensor | None:

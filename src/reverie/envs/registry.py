@@ -60,19 +60,26 @@ def make_vector_env(config: EnvConfig, num_envs: int) -> "VectorEnv":
 
 def action_size(config: EnvConfig) -> int:
     """Numbers in one action of `config.id`."""
+    return len(action_bounds(config)[0])
+
+
+def action_bounds(config: EnvConfig) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Least and greatest value of each number in an action of `config.id`."""
+    from gymnasium.spaces import Box
+
     config = _check(config)
     if config.id in _FAST:
-        return 3
+        return (-1.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     env = make_env(config)
     try:
-        shape = env.action_space.shape
+        space = env.action_space
     finally:
         env.close()
-    if shape is None or len(shape) != 1:
+    if not isinstance(space, Box) or len(space.shape) != 1:
         raise UserError(
             f"env.id {config.id!r} has no continuous action vector: choose an environment with a Box of one axis"
         )
-    return int(shape[0])
+    return tuple(space.low.tolist()), tuple(space.high.tolist())
 
 
 def _is_fast(config: EnvConfig) -> bool:

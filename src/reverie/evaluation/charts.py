@@ -130,6 +130,51 @@ def evaluation_histogram(
     _save(figure, path)
 
 
+def dream_error(
+    path: Path,
+    horizons: Sequence[int],
+    dream: Mapping[str, Sequence[float]],
+    still: Mapping[str, Sequence[float]],
+    seen: Mapping[str, Sequence[float]],
+    action_repeat: int,
+) -> None:
+    """How the error of what a probe reads off the dream grows with the time dreamt, beside that of the last frame
+    before it and that of V alone."""
+    figure = _figure(12.5, 4.0)
+    for axes, name in zip(figure.subplots(1, len(dream)), dream, strict=True):
+        for values, label, color in (
+            (still, "last real frame", PAPER),
+            (dream, "dream", OURS),
+            (seen, "real frame as V keeps it", "#6b7280"),
+        ):
+            axes.plot(horizons, values[name], "o-", color=color, label=label)
+        axes.set_xscale("log")
+        axes.set_xticks(horizons, [str(h) for h in horizons])
+        axes.minorticks_off()
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel(f"decisions dreamt (of {action_repeat} frames)")
+        axes.set_title(f"{name}: mean absolute error", loc="left", fontsize=11)
+        _plain(axes)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    _save(figure, path)
+
+
+def dream_returns(path: Path, dream: np.ndarray, real: np.ndarray, *, title: str) -> None:
+    """Each controller's mean return in dreams (m, n) against that on real tracks (m, k), with standard errors."""
+    figure = _figure(6.4, 6.0)
+    axes = figure.subplots()
+    errors = [values.std(1, ddof=1) / np.sqrt(values.shape[1]) for values in (real, dream)]
+    axes.errorbar(real.mean(1), dream.mean(1), xerr=errors[0], yerr=errors[1], fmt="o", color=OURS, ecolor="#fdba74")
+    low, high = min(real.mean(1).min(), dream.mean(1).min(), 0), max(real.mean(1).max(), dream.mean(1).max())
+    axes.plot([low, high], [low, high], color=PAPER, linewidth=1, linestyle="--", label="as real")
+    axes.set_xlabel("mean return on real tracks")
+    axes.set_ylabel("mean return in dreams")
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.legend(frameon=False)
+    _plain(axes)
+    _save(figure, path)
+
+
 def _figure(width: float, height: float) -> "Figure":
     from matplotlib.figure import Figure
 

@@ -6,6 +6,7 @@ Shapes: n environments, frames (n, 64, 64, 3) uint8, actions (n, 3).
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import lru_cache
 from itertools import count
 from typing import Literal, NamedTuple
@@ -14,6 +15,8 @@ import numpy as np
 import torch
 
 from reverie.agent import Agent, AgentConfig
+from reverie.dream.dreamer import DreamConfig, Dreamer
+from reverie.dream.starts import Starts
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_env, make_vector_env
 from reverie.envs.vector import VectorEnv
@@ -21,17 +24,26 @@ from reverie.errors import UserError
 from reverie.evaluation.speed import Clock, MissingPeerError, Peer, Round, on_cores, race
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.mdn_rnn import Memory, MemoryConfig
+from reverie.models.rewards import RewardConfig
 from reverie.models.vision import VisionConfig, make_vision
 from reverie.rollout import AgentPolicy, Policy
 from reverie.seeding import torch_generator, torch_seeded
+from reverie.types import SequenceBatch
 from reverie.workers.pool import Workers, make_workers
 
 BATCH = {"frames_64": 16, "rollout_fp32": 64, "rollout_bf16": 64}
 """Environments that are stepped together."""
 IMAGES_PER_STEP = 100
 """Of the paper's V in training."""
+SEQUENCES = {"memory_bf16": 64, "memory_fp32": 64, "memory_small": 16}
+"""Of a step of the paper's M in training, each of `SEQUENCE_LENGTH` decisions; small is bf16 too."""
+SEQUENCE_LENGTH = 32
+NUM_DREAMS = 256
 MAX_TRIES = 20
 """At first a worker may still be starting while another has done the work of both."""
+
+
+PAPERS_MEMORY = MemoryConfig(reward=RewardConfig(head="none"), end_head=False)
 
 
 class Heat(NamedTuple):
@@ -102,6 +114,10 @@ def _ours(name: str) -> Round:
         return _frames_96()
     if name.startswith("vision"):
         return _vision(_precision(name))
+    if name in SEQUENCES:
+        return _memory(SEQUENCES[name], "fp32" if name.endswith("fp32") else "bf16")
+    if name.startswith("dream"):
+        return _dream(_precision(name))
     num = BATCH[name]
     env = make_vector_env(EnvConfig(action_repeat=1), num)
     policy = _Uniform() if name == "frames_64" else _papers_agent(AgentConfig(precision=_precision(name)))
@@ -180,6 +196,54 @@ def _vision(precision: Literal["fp32", "bf16"]) -> Round:
             optimizer.step()
             vision.after_step()
             clock.count(len(batch))
+        return clock.rate
+
+    return turn
+
+
+def _memory(num: int, precision: Literal["fp32", "bf16"]) -> Round:
+    """Timesteps per second that the paper's M is trained on, as stage `memory` does it."""
+    with torch_seeded(0, "bench"):
+        memory = Memory(PAPERS_MEMORY, 32, 3).train()
+    optimizer = torch.optim.Adam(memory.parameters(), lr=1e-3, fused=True)
+    clock, generator, t = Clock(), torch_generator(0, "bench", "sequences"), SEQUENCE_LENGTH
+
+    def turn(seconds: float) -> float:
+        clock.start(seconds)
+        while not clock.units or clock.running:
+            z, act = torch.randn(num, t + 1, 32, generator=generator), torch.rand(num, t, 3, generator=generator)
+            zeros, ones = torch.zeros(num, t), torch.ones(num, t)
+            batch = SequenceBatch(z=z, act=act, rew=zeros, prev_rew=zeros, end=zeros, mask=ones)
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+                loss, _ = memory.loss(batch)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(memory.parameters(), 1.0)
+            optimizer.step()
+            clock.count(num * t)
+        return clock.rate
+
+    return turn
+
+
+def _dream(precision: Literal["fp32", "bf16"]) -> Round:
+    """Decisions per second in the dream of the paper's M, with a controller of its own in each dream."""
+    n = NUM_DREAMS
+    with torch_seeded(0, "bench"):
+        memory = Memory(replace(PAPERS_MEMORY, reward=RewardConfig()), 32, 3)
+    state = memory.initial_state(1)
+    starts = Starts(z=torch.zeros(1, 32), state=state, rew=torch.zeros(1))
+    dreamer = Dreamer(memory, starts, n, DreamConfig(precision=precision), torch_generator(0, "bench", "dream"))
+    controller, clock = Controller(ControllerConfig(), 32, memory.config.hidden_size), Clock()
+    params = 0.1 * torch.randn(n, controller.num_params, generator=torch_generator(0, "bench", "params"))
+
+    def turn(seconds: float) -> float:
+        dreamer.reset(torch.ones(n, dtype=torch.bool))
+        clock.start(seconds)
+        while not clock.units or clock.running:
+            with torch.inference_mode():
+                dreamer.step(controller.act(params, dreamer.z, dreamer.state.top))
+            clock.count(n)
         return clock.rate
 
     return turn

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from reverie.dream.replay import replay
+from reverie.dream.starts import CONTEXT
 from reverie.envs.car_racing.batch import CarRacingBatch
 from reverie.envs.config import EnvConfig
 from reverie.envs.starts import random_start
@@ -27,9 +28,7 @@ from reverie.models.vision import Vision
 from reverie.rollout import Policy, rollout
 from reverie.types import Floats, Frames
 
-CONTEXT = 16
-"""Decisions that M watches before it dreams; CarRacing's opening zoom is over by then."""
-HORIZONS = (1, 5, 15, 50)
+HORIZONS = (1, 5, 15, 50, 100)
 """Decisions into the dream."""
 _LENGTH = CONTEXT + HORIZONS[-1]
 
@@ -65,6 +64,14 @@ class DreamTruth:
     """What it reads off the last real frame before the dream: a memory that foresees nothing."""
     relative: tuple[float, ...]
     """Error of the dream relative to that of the last frame, mean over the state: below 1, M foresees."""
+    latent: tuple[float, ...]
+    """The same of the latent: root of the mean squared error over drives and dimensions, relative to the last's."""
+    reward: tuple[float, ...] | None
+    """Mean reward foreseen from the start of the dream to each horizon, or None where M has no head for it."""
+    real_reward: tuple[float, ...]
+    """Mean reward that really came until then."""
+    reward_ratio: tuple[float, ...] | None
+    """The one over the other; None where nothing was foreseen, or nothing came."""
     per_track: Mapping[str, tuple[tuple[float, ...], ...]]
     """The dream's error by horizon and drive; NaN-free: drives whose state is not known there are left out, and with
     them their place, so that only models measured on the same drives may be compared in pairs."""
@@ -117,13 +124,15 @@ def measure_dream(vision: Vision, memory: Memory, judges: Judges, drives: Drives
     n, length = drives.act.shape[:2]
     z = encode(vision, drives.obs.reshape(-1, 64, 64, 3))[0].reshape(n, length + 1, -1)
     prev_rew = np.concatenate([np.zeros((n, 1), np.float32), drives.rew], 1)[:, : CONTEXT + 1]
-    dream = replay(
+    dreamt = replay(
         memory,
         torch.from_numpy(z[:, : CONTEXT + 1]),
         torch.from_numpy(drives.act),
         temperature=0.0,
         prev_rew=torch.from_numpy(prev_rew),
-    ).z.numpy()
+    )
+    dream = dreamt.z.numpy()
+    foreseen, came = None if dreamt.rew is None else _until(dreamt.rew.numpy()), _until(drives.rew)
     last = judges.state(decode(vision, z[:, CONTEXT]))
     errors: dict[str, list[np.ndarray]] = {"dream": [], "seen": [], "still": []}
     for horizon in HORIZONS:
@@ -140,9 +149,22 @@ def measure_dream(vision: Vision, memory: Memory, judges: Judges, drives: Drives
         seen=_named(means["seen"]),
         still=_named(means["still"]),
         relative=tuple((means["dream"] / means["still"]).mean(1).tolist()),
+        latent=tuple(_latent_error(z, dream, CONTEXT + horizon) for horizon in HORIZONS),
+        reward=foreseen,
+        real_reward=came,
+        reward_ratio=tuple(a / b for a, b in zip(foreseen, came, strict=True)) if foreseen and all(came) else None,
         per_track=each,
         ci95={name: tuple(confidence_interval(np.array(values)) for values in found) for name, found in each.items()},
     )
+
+
+def _latent_error(z: np.ndarray, dream: np.ndarray, at: int) -> float:
+    return float(np.sqrt(np.square(dream[:, at] - z[:, at]).mean() / np.square(z[:, CONTEXT] - z[:, at]).mean()))
+
+
+def _until(rew: np.ndarray) -> tuple[float, ...]:
+    """Mean over drives of the rewards (n, t) from the start of the dream to each horizon."""
+    return tuple(float(rew[:, CONTEXT : CONTEXT + horizon].sum(1).mean()) for horizon in HORIZONS)
 
 
 def _by_drive(errors: Sequence[np.ndarray], column: int) -> tuple[tuple[float, ...], ...]:

@@ -8,22 +8,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from reverie.agent import Agent
-from reverie.checkpoint import write_atomically
 from reverie.envs.config import EnvConfig
 from reverie.envs.pixels import to_64
 from reverie.envs.registry import make_env
 from reverie.errors import UserError
 from reverie.evaluation.dashboard import Dashboard, Minds
+from reverie.evaluation.mp4 import write_mp4
 from reverie.metrics import Progress
-
-if TYPE_CHECKING:
-    from av import VideoStream
 
 FPS = 50
 """CarRacing simulates 50 frames a second, so that the video runs at the speed of the world."""
@@ -68,7 +65,7 @@ def moments(env: Any, agent: Agent, params: np.ndarray, track: int, action_repea
     while True:
         frame = to_64(obs)
         act, state = agent.act(frame[None], np.array([rew]), row, state)
-        minds, rew = _minds(agent, frame, state.h), 0.0
+        minds, rew = _minds(agent, frame, state.top), 0.0
         drive = replace(drive, decisions=drive.decisions + 1)
         for _ in range(action_repeat):
             obs, frame_rew, end, trunc, _ = env.step(act[0])
@@ -94,7 +91,7 @@ def _one_thread() -> Iterator[None]:
 def _minds(agent: Agent, frame: np.ndarray, h: torch.Tensor) -> Minds:
     """`h` (1, h) is M's state after the decision, from which it expects the next frame."""
     z = agent.encode(torch.from_numpy(frame[None]).to(agent.device))
-    expected = agent.memory.predict(h).z.mean()
+    expected = agent.memory.predict(h, z).z.mean()
     seen, foreseen = agent.vision.decode(torch.cat([z, expected])).cpu().numpy()
     return Minds(frame, seen, foreseen)
 
@@ -102,44 +99,24 @@ def _minds(agent: Agent, frame: np.ndarray, h: torch.Tensor) -> Minds:
 def record(
     path: Path, agent: Agent, params: np.ndarray, config: EnvConfig, track: int, *, title: str, quiet: bool = False
 ) -> Drive:
-    """Writes the drive as an mp4, atomically: a part of a video is never left behind."""
-    import av
-
+    """Writes the drive as an mp4."""
     env = make_env(replace(config, renderer="gymnasium"), render_mode="rgb_array")
-    dashboard, stream, drive = Dashboard(title, config.max_frames), None, None
-    try:
-        with (
-            _one_thread(),
-            write_atomically(path) as file,
-            av.open(file, "w", format="mp4") as container,
-            Progress("watch", config.max_frames, "frames", quiet=quiet) as bar,
-        ):
+    dashboard, drives = Dashboard(title, config.max_frames), []
+
+    def pictures() -> Iterator[np.ndarray]:
+        with Progress("watch", config.max_frames, "frames", quiet=quiet) as bar:
             for moment in moments(env, agent, params, track, config.action_repeat):
                 drive = moment.drive
-                picture = dashboard.draw(moment.picture, moment.minds, moment.act, drive.ret, drive.frames)
-                stream = stream or _open_stream(container, *picture.shape[:2])
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+                drives[:] = [drive]
+                yield dashboard.draw(moment.picture, moment.minds, moment.act, drive.ret, drive.frames)
                 bar.update(drive.frames, score=f"{drive.ret:.0f}")
-            assert stream is not None
-            container.mux(stream.encode(None))
+
+    try:
+        with _one_thread():
+            write_mp4(path, pictures(), Fraction(FPS))
     finally:
         env.close()
-    assert drive is not None
-    return drive
-
-
-def _open_stream(container: Any, height: int, width: int) -> "VideoStream":
-    """h264 where this build of the library has it, for it is smaller and browsers play it; else MPEG-4."""
-    import av
-
-    codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-    stream = cast("VideoStream", container.add_stream(codec, rate=Fraction(FPS)))
-    stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
-    if codec == "libx264":
-        stream.options = {"crf": "20", "preset": "veryfast"}
-    else:
-        stream.bit_rate = 4_000_000
-    return stream
+    return drives[0]
 
 
 def show_window(agent: Agent, params: np.ndarray, config: EnvConfig, track: int, *, quiet: bool = False) -> Drive:

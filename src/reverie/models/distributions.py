@@ -36,9 +36,11 @@ class DiagonalGaussian(NamedTuple):
 
 
 class Mixture(NamedTuple):
-    """An independent mixture of k normals for each latent dimension (Bishop 1994).
+    """A mixture of k normals (Bishop 1994): an independent one for each latent dimension, as in the paper, or one of
+    diagonal normals over the whole latent, as in some ports.
 
-    `logpi` (normalised over k), `mu` and `logsigma` are (..., z, k).
+    `mu` and `logsigma` are (..., k, z); `logpi` (normalised over k) is (..., k, z), or (..., k, 1) where all dimensions
+    share their component. z stands last because it is long: sums over k then run over whole rows.
     """
 
     logpi: Tensor
@@ -47,17 +49,25 @@ class Mixture(NamedTuple):
 
     @classmethod
     def from_logits(cls, logits: Tensor, mu: Tensor, logsigma: Tensor) -> "Mixture":
-        """Normalises `logits` (..., z, k) into log weights."""
-        return cls(torch.log_softmax(logits, -1), mu, logsigma)
+        """Normalises `logits` (..., k, z or 1) into log weights."""
+        return cls(torch.log_softmax(logits, -2), mu, logsigma)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether one component is drawn for all dimensions together."""
+        return self.logpi.shape[-1] != self.mu.shape[-1]
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """Log density of each dimension of `z` (..., z), by a stabilised log-sum-exp over k -> (..., z)."""
-        scaled = (z.unsqueeze(-1) - self.mu) * torch.exp(-self.logsigma)
-        return torch.logsumexp(self.logpi - 0.5 * scaled.square() - self.logsigma - _HALF_LOG_TWO_PI, -1)
+        """Log density of `z` (..., z), by a stabilised log-sum-exp over k, summed over z -> (...)."""
+        scaled = (z.unsqueeze(-2) - self.mu) * torch.exp(-self.logsigma)
+        log_normal = -0.5 * scaled.square() - self.logsigma - _HALF_LOG_TWO_PI
+        if self.is_shared:
+            log_normal = log_normal.sum(-1, keepdim=True)
+        return torch.logsumexp(self.logpi + log_normal, -2).sum(-1)
 
     def mean(self) -> Tensor:
         """Expected value (..., z)."""
-        return (self.logpi.exp() * self.mu).sum(-1)
+        return (self.logpi.exp() * self.mu).sum(-2)
 
     def sample(self, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
         """One draw (..., z): weights sharpened by 1 / temperature, deviations times its root (paper, section 4.3).
@@ -67,11 +77,17 @@ class Mixture(NamedTuple):
         if temperature < 0:
             raise ValueError(f"temperature must be >= 0, not {temperature}")
         if temperature == 0:
-            component = self.logpi.argmax(-1, keepdim=True)
-            return self.mu.gather(-1, component).squeeze(-1)
-        weights = torch.softmax(self.logpi / temperature, -1)
-        flat = weights.reshape(-1, weights.shape[-1])
-        component = torch.multinomial(flat, 1, generator=generator).reshape(*weights.shape[:-1], 1)
-        mu = self.mu.gather(-1, component).squeeze(-1)
-        sigma = self.logsigma.gather(-1, component).squeeze(-1).exp()
+            return _pick(self.mu, self.logpi.argmax(-2, keepdim=True))
+        # The component in whose share of [0, 1) a uniform number falls. Rounding may leave the shares' sum below it.
+        shares = torch.softmax(self.logpi / temperature, -2).cumsum(-2)[..., :-1, :]
+        uniform = torch.rand(
+            (*shares.shape[:-2], 1, shares.shape[-1]), generator=generator, device=shares.device, dtype=shares.dtype
+        )
+        component = (uniform >= shares).sum(-2, keepdim=True)
+        mu, sigma = _pick(self.mu, component), _pick(self.logsigma, component).exp()
         return mu + sigma * math.sqrt(temperature) * _standard_normal(mu, generator)
+
+
+def _pick(values: Tensor, component: Tensor) -> Tensor:
+    """Of values (..., k, z) those of a component (..., 1, z or 1) -> (..., z)."""
+    return values.gather(-2, component.expand(*values.shape[:-2], 1, values.shape[-1])).squeeze(-2)

@@ -1,6 +1,7 @@
 """V, M and C as files: each safetensors file says in its metadata how to build what it holds."""
 
 from dataclasses import asdict
+from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,10 +16,23 @@ from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.mdn_rnn import Memory, MemoryConfig
 from reverie.models.vision import VISION_MODELS, Vision, kind_of
 
+PRETRAINED = "pretrained"
+"""Name of the agent that ships in the package."""
 VISION, MEMORY, CONTROLLER = "vision.safetensors", "memory.safetensors", "controller.safetensors"
 
 _Module = TypeVar("_Module", bound=nn.Module)
 _Config = TypeVar("_Config")
+
+
+def agent_folder(name: str | Path) -> Path:
+    """The folder of an agent by its path, or of `pretrained`, the one in the package."""
+    path = Path(name)
+    return packaged() if str(name) == PRETRAINED and not path.exists() else path
+
+
+def packaged() -> Path:
+    """The folder of the agent that ships in the package."""
+    return Path(str(resources.files("reverie") / PRETRAINED))
 
 
 def save_vision(path: Path, vision: Vision, **meta: Any) -> None:
@@ -55,6 +69,19 @@ def load_memory(path: Path) -> Memory:
     _check_kind(path, meta, "mdn_rnn")
     memory = Memory(_config(path, MemoryConfig, meta["config"]), meta["z_size"], meta["action_size"])
     return _fill(path, memory, tensors)
+
+
+def load_models(folder: Path) -> tuple[Vision, Memory]:
+    """V and M of the run in `folder`; errors as `load_vision`, and where M learned from the latents of another V."""
+    vision_path, path = folder / VISION, folder / MEMORY
+    vision, memory = load_vision(vision_path), load_memory(path)
+    expected = checkpoint.load(path)[1].get("vision_sha256")
+    if memory.z_size != vision.z_size or (expected and expected != checkpoint.file_sha256(vision_path)):
+        raise UserError(
+            f"{path} learned from another V than {vision_path}: take both from the same run, or train M on this V "
+            f"(`reverie encode --run {folder} --again`, then `reverie memory --run {folder}`)"
+        )
+    return vision, memory
 
 
 def load_controller(path: Path) -> tuple[Controller, np.ndarray]:

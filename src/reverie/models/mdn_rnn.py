@@ -1,18 +1,20 @@
 """M: an LSTM with a mixture-density head (World Models, section 2.3 and appendix A.2).
 
-Shapes: b batch, t time, z latent, a action, h hidden, k mixture components.
+Shapes: b batch, t time, z latent, a action, l layers, h hidden, k mixture components, o outputs of the head.
 M reads (z_t, a_t), where a_t is the action taken at step t, and predicts z_t+1, the reward of that step and its end.
 """
 
-from dataclasses import dataclass
-from typing import Annotated, Literal, NamedTuple, cast
+import math
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, NamedTuple
 
 import torch
-from annotated_types import Ge, Gt
+from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn import functional
 
 from reverie.models.distributions import Mixture
+from reverie.models.rewards import RewardConfig, RewardHead
 from reverie.types import LossAndMetrics, Positive, SequenceBatch
 
 
@@ -21,28 +23,37 @@ class MemoryConfig:
     """The network of M and its loss."""
 
     hidden_size: Positive = 256
-    """Units of the LSTM."""
+    """Units of each layer of the LSTM."""
+    num_layers: Positive = 1
+    """Layers of the LSTM; C reads the last one's."""
+    mixture: Literal["per_dimension", "shared"] = "per_dimension"
+    """A mixture for each latent dimension (paper), or one of diagonal normals for all of them together (ports)."""
     num_mixtures: Positive = 5
-    """Normals in the mixture of each latent dimension."""
+    """Normals in a mixture."""
+    min_sigma: Annotated[float, Ge(0)] = 0.0
+    """Least deviation of a normal: what is more certain than that fits noise, and costs numbers their range."""
+    residual: bool = False
+    """Whether the head predicts the change of z instead of z."""
     reward_input: bool = False
     """Whether M also reads the reward that came with z_t (seed): the same of it that its head predicts."""
-    reward_head: Literal["none", "sign", "value"] = "value"
-    """Nothing (paper), the logit of a positive reward (seed), or the reward itself."""
-    reward_scale: Annotated[float, Gt(0)] = 10.0
-    """Rewards are divided by this before M sees or predicts them."""
-    reward_weight: Annotated[float, Ge(0)] = 1.0
-    """Factor of the reward's loss."""
+    reward: RewardConfig = field(default_factory=RewardConfig)
+    """The reward of a step."""
     end_head: bool = True
-    """Whether M predicts that the episode ends with this step."""
+    """Whether M predicts that the world ends the episode with this step: a lap done, or the car off the field."""
     end_weight: Annotated[float, Ge(0)] = 1.0
     """Factor of the end's loss."""
 
 
 class MemoryState(NamedTuple):
-    """Hidden and cell state of the LSTM, each (b, h)."""
+    """Hidden and cell state of the LSTM, each (b, l, h)."""
 
     h: Tensor
     c: Tensor
+
+    @property
+    def top(self) -> Tensor:
+        """What the last layer gives, (b, h): C reads it, and so do M's heads."""
+        return self.h[:, -1]
 
     def select(self, rows: Tensor) -> "MemoryState":
         """The state of some rows."""
@@ -54,12 +65,13 @@ class MemoryState(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What M expects: a mixture over z_t+1 (..., z, k); reward and end logits (...,) or None without such a head."""
+    """What M expects: a mixture over z_t+1 (..., k, z); reward and end (...,), or None without such a head."""
 
     z: Mixture
     reward: Tensor | None
-    """In units of the environment, or the logit of a positive reward."""
+    """Expected reward in units of the environment; of a head that only knows the sign, the expected sign."""
     end_logit: Tensor | None
+    """Of the probability that the episode ends with this step."""
 
 
 class Memory(nn.Module):
@@ -70,87 +82,99 @@ class Memory(nn.Module):
         self.config = config
         self.z_size = z_size
         self.action_size = action_size
-        self.lstm = nn.LSTM(z_size + action_size + config.reward_input, config.hidden_size, batch_first=True)
-        del self.lstm.bias_hh_l0
-        self.lstm.register_buffer("bias_hh_l0", torch.zeros(4 * config.hidden_size), persistent=False)
-        with torch.no_grad():  # gates start open to memory (Jozefowicz et al. 2015), as in the paper's code
-            self._weights[2][config.hidden_size : 2 * config.hidden_size] = 1
-        self.num_mixture_outputs = 3 * config.num_mixtures * z_size
-        self.num_scalar_outputs = (config.reward_head != "none") + config.end_head
-        self.head = nn.Linear(config.hidden_size, self.num_mixture_outputs + self.num_scalar_outputs)
+        self.reward = RewardHead(config.reward)
+        self.lstm = nn.LSTM(
+            z_size + action_size + config.reward_input, config.hidden_size, config.num_layers, batch_first=True
+        )
+        for layer in range(config.num_layers):
+            delattr(self.lstm, f"bias_hh_l{layer}")
+            self.lstm.register_buffer(f"bias_hh_l{layer}", torch.zeros(4 * config.hidden_size), persistent=False)
+            with torch.no_grad():  # gates start open to memory (Jozefowicz et al. 2015), as in the paper's code
+                self._weights(layer)[2][config.hidden_size : 2 * config.hidden_size] = 1
+        normals = z_size * config.num_mixtures
+        weights = normals if config.mixture == "per_dimension" else config.num_mixtures
+        self._sizes = [weights, normals, normals, self.reward.num_outputs, int(config.end_head)]
+        self.head = nn.Linear(config.hidden_size, sum(self._sizes))
 
     def initial_state(self, batch_size: int) -> MemoryState:
-        """Zeros (b, h)."""
-        zeros = self.head.weight.new_zeros(batch_size, self.config.hidden_size)
+        """Zeros (b, l, h)."""
+        zeros = self.head.weight.new_zeros(batch_size, self.config.num_layers, self.config.hidden_size)
         return MemoryState(zeros, zeros)
 
-    @property
-    def _weights(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _weights(self, layer: int) -> tuple[Tensor, Tensor, Tensor]:
         """Weights of the input (4h, i) and of the state (4h, h), bias (4h,); gates in the order i, f, g, o."""
-        lstm = self.lstm
-        return cast(tuple[Tensor, Tensor, Tensor], (lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0))
+        w_input, w_state, bias = (
+            getattr(self.lstm, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh", "bias_ih")
+        )
+        return w_input, w_state, bias
 
     def _inputs(self, z: Tensor, act: Tensor, prev_rew: Tensor | None) -> Tensor:
         parts = [z, act]
         if self.config.reward_input:
             assert prev_rew is not None, "this memory reads rewards: give prev_rew"
-            rew = torch.sign(prev_rew) if self.config.reward_head == "sign" else prev_rew / self.config.reward_scale
-            parts.append(rew.unsqueeze(-1))
+            parts.append(self.reward.as_input(prev_rew).unsqueeze(-1))
         return torch.cat(parts, -1)
 
     def forward(
         self, z: Tensor, act: Tensor, prev_rew: Tensor | None = None, state: MemoryState | None = None
     ) -> tuple[Tensor, MemoryState]:
-        """Runs over z (b, t, z) and act (b, t, a): hidden states after each step (b, t, h), and the last state."""
+        """Runs over z (b, t, z) and act (b, t, a): the last layer's hidden states (b, t, h), and the last state."""
         b, t, _ = z.shape
         assert act.shape == (b, t, self.action_size), f"act must be {(b, t, self.action_size)}, not {tuple(act.shape)}"
         state = state or self.initial_state(b)
-        hidden, (h, c) = self.lstm(self._inputs(z, act, prev_rew), (state.h.unsqueeze(0), state.c.unsqueeze(0)))
-        return hidden, MemoryState(h.squeeze(0), c.squeeze(0))
+        before = (state.h.transpose(0, 1).contiguous(), state.c.transpose(0, 1).contiguous())
+        hidden, (h, c) = self.lstm(self._inputs(z, act, prev_rew), before)
+        return hidden, MemoryState(h.transpose(0, 1), c.transpose(0, 1))
 
     def step(self, z: Tensor, act: Tensor, state: MemoryState, prev_rew: Tensor | None = None) -> MemoryState:
         """One step of the same recurrence: z (b, z), act (b, a) -> the next state."""
-        weight_input, weight_state, bias = self._weights
-        gates = functional.linear(self._inputs(z, act, prev_rew), weight_input, bias)
-        gates = torch.addmm(gates, state.h, weight_state.T)
-        i, f, g, o = gates.chunk(4, -1)
-        c = torch.sigmoid(f) * state.c + torch.sigmoid(i) * torch.tanh(g)
-        return MemoryState(torch.sigmoid(o) * torch.tanh(c), c)
+        x, hs, cs = self._inputs(z, act, prev_rew), [], []
+        for layer in range(self.config.num_layers):
+            weight_input, weight_state, bias = self._weights(layer)
+            gates = torch.addmm(functional.linear(x, weight_input, bias), state.h[:, layer], weight_state.T)
+            i, f, g, o = gates.chunk(4, -1)
+            c = torch.sigmoid(f) * state.c[:, layer] + torch.sigmoid(i) * torch.tanh(g)
+            x = torch.sigmoid(o) * torch.tanh(c)
+            hs.append(x)
+            cs.append(c)
+        return MemoryState(torch.stack(hs, 1), torch.stack(cs, 1))
 
-    def predict(self, hidden: Tensor) -> Prediction:
-        """Reads hidden states (..., h)."""
-        out = self.head(hidden)
-        mixture = out[..., : self.num_mixture_outputs].unflatten(-1, (self.z_size, 3, self.config.num_mixtures)).float()
-        z = Mixture.from_logits(mixture[..., 0, :], mixture[..., 1, :], mixture[..., 2, :])
-        scalars = list(out[..., self.num_mixture_outputs :].float().unbind(-1))
-        reward = scalars.pop(0) if self.config.reward_head != "none" else None
-        if reward is not None and self.config.reward_head == "value":
-            reward = reward * self.config.reward_scale
-        return Prediction(z, reward, scalars.pop(0) if self.config.end_head else None)
+    def predict(self, hidden: Tensor, z: Tensor) -> Prediction:
+        """Reads the last layer's hidden states (..., h) after a step from z (..., z)."""
+        mixture, reward, end_logit = self._read(hidden, z)
+        return Prediction(mixture, None if reward is None else self.reward.expected(reward), end_logit)
+
+    def _read(self, hidden: Tensor, z: Tensor) -> tuple[Mixture, Tensor | None, Tensor | None]:
+        """The mixture, and the outputs of the heads for reward (..., o) and end (...,)."""
+        config = self.config
+        logits, mu, logsigma, reward, end = self.head(hidden).float().split(self._sizes, -1)
+        logits, mu, logsigma = (out.unflatten(-1, (config.num_mixtures, -1)) for out in (logits, mu, logsigma))
+        if config.residual:
+            mu = mu + z.unsqueeze(-2)
+        if config.min_sigma:
+            floor = math.log(config.min_sigma)
+            logsigma = floor + functional.softplus(logsigma - floor)
+        mixture = Mixture.from_logits(logits, mu, logsigma)
+        return mixture, reward if self.reward.num_outputs else None, end.squeeze(-1) if config.end_head else None
 
     def loss(self, batch: SequenceBatch) -> LossAndMetrics:
         """Negative log likelihood, mean over z and over the steps of the mask, plus the losses of reward and end."""
-        config = self.config
-        hidden, _ = self(batch.z[:, :-1], batch.act, batch.prev_rew)
-        prediction = self.predict(hidden)
+        config, now = self.config, batch.z[:, :-1]
+        hidden, _ = self(now, batch.act, batch.prev_rew)
+        mixture, reward, end_logit = self._read(hidden, now)
         total = batch.mask.sum().clamp(min=1)
 
         def average(per_step: Tensor) -> Tensor:
             return (per_step * batch.mask).sum() / total
 
         # Where the episode ended there is still a last frame, so every step of the mask has a true z_t+1.
-        loss = average(-prediction.z.log_prob(batch.z[:, 1:]).mean(-1))
+        loss = average(-mixture.log_prob(batch.z[:, 1:]) / self.z_size)
         metrics = {"loss_z": loss}
-        if prediction.reward is not None:
-            if config.reward_head == "sign":
-                target = (batch.rew > 0).float()
-                error = functional.binary_cross_entropy_with_logits(prediction.reward, target, reduction="none")
-            else:
-                error = ((prediction.reward - batch.rew) / config.reward_scale).square()
-            metrics["loss_reward"] = average(error)
-            loss = loss + config.reward_weight * metrics["loss_reward"]
-        if prediction.end_logit is not None:
-            error = functional.binary_cross_entropy_with_logits(prediction.end_logit, batch.end, reduction="none")
+        if reward is not None:
+            metrics["loss_reward"] = average(self.reward.loss(reward, batch.rew))
+            loss = loss + config.reward.weight * metrics["loss_reward"]
+        if end_logit is not None:
+            error = functional.binary_cross_entropy_with_logits(end_logit, batch.end, reduction="none")
             metrics["loss_end"] = average(error)
             loss = loss + config.end_weight * metrics["loss_end"]
         return loss, {"loss": loss, **metrics}

@@ -1,4 +1,4 @@
-"""Stage collect: random driving, into the run's store of episodes."""
+"""Stage collect: driving at random, or by an agent of another run, into the run's store of episodes."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -6,19 +6,22 @@ from pathlib import Path
 
 import numpy as np
 
-from reverie.agent import Agent
+from reverie.agent import Agent, AgentConfig
+from reverie.checkpoint import file_sha256
 from reverie.data.episode import Episode
 from reverie.data.store import Entry, EpisodeStore, write_episode
 from reverie.envs.registry import action_size
 from reverie.envs.starts import random_start, structured_start
 from reverie.envs.vector import Start, Transition
+from reverie.errors import UserError
 from reverie.metrics import Progress
-from reverie.models.controller import Controller
+from reverie.models.controller import Controller, ControllerConfig
+from reverie.models.files import CONTROLLER, load_controller
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import make_vision
 from reverie.policies import MenuPolicy, WalkPolicy
 from reverie.recipe import RunConfig
-from reverie.rollout import AgentPolicy, Policy, rollout, vector_env
+from reverie.rollout import AgentPolicy, NoisyPolicy, Policy, cached_agent, rollout, vector_env
 from reverie.run_folder import RunFolder, StageClock
 from reverie.seeding import generator, sample_tracks, torch_seeded
 from reverie.workers.pool import Workers
@@ -26,6 +29,17 @@ from reverie.workers.pool import Workers
 EPISODES_PER_TASK = 8
 NETWORK_SPREAD = 0.1
 """Standard deviation of the weights of a random controller; V and M keep the random weights they are born with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Driver:
+    """An agent of another run, which drives some of the episodes."""
+
+    folder: Path
+    digest: str
+    """Says which V, M and C they are."""
+    agent: AgentConfig
+    controller: ControllerConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +52,14 @@ class CollectTask:
     """Episodes of this group that are in the store already."""
     tracks: tuple[int, ...]
     config: RunConfig
+    driver: Driver | None
+    """The agent that drives this group; None where it is driven at random."""
 
 
 def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
     """Collects the episodes that are still missing."""
     config, clock = run.config, StageClock(run, "collect")
-    store = EpisodeStore(run.rollouts)
+    store, driver = EpisodeStore(run.rollouts), driver_of(config)
     num = config.collect.episodes
     tracks = sample_tracks(generator(config.seed, "collect", "tracks"), num)
     first = len(store) // EPISODES_PER_TASK * EPISODES_PER_TASK  # a group that was cut short is driven again, whole
@@ -54,6 +70,7 @@ def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
             skip=max(0, len(store) - i),
             tracks=tuple(tracks[i : i + EPISODES_PER_TASK]),
             config=config,
+            driver=driver if _is_agents(i, config) else None,
         )
         for i in range(first, num, EPISODES_PER_TASK)
     ]
@@ -69,14 +86,41 @@ def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
         "frames": store.num_decisions * config.env.action_repeat,
         "mean_return": float(np.mean([entry["episode_return"] for entry in store.entries])),
     }
+    if driver:
+        by_agent = [entry["episode_return"] for i, entry in enumerate(store.entries) if _is_agents(i, config)]
+        mean = float(np.mean(by_agent)) if by_agent else None
+        facts |= {"agent_episodes": len(by_agent), "agent_mean_return": mean, "agent_sha256": driver.digest}
     clock.done([run.rollouts / "index.jsonl"], facts)
+
+
+def driver_of(config: RunConfig) -> Driver | None:
+    """The agent that shall drive, or None. Raises UserError where it is missing, not finished, or of another world."""
+    if not config.collect.agent:
+        return None
+    run = RunFolder.open(config.collect.agent)
+    run.require_agent()
+    ours, theirs = config.env, run.config.env
+    if (ours.id, ours.action_repeat) != (theirs.id, theirs.action_repeat):
+        raise UserError(
+            f"collect.agent {run.name} drives {theirs.id} with env.action_repeat = {theirs.action_repeat}, not "
+            f"{ours.id} with {ours.action_repeat}: choose an agent of the same world"
+        )
+    digest = "".join(file_sha256(path)[:16] for path in (run.vision, run.memory, run.controller))
+    controller, _ = load_controller(run.controller)
+    return Driver(folder=run.path, digest=digest, agent=run.config.agent, controller=controller.config)
+
+
+def _is_agents(episode: int, config: RunConfig) -> bool:
+    """Whether the agent drives this episode: so many of the groups, spread evenly."""
+    group, share = episode // EPISODES_PER_TASK, config.collect.agent_share
+    return bool(config.collect.agent) and int((group + 1) * share) > int(group * share)
 
 
 def run_collect_task(task: CollectTask) -> list[Entry]:
     """Drives the episodes of a task in lockstep and writes them; gives their entries for the index."""
     env = vector_env(task.config.env, EPISODES_PER_TASK)
     recorder = _Recorder()
-    policy = _make_policy(task.config, task.first)
+    policy = _make_policy(task.config, task.first) if task.driver is None else _shaken(task.driver, task.config)
     collect = task.config.collect
     limits = {"max_decisions": collect.steps, "patience": collect.patience or None}
     starts = _starts(task.config, range(task.first, task.first + len(task.tracks)))
@@ -126,6 +170,13 @@ def _make_policy(config: RunConfig, first: int) -> Policy:
     if kind == "walk":
         return WalkPolicy(collect.hold, collect.push, config.seed)
     return _random_networks(config, first)
+
+
+def _shaken(driver: Driver, config: RunConfig) -> Policy:
+    """The agent with noise on its actions."""
+    agent = cached_agent(driver.folder, driver.digest, driver.agent, driver.controller)
+    _, params = load_controller(driver.folder / CONTROLLER)
+    return NoisyPolicy(AgentPolicy(agent, params[None]), config.collect.agent_noise, config.collect.hold, config.seed)
 
 
 def _starts(config: RunConfig, episodes: range) -> list[Start] | None:

@@ -11,23 +11,21 @@ from typing import Any, Literal
 import numpy as np
 
 from reverie import recipes
-from reverie.agent import Agent
 from reverie.checkpoint import read_json, write_atomically, write_json
 from reverie.errors import UserError
 from reverie.evaluation import comparison
 from reverie.evaluation.arithmetic import Arithmetic, decode, encode, measure_arithmetic
 from reverie.evaluation.comparison import Sample
-from reverie.evaluation.dream_truth import HORIZONS, DreamTruth, Drives, join, measure_dream, record_drives
+from reverie.evaluation.dream_truth import HORIZONS, DreamTruth, Drives, measure_dream
 from reverie.evaluation.fidelity import Fidelity, measure_fidelity
 from reverie.evaluation.judges import Judges
 from reverie.evaluation.labelled import STATE, LabelledFrames, labelled_frames
 from reverie.evaluation.latent_pictures import comparison as draw_sheet
 from reverie.metrics import Progress
-from reverie.models.files import load_controller, load_memory, load_vision
-from reverie.policies import WalkPolicy
-from reverie.rollout import AgentPolicy
-from reverie.run_folder import PRETRAINED, RunFolder
+from reverie.models.files import PRETRAINED, load_models, load_vision
+from reverie.run_folder import RunFolder
 from reverie.seeding import TEST_TRACKS, TRAINING_TRACKS, VALIDATION_TRACKS, generator, sample_tracks
+from reverie.training.dream import agent_of, drives_of
 
 TRAINING_TRACKS_USED = 1000
 """Tracks for the linear probe and the attribute vectors."""
@@ -132,15 +130,8 @@ def _drives(runs: Sequence[RunFolder], tracks: Sequence[int], seed: int) -> Driv
         raise UserError(
             "these runs differ in [env]: their dreams cannot be compared; compare them by groups that agree"
         )
-    ours = RunFolder.open(PRETRAINED)
-    controller, params = load_controller(ours.controller)
-    agent = Agent(load_vision(ours.vision), load_memory(ours.memory), controller, ours.config.agent)
-    half = min(DRIVES, len(tracks) // 2)
-    parts = [
-        record_drives(AgentPolicy(agent, params[None]), tracks[:half], env, seed),
-        record_drives(WalkPolicy(hold=6, push=0, seed=seed), tracks[half : 2 * half], env, seed + 1),
-    ]
-    return join(parts)
+    agent, params = agent_of(RunFolder.open(PRETRAINED))
+    return drives_of(agent, params, tracks[: 2 * min(DRIVES, len(tracks) // 2)], env, seed)
 
 
 def _measure(run: RunFolder, judges: Judges, grounds: Grounds, seed: int) -> Found:
@@ -148,7 +139,8 @@ def _measure(run: RunFolder, judges: Judges, grounds: Grounds, seed: int) -> Fou
     dream = None
     if run.is_done("memory") and grounds.drives is not None:
         run.verify("memory")
-        dream = measure_dream(vision, load_memory(run.memory).eval(), judges, grounds.drives)
+        vision, memory = load_models(run.path)
+        dream = measure_dream(vision.eval(), memory.eval(), judges, grounds.drives)
     return Found(
         run=run,
         fidelity=measure_fidelity(vision, judges, grounds.test, grounds.train, seed),

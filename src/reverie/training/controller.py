@@ -3,6 +3,7 @@
 import csv
 import io
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,10 +31,9 @@ class Evolution:
     """The state of the search: strategy, best center so far, history; saved and loaded as one file."""
 
     def __init__(self, run: RunFolder, controller: Controller, *, quiet: bool = True) -> None:
-        config = run.config
+        self._config, self._num_params = run.config, controller.num_params
         self.path = run.evolution / "state.safetensors"
-        rng = generator(config.seed, "controller", "strategy")
-        self.strategy = Cma(config.controller.cma, controller.num_params, rng)
+        self.strategy = self._new_strategy()
         self.history: list[dict[str, Any]] = []
         self.best = self.strategy.center
         self.best_score = -np.inf
@@ -45,6 +45,16 @@ class Evolution:
     def generation(self) -> int:
         """Generations done."""
         return len(self.history)
+
+    def _new_strategy(self) -> Cma:
+        rng = generator(self._config.seed, "controller", "strategy")
+        return Cma(self._config.controller.cma, self._num_params, rng)
+
+    def centers(self, generations: Sequence[int]) -> np.ndarray:
+        """The center after each of `generations` (n,) -> (n, p), by running the search again without driving."""
+        strategy, centers = self._new_strategy(), {0: self._new_strategy().center}
+        strategy.load_state(*self.strategy.state(), lambda done: centers.__setitem__(done, strategy.center))
+        return np.stack([centers[generation] for generation in generations])
 
     def total(self, key: str) -> float:
         """Sum of a column of the history."""

@@ -7,6 +7,7 @@ stopped, bit for bit.
 import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -23,6 +24,20 @@ Batch = TypeVar("Batch")
 
 CHECKPOINT_SECONDS = 20.0
 LOG_EVERY = 20
+NUM_SHOWN = 4
+"""Losses beside the progress bar."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """What a fit is not fitted on, and is measured on while it runs: the best state is the one that stays."""
+
+    losses: Callable[[], Mapping[str, float]]
+    """Of the model as it is; `loss` is the one that counts."""
+    every: int
+    """Steps between two measurements."""
+    patience: int
+    """The fit ends after so many measurements without a better one; 0 to go on to its last step."""
 
 
 class Fit(Generic[Batch]):
@@ -40,11 +55,16 @@ class Fit(Generic[Batch]):
         state_path: Path,
         rates: Mapping[str, float] | None = None,
         after_step: Callable[[], None] | None = None,
+        held_out: HeldOut | None = None,
     ) -> None:
         """`rates`: factors of the learning rate for parameters whose names begin so."""
         self.name, self.model, self.config = name, model, config
         self.loss, self.batch, self.num_steps, self.state_path = loss, batch, num_steps, state_path
         self.after_step = after_step
+        self.held_out = held_out
+        self.best_step, self.best_loss = 0, math.inf
+        """Where the held-out loss was least, and what it was."""
+        self._best: dict[str, Tensor] = {}
         groups = _groups(model, rates or {})
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate, betas=(config.beta1, 0.999), fused=True)
         self.step = self._load() if state_path.exists() else 0
@@ -56,7 +76,7 @@ class Fit(Generic[Batch]):
         metrics.rewind(self.name, self.step)
         self.model.train()
         saved = time.monotonic()
-        while self.step < self.num_steps:
+        while self.step < self.num_steps and not self.is_out_of_patience:
             for group in self.optimizer.param_groups:
                 group["lr"] = group["rate"] * learning_rate(self.config, self.step, self.num_steps)
             with torch.autocast(device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
@@ -73,12 +93,36 @@ class Fit(Generic[Batch]):
                 named = {f"{self.name}/train/{key}": float(value.detach()) for key, value in values.items()}
                 metrics.log(self.name, self.step, named)
             self.step += 1
-            bar.advance(units_per_step, loss=f"{float(loss.detach()):.4g}")
+            self._measure(metrics)
+            shown = list(values.items())[:NUM_SHOWN]
+            bar.advance(units_per_step, **{key: f"{float(value.detach()):.4g}" for key, value in shown})
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 self.save()
                 beat()
                 saved = time.monotonic()
+        if self._best:
+            self.model.load_state_dict(self._best)
         self.model.eval()
+
+    @property
+    def is_out_of_patience(self) -> bool:
+        """Whether the held-out loss has not got better for too long."""
+        held_out = self.held_out
+        if held_out is None or not held_out.patience:
+            return False
+        return self.step - self.best_step >= held_out.patience * held_out.every
+
+    def _measure(self, metrics: Metrics) -> None:
+        if self.held_out is None or (self.step % self.held_out.every and self.step != self.num_steps):
+            return
+        self.model.eval()
+        losses = self.held_out.losses()
+        self.model.train()
+        named = {f"{self.name}/held_out/{key}": value for key, value in losses.items()}
+        metrics.log(self.name, self.step - 1, named)
+        if losses["loss"] < self.best_loss:
+            self.best_step, self.best_loss = self.step, losses["loss"]
+            self._best = {key: value.detach().clone() for key, value in self.model.state_dict().items()}
 
     def save(self) -> None:
         """Writes model, optimizer and step. Raises UserError where a weight is not a number, and writes nothing."""
@@ -88,11 +132,16 @@ class Fit(Generic[Batch]):
         tensors, meta = checkpoint.pack_optimizer(self.optimizer)
         tensors = {f"optimizer.{key}": value for key, value in tensors.items()}
         tensors |= {f"model.{key}": value for key, value in self.model.state_dict().items()}
-        checkpoint.save(self.state_path, tensors, {"step": self.step, "optimizer": meta})
+        tensors |= {f"best.{key}": value for key, value in self._best.items()}
+        best = {"step": self.best_step, "loss": self.best_loss} if self._best else None
+        checkpoint.save(self.state_path, tensors, {"step": self.step, "optimizer": meta, "best": best})
 
     def _load(self) -> int:
         tensors, meta = checkpoint.load(self.state_path)
         self.model.load_state_dict(_under("model.", tensors))
+        self._best = _under("best.", tensors)
+        if self._best:
+            self.best_step, self.best_loss = meta["best"]["step"], meta["best"]["loss"]
         checkpoint.unpack_optimizer(self.optimizer, _under("optimizer.", tensors), meta["optimizer"])
         for parameter, slots in self.optimizer.state.items():
             for key, value in slots.items():

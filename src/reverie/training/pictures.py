@@ -10,7 +10,7 @@ from reverie.data.latents import LatentStore
 from reverie.data.store import EpisodeStore
 from reverie.dream.replay import replay
 from reverie.evaluation import charts, pictures
-from reverie.models.files import load_memory, load_vision
+from reverie.models.files import load_models, load_vision
 from reverie.models.vision import Vision
 from reverie.run_folder import RunFolder
 from reverie.seeding import torch_generator
@@ -67,7 +67,8 @@ def _reconstructions(run: RunFolder) -> Path:
 def _dream(run: RunFolder) -> Path:
     """Along the stretch of held-out driving that went best: there the road moves, and there is something to foresee."""
     store, latents = EpisodeStore(run.rollouts), LatentStore(run.latents)
-    vision, memory = load_vision(run.vision).eval(), load_memory(run.memory).eval()
+    vision, memory = load_models(run.path)
+    vision, memory = vision.eval(), memory.eval()
     repeat = run.config.env.action_repeat
     episode, columns, begins = _best_stretch(latents, repeat)
     obs, offset, decision = store[episode].obs, latents.offsets[episode], latents.decision_offsets[episode]

@@ -1,0 +1,117 @@
+"""`reverie dream`: see a dream beside the real drive, and how true it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from reverie.cli.arguments import parse, print_json
+from reverie.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class DreamArguments:
+    """Which run, from which drive, and how wild."""
+
+    run: Annotated[str, tyro.conf.Positional]
+    """Folder of a run, or `pretrained`."""
+    track: int = 0
+    """The real drive that the dream forks from: Gymnasium's reset(seed=track)."""
+    seconds: float = 20.0
+    """Of the video; the real drive may end before."""
+    temperature: float = 1.0
+    """Of the dream: 0 is M's heaviest guess, 1 what it believes, above 1 wilder."""
+    seed: int = 0
+    """Of chance in the dream."""
+    truth: bool = False
+    """Measure how true the dreams are instead: state probe, rewards, ends, and dreamt against real returns of many
+    controllers. Minutes of driving."""
+    drives: int = 100
+    """With --truth: real drives to dream along."""
+    controllers: int = 24
+    """With --truth: controllers of varied skill."""
+    tracks: int = 16
+    """With --truth: real tracks, and dreams, of each controller."""
+    split: Annotated[str, tyro.conf.arg(metavar="{validation,test}")] = "test"
+    """With --truth: which held-out tracks."""
+    output: Path | None = None
+    """The video, an .mp4 (default RUN/videos/dream_TRACK.mp4), or with --truth a folder (default RUN/dream)."""
+    quiet: bool = False
+    """Show no progress."""
+    json: bool = False
+    """Print the result as one JSON object."""
+
+
+def main(verb: str, arguments: Sequence[str]) -> None:
+    """Writes a video, or measures."""
+    args = parse(DreamArguments, arguments, verb, "See a dream beside the real drive, and measure how true it is.")
+    _check(args)
+    from reverie.run_folder import RunFolder
+
+    run = RunFolder.open(args.run)
+    if args.truth:
+        _truth(args, run)
+    else:
+        _video(args, run)
+
+
+def _check(args: DreamArguments) -> None:
+    if not args.truth and args.output and args.output.suffix != ".mp4":
+        raise UserError(f"--output {args.output}: give a name that ends in .mp4", usage=True)
+    if args.track < 0 or args.seconds <= 0 or args.temperature < 0:
+        raise UserError("--track and --temperature: give 0 or more; --seconds: more than 0", usage=True)
+    if args.split not in ("validation", "test"):
+        raise UserError(f"--split {args.split}: choose validation or test", usage=True)
+    if args.drives < 2 or args.controllers < 4 or args.tracks < 2:
+        raise UserError("--drives and --tracks: give 2 or more; --controllers: 4 or more", usage=True)
+
+
+def _video(args: DreamArguments, run) -> None:
+    from reverie.evaluation.dream_video import SIMULATOR_HZ, make_film, write_film
+    from reverie.training.dream import agent_of
+
+    agent, params = agent_of(run)
+    env = run.config.env
+    name = f"dream_{args.track}.mp4"
+    path = args.output or (Path(f"pretrained_{name}") if run.is_packaged else run.videos / name)
+    decisions = max(1, round(args.seconds * SIMULATOR_HZ / env.action_repeat))
+    film = make_film(agent, params, env, args.track, decisions, args.temperature, args.seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    title = f"{run.name}, track {args.track}, temperature {args.temperature:g}, seed {args.seed}"
+    write_film(path, film, env, title=title, quiet=args.quiet)
+    real, same, own = (float(rew.sum()) for rew in film.rewards)
+    if args.json:
+        found = {"real_return": real, "same_actions_return": same, "own_return": own, "decisions": len(film.rewards[0])}
+        print_json({"video": str(path), **found})
+        return
+    print(
+        f"{path}: {len(film.rewards[0])} decisions; return on the road {real:.0f}, in the dream with the same actions "
+    )
+    print(f"{same:.0f}, in the dream with the agent at its wheel {own:.0f}")
+
+
+def _truth(args: DreamArguments, run) -> None:
+    from reverie.training.dream import measure_truth, numbers_of, write_truth
+    from reverie.workers.pool import make_workers, num_cores
+
+    workers = num_cores() if run.config.workers < 0 else run.config.workers
+    with make_workers(workers) as pool:
+        truth = measure_truth(
+            run,
+            pool,
+            drives=args.drives,
+            controllers=args.controllers,
+            tracks=args.tracks,
+            seed=args.seed,
+            test=args.split == "test",
+            quiet=args.quiet,
+        )
+    folder = args.output or run.path / "dream"
+    text = write_truth(folder, run, truth, seed=args.seed, test=args.split == "test")
+    if args.json:
+        print_json({"folder": str(folder), **numbers_of(truth)})
+    else:
+        print(text)
+        print(f"written to {folder}")

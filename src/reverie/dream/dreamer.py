@@ -1,0 +1,105 @@
+"""Many dreams side by side: M as the world, step by step.
+
+Shapes: n dreams, b of them, z latent, a action.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from reverie.dream.starts import DREAM, Starts, World, load_starts
+from reverie.errors import UserError
+from reverie.models.files import MEMORY, load_models
+from reverie.models.mdn_rnn import Memory, MemoryState
+from reverie.models.vision import Vision
+
+
+@dataclass(frozen=True, kw_only=True)
+class DreamConfig:
+    """How a dream is dreamt."""
+
+    temperature: float = 1.0
+    """Of the mixture that z is drawn from: 0 takes the mean of the heaviest normal, above 1 the dream is wilder."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Arithmetic of M's matrix products."""
+
+
+class DreamStep(NamedTuple):
+    """What came of a decision in n dreams."""
+
+    z: Tensor
+    """(n, z)"""
+    rew: Tensor
+    """(n,) expected reward, in units of the environment."""
+    end: Tensor
+    """(n,) bool: the dreamt world ended the episode."""
+
+
+class Dreamer:
+    """n dreams that begin at moments of the bank `starts` and go on by what M expects. Chance comes from `generator`,
+    which lives on M's device."""
+
+    def __init__(
+        self, memory: Memory, starts: Starts, num: int, config: DreamConfig, generator: torch.Generator
+    ) -> None:
+        if config.temperature < 0:
+            raise UserError(f"the temperature of a dream must be 0 or more, not {config.temperature:g}")
+        if not memory.reward.num_outputs:
+            raise UserError(
+                "this M does not predict rewards, so its dream is no world to act in: train it with "
+                "memory.model.reward.head = 'two_hot', 'value' or 'sign'"
+            )
+        self.memory = memory.eval().requires_grad_(False)
+        self.starts = starts.to(generator.device)
+        self.config = config
+        self.generator = generator
+        self.num = num
+        self.z = self.starts.z[:1].repeat(num, 1)
+        self.rew = self.starts.rew[:1].repeat(num)
+        self.state = self.starts.state.select(torch.zeros(num, dtype=torch.long, device=generator.device))
+
+    @torch.inference_mode()
+    def reset(self, rows: Tensor) -> None:
+        """Begins anew in `rows` (n,) bool, each at a moment drawn from the bank."""
+        drawn = torch.randint(len(self.starts), (self.num,), generator=self.generator, device=self.generator.device)
+        fresh = self.starts.state.select(drawn)
+        self.z = torch.where(rows[:, None], self.starts.z[drawn], self.z)
+        self.rew = torch.where(rows, self.starts.rew[drawn], self.rew)
+        each = zip(fresh, self.state, strict=True)
+        self.state = MemoryState(*(torch.where(rows[:, None, None], new, old) for new, old in each))
+
+    @torch.inference_mode()
+    def step(self, act: Tensor) -> DreamStep:
+        """One decision in every dream: act (n, a). A dream that ended must be reset; else it goes on, meaninglessly."""
+        config, memory = self.config, self.memory
+        with torch.autocast(act.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+            state = memory.step(self.z, act, self.state, self.rew)
+            expected = memory.predict(state.top, self.z)
+        assert expected.reward is not None
+        self.state = MemoryState(state.h.float(), state.c.float())
+        self.z = expected.z.sample(config.temperature, self.generator)
+        self.rew = expected.reward
+        if expected.end_logit is None:
+            return DreamStep(self.z, self.rew, torch.zeros_like(self.rew, dtype=torch.bool))
+        chance = torch.rand(self.rew.shape, generator=self.generator, device=self.rew.device)
+        threshold = chance if config.temperature else torch.full_like(chance, 0.5)
+        return DreamStep(self.z, self.rew, torch.sigmoid(expected.end_logit) > threshold)
+
+
+class Dreams(NamedTuple):
+    """What it takes to dream, from a run's folder."""
+
+    vision: Vision
+    memory: Memory
+    starts: Starts
+    world: World
+
+
+def load_dreams(folder: Path) -> Dreams:
+    """V, M and the bank of starts in `folder`. Raises UserError where one is missing, damaged, or not made from the
+    others."""
+    vision, memory = load_models(folder)
+    return Dreams(vision.eval(), memory.eval(), *load_starts(folder / DREAM, folder / MEMORY))

@@ -1,0 +1,166 @@
+"""A run's dream as a Gymnasium environment.
+
+Shapes: z latent, h hidden, a action; frames are (64, 64, 3) uint8.
+"""
+
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import Tensor
+
+from reverie.dream.dreamer import DreamConfig, Dreamer, load_dreams
+from reverie.dream.starts import World
+from reverie.errors import UserError
+from reverie.models.files import agent_folder
+from reverie.models.mdn_rnn import Memory
+from reverie.models.vision import Vision
+
+Observed = Literal["z", "zh", "frame"]
+OBSERVED: tuple[Observed, ...] = ("z", "zh", "frame")
+MAX_SEED = 2**62
+SCALE = 6
+"""Pixels of the window for each of the picture."""
+
+
+class DreamEnv(gymnasium.Env):
+    """M as the world: what it expects is what happens.
+
+    ## Description
+    `gymnasium.make("reverie/Dream-v0", run="runs/quick")`, after `import reverie.dream`, or without that import
+    `gymnasium.make("reverie.dream:reverie/Dream-v0", run="pretrained")`. One step is one decision of the run's agent,
+    which is several frames of the real simulator (`env.action_repeat` of its recipe).
+
+    ## Action Space
+    That of the real environment; for CarRacing `Box([-1, 0, 0], [1, 1, 1])`: steering, gas, brake. Beyond it, clipped.
+
+    ## Observation Space
+    By `observation`: `"z"` the latent, `Box(-inf, inf, (z,))`; `"zh"` with M's state, `Box(-inf, inf, (z + h,))`,
+    which is what the paper's controller reads; `"frame"` the decoded latent, `Box(0, 255, (64, 64, 3))` uint8.
+
+    ## Rewards
+    What M expects of the decision, in units of the real environment.
+
+    ## Starting State
+    A moment of the driving that M learned from, drawn at random, with the state M was in when it had watched the
+    decisions before.
+
+    ## Episode End
+    Terminated where M's end head says so, with the probability it gives. Truncated after `max_decisions`, by default
+    the real environment's time limit.
+
+    ## Arguments
+    `run`: folder of a run, or `pretrained`. `temperature`: of the mixture that the next latent is drawn from; 1 is what
+    M believes, 0 its heaviest guess. `precision`: `"bf16"` is faster. `device`: where M runs.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "render_fps": 50}  # noqa: RUF012 (as Gymnasium has it)
+
+    def __init__(
+        self,
+        run: str,
+        *,
+        observation: Observed = "z",
+        temperature: float = 1.0,
+        max_decisions: int | None = None,
+        precision: Literal["fp32", "bf16"] = "fp32",
+        render_mode: Literal["rgb_array", "human"] | None = None,
+        device: str = "cpu",
+    ) -> None:
+        """Raises UserError where the run cannot dream."""
+        vision, memory, starts, world = load_dreams(agent_folder(run))
+        generator = torch.Generator(device)
+        config = DreamConfig(temperature=temperature, precision=precision)
+        self.dreamer = Dreamer(memory.to(device), starts, 1, config, generator)
+        self.view = View(vision.to(device), memory, world, observation)
+        self.max_decisions = max_decisions or world.max_decisions
+        self.action_space = self.view.action_space
+        self.observation_space = self.view.observation_space
+        self.render_mode = render_mode
+        self.metadata = DreamEnv.metadata | {"render_fps": max(1, round(50 / world.action_repeat))}
+        self._decisions = 0
+        self._window: Any = None
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
+        """Begins a dream; the same seed gives the same one."""
+        super().reset(seed=seed, options=options)
+        self.dreamer.generator.manual_seed(int(self.np_random.integers(MAX_SEED)))
+        self._decisions = 0
+        self.dreamer.reset(torch.ones(1, dtype=torch.bool, device=self.dreamer.generator.device))
+        if self.render_mode == "human":
+            self.render()
+        return self.view.observe(self.dreamer)[0], {}
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict]:
+        """One decision."""
+        step = self.dreamer.step(self.view.actions(np.asarray(action)[None]))
+        self._decisions += 1
+        if self.render_mode == "human":
+            self.render()
+        truncated = self._decisions >= self.max_decisions
+        return self.view.observe(self.dreamer)[0], float(step.rew[0]), bool(step.end[0]), truncated, {}
+
+    def render(self) -> np.ndarray | None:
+        """The dreamt picture, (384, 384, 3) uint8, or in a window."""
+        if self.render_mode is None:
+            return None
+        picture = self.view.decode(self.dreamer.z)[0].repeat(SCALE, 0).repeat(SCALE, 1)
+        if self.render_mode == "rgb_array":
+            return picture
+        import pygame
+
+        if self._window is None:
+            pygame.init()
+            self._window = pygame.display.set_mode(picture.shape[1::-1])
+            pygame.display.set_caption("reverie: a dream")
+        pygame.event.pump()
+        self._window.blit(pygame.surfarray.make_surface(picture.swapaxes(0, 1)), (0, 0))
+        pygame.display.flip()
+        pygame.time.wait(1000 // self.metadata["render_fps"])
+        return None
+
+    def close(self) -> None:
+        """Closes the window, if there is one."""
+        if self._window is not None:
+            import pygame
+
+            pygame.display.quit()
+            self._window = None
+
+
+class View:
+    """What is seen of dreams and done in them, in the terms of Gymnasium."""
+
+    def __init__(self, vision: Vision, memory: Memory, world: World, observation: Observed) -> None:
+        if observation not in OBSERVED:
+            raise UserError(f"observation {observation!r} is not one of {', '.join(OBSERVED)}")
+        self.vision = vision
+        self.observation: Observed = observation
+        self.device = next(memory.parameters()).device
+        self._low = torch.tensor(world.action_low, device=self.device)
+        self._high = torch.tensor(world.action_high, device=self.device)
+        self.action_space = spaces.Box(np.array(world.action_low, np.float32), np.array(world.action_high, np.float32))
+        size = memory.z_size + (memory.config.hidden_size if observation == "zh" else 0)
+        self.observation_space: spaces.Space = (
+            spaces.Box(0, 255, (64, 64, 3), np.uint8)
+            if observation == "frame"
+            else spaces.Box(-np.inf, np.inf, (size,), np.float32)
+        )
+
+    def actions(self, act: np.ndarray) -> Tensor:
+        """Actions (n, a) within their bounds, for the dream."""
+        return torch.from_numpy(act.astype(np.float32)).to(self.device).clamp(self._low, self._high)
+
+    def observe(self, dreamer: Dreamer) -> np.ndarray:
+        """The observation of every dream (n, ...)."""
+        if self.observation == "frame":
+            return self.decode(dreamer.z)
+        parts = [dreamer.z] if self.observation == "z" else [dreamer.z, dreamer.state.top]
+        return torch.cat(parts, -1).cpu().numpy()
+
+    @torch.inference_mode()
+    def decode(self, z: Tensor) -> np.ndarray:
+        """Pictures (n, 64, 64, 3) uint8 of latents (n, z)."""
+        return self.vision.decode(z).cpu().numpy()

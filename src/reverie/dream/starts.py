@@ -1,0 +1,114 @@
+"""Where dreams begin: latents of real frames, each with the state that M has after it watched how they came about.
+
+A dream that starts with an empty memory has to guess how fast the car is. So a start is a moment in an encoded episode,
+and M's state is what it had after it was shown the decisions before.
+
+Shapes: n starts, t decisions of context, z latent, a action, l layers, h hidden.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor
+
+from reverie import checkpoint
+from reverie.checkpoint import file_sha256
+from reverie.data.latents import LatentStore
+from reverie.errors import UserError
+from reverie.models.mdn_rnn import Memory, MemoryState
+from reverie.seeding import generator
+
+DREAM = "dream.safetensors"
+CONTEXT = 16
+"""Decisions that M watches before it dreams; with four frames a decision, CarRacing's opening zoom is over by then."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """What a dream needs to know of the world that it stands for."""
+
+    env_id: str
+    action_low: tuple[float, ...]
+    action_high: tuple[float, ...]
+    """(a,) bounds of the actions."""
+    action_repeat: int
+    """Simulator frames of a decision."""
+    max_decisions: int
+    """After so many an episode is cut."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Starts:
+    """Moments at which a dream can begin."""
+
+    z: Tensor
+    """(n, z) the means of their latents: at the wheel, there is no noise of our own."""
+    state: MemoryState
+    """M's, before it reads z; (n, l, h) each."""
+    rew: Tensor
+    """(n,) the reward that came with z."""
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    def to(self, device: torch.device | str) -> "Starts":
+        """The same on another device."""
+        state = MemoryState(self.state.h.to(device), self.state.c.to(device))
+        return Starts(z=self.z.to(device), state=state, rew=self.rew.to(device))
+
+
+@torch.inference_mode()
+def make_starts(memory: Memory, latents: LatentStore, num: int, seed: int, context: int = CONTEXT) -> Starts:
+    """Draws `num` moments from the encoded episodes, each after at least `context` decisions; every moment is as likely
+    as another. Raises UserError where no episode is long enough."""
+    room = np.maximum(np.diff(latents.decision_offsets) - context, 0)  # moments of each episode, but the last frame
+    if not room.sum():
+        raise UserError(
+            f"no episode in {latents.folder} has more than {context} decisions, which M watches before it dreams: "
+            "collect longer ones"
+        )
+    rng = generator(seed, "dream starts")
+    pick = rng.integers(room.sum(), size=num)
+    episode = np.searchsorted(np.cumsum(room), pick, side="right")
+    first = pick - (np.cumsum(room) - room)[episode]
+    obs = (latents.offsets[episode] + first)[:, None] + np.arange(context + 1)
+    decision = (latents.decision_offsets[episode] + first)[:, None] + np.arange(context)
+    rew = latents.rew[decision]
+    before = np.where(first > 0, latents.rew[np.maximum(decision[:, 0] - 1, 0)], np.float32(0))
+    z = torch.from_numpy(latents.mu[obs]).float()
+    prev_rew = torch.from_numpy(np.concatenate([before[:, None], rew[:, :-1]], 1).astype(np.float32))
+    _, state = memory(z[:, :-1], torch.from_numpy(latents.act[decision]), prev_rew)
+    return Starts(z=z[:, -1], state=state, rew=torch.from_numpy(rew[:, -1].copy()))
+
+
+def save_starts(path: Path, starts: Starts, world: World, memory_path: Path) -> None:
+    """Writes the bank, with the checksum of the M whose states it holds."""
+    tensors = {"z": starts.z, "h": starts.state.h.contiguous(), "c": starts.state.c.contiguous(), "rew": starts.rew}
+    meta = {
+        "kind": "dream",
+        "world": TypeAdapter(World).dump_python(world, mode="json"),
+        "memory_sha256": file_sha256(memory_path),
+    }
+    checkpoint.save(path, tensors, meta)
+
+
+def load_starts(path: Path, memory_path: Path) -> tuple[Starts, World]:
+    """What `save_starts` wrote. Raises UserError where it is missing, damaged, or of another M than the one given."""
+    if not path.exists():
+        raise UserError(
+            f"{path} is missing, where dreams begin: make it with `reverie memory --run {path.parent} --again`"
+        )
+    tensors, meta = checkpoint.load(path)
+    if meta.get("kind") != "dream":
+        raise UserError(f"{path} holds {meta.get('kind', 'nothing')!r} where 'dream' was expected: name another file")
+    if meta["memory_sha256"] != file_sha256(memory_path):
+        raise UserError(
+            f"{path} was made with another M than {memory_path}: take both from the same run, or make it anew with "
+            f"`reverie memory --run {path.parent} --again`"
+        )
+    world = TypeAdapter(World).validate_python(meta["world"])
+    state = MemoryState(tensors["h"], tensors["c"])
+    return Starts(z=tensors["z"], state=state, rew=tensors["rew"]), world

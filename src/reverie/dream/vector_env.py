@@ -1,0 +1,81 @@
+"""Many dreams as one Gymnasium vector environment, on any device: M takes all their steps in one batch.
+
+Shapes: n dreams, a action.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from reverie.dream.dreamer import DreamConfig, Dreamer, load_dreams
+from reverie.dream.env import MAX_SEED, Observed, View
+from reverie.models.files import agent_folder
+
+
+class DreamVectorEnv(VectorEnv):
+    """`num_envs` of `DreamEnv`, whose spaces, rewards and arguments it shares.
+
+    `gymnasium.make_vec("reverie/Dream-v0", num_envs=64, run="runs/quick")` makes it. A dream that is over begins anew
+    at the next step, which then takes no action and gives no reward (Gymnasium's `AutoresetMode.NEXT_STEP`).
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
+
+    def __init__(
+        self,
+        run: str,
+        num_envs: int,
+        *,
+        observation: Observed = "z",
+        temperature: float = 1.0,
+        max_decisions: int | None = None,
+        precision: Literal["fp32", "bf16"] = "fp32",
+        render_mode: Literal["rgb_array"] | None = None,
+        device: str = "cpu",
+    ) -> None:
+        """Raises UserError where the run cannot dream."""
+        vision, memory, starts, world = load_dreams(agent_folder(run))
+        config = DreamConfig(temperature=temperature, precision=precision)
+        self.dreamer = Dreamer(memory.to(device), starts, num_envs, config, torch.Generator(device))
+        self.view = View(vision.to(device), memory, world, observation)
+        self.num_envs = num_envs
+        self.max_decisions = max_decisions or world.max_decisions
+        self.single_action_space = self.view.action_space
+        self.single_observation_space = self.view.observation_space
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.render_mode = render_mode
+        self._decisions = np.zeros(num_envs, np.int64)
+        self._over = np.zeros(num_envs, bool)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
+        """Begins all dreams; the same seed gives the same ones."""
+        super().reset(seed=seed, options=options)
+        self.dreamer.generator.manual_seed(int(self.np_random.integers(MAX_SEED)))
+        self._begin(np.ones(self.num_envs, bool))
+        self._over[:] = False
+        return self.view.observe(self.dreamer), {}
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict]:
+        """One decision in every dream, but for those that begin anew."""
+        began = self._over
+        step = self.dreamer.step(self.view.actions(np.asarray(actions)))
+        rew, end = step.rew.cpu().numpy().astype(np.float64), step.end.cpu().numpy()
+        self._decisions += 1
+        trunc = self._decisions >= self.max_decisions
+        if began.any():
+            self._begin(began)
+            rew, end, trunc = np.where(began, 0.0, rew), end & ~began, trunc & ~began
+        self._over = end | trunc
+        return self.view.observe(self.dreamer), rew, end, trunc, {}
+
+    def _begin(self, rows: np.ndarray) -> None:
+        self.dreamer.reset(torch.from_numpy(rows).to(self.dreamer.generator.device))
+        self._decisions[rows] = 0
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """The picture of each dream, (64, 64, 3) uint8."""
+        return tuple(self.view.decode(self.dreamer.z)) if self.render_mode else None

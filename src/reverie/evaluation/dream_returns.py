@@ -1,0 +1,138 @@
+"""Whether the dream knows a good driver from a bad one: returns in it against returns on real tracks.
+
+Shapes: m controllers, n dreams or tracks of each, t decisions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from reverie.dream.dreamer import DreamConfig, Dreamer, Dreams
+from reverie.dream.drive import drive_dreams
+from reverie.models.controller import Controller
+from reverie.models.mdn_rnn import Memory
+from reverie.seeding import generator, torch_generator
+from reverie.types import SequenceBatch
+
+TILES_RETURN, FRAME_COST = 1000.0, 0.1
+"""CarRacing's tiles sum to 1,000 and each frame costs 0.1: a return above 1,000 - 0.1 t cannot be."""
+BOOTSTRAPS = 2000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DreamReturns:
+    """m controllers at one temperature."""
+
+    temperature: float
+    num_decisions: int
+    """Of a dream at most."""
+    dream: np.ndarray
+    """(m, n) returns of each dream."""
+    decisions: np.ndarray
+    """(m, n) until the end."""
+    impossible: np.ndarray
+    """(m, n) bool: at some moment the return was more than the real world can give."""
+
+    def rank_correlation(self, real: np.ndarray) -> float:
+        """Spearman's rho of the mean dreamt and real (m,) returns."""
+        return spearman(self.dream.mean(1), real)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Whether what M expects of one decision is what comes, on average. Bins are tenths of the steps by expectation."""
+
+    expected: tuple[float, ...]
+    """Mean expected reward of each bin."""
+    found: tuple[float, ...]
+    """Mean reward that came."""
+    error: float
+    """Mean absolute difference of the two."""
+    expected_ends: float | None
+    """How many steps M expects to end an episode, by the sum of its probabilities."""
+    found_ends: int
+    """How many did."""
+    steps: int
+
+
+def dream_returns(
+    dreams: Dreams,
+    controller: Controller,
+    params: np.ndarray,
+    *,
+    temperature: float,
+    num_dreams: int,
+    num_decisions: int,
+    seed: int,
+) -> DreamReturns:
+    """Drives `num_dreams` dreams with each of `params` (m, p); all controllers get the same starts."""
+    m, repeat = len(params), dreams.world.action_repeat
+    rewards, decisions = [], []
+    for row in params:
+        chance = torch_generator(seed, "dream returns")
+        dreamer = Dreamer(dreams.memory, dreams.starts, num_dreams, DreamConfig(temperature=temperature), chance)
+        found = drive_dreams(dreamer, controller, np.repeat(row[None], num_dreams, 0), num_decisions)
+        rewards.append(found.rew)
+        decisions.append(found.decisions)
+    rew, ended = np.stack(rewards), np.stack(decisions)
+    frames = np.minimum(np.arange(1, num_decisions + 1), ended[..., None]) * repeat
+    bound = TILES_RETURN - FRAME_COST * frames
+    assert rew.shape == (m, num_dreams, num_decisions)
+    return DreamReturns(
+        temperature=temperature,
+        num_decisions=num_decisions,
+        dream=rew.sum(-1),
+        decisions=ended,
+        impossible=np.asarray((np.cumsum(rew, -1) > bound).any(-1)),
+    )
+
+
+def spearman(x: np.ndarray, y: np.ndarray) -> float:
+    """Rank correlation of x (m,) and y (m,); 0 where one of them tells none apart."""
+    from scipy.stats import rankdata
+
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return 0.0
+    return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
+
+
+def spearman_interval(dream: np.ndarray, real: np.ndarray, seed: int) -> tuple[float, float]:
+    """95% interval of the rank correlation of mean returns, dream (m, n) and real (m, k), by a bootstrap that draws
+    controllers, and of each its dreams and its tracks."""
+    rng, m = generator(seed, "bootstrap"), len(dream)
+    found = []
+    for _ in range(BOOTSTRAPS):
+        rows = rng.integers(m, size=m)
+        some = rng.integers(dream.shape[1], size=dream.shape[1])
+        tracks = rng.integers(real.shape[1], size=real.shape[1])
+        found.append(spearman(dream[rows][:, some].mean(1), real[rows][:, tracks].mean(1)))
+    low, high = np.percentile(found, [2.5, 97.5])
+    return float(low), float(high)
+
+
+@torch.inference_mode()
+def calibration(memory: Memory, batches: Sequence[SequenceBatch], bins: int = 10) -> Calibration:
+    """M's expectations of single steps against what came, over the steps of the batches' masks."""
+    expected, found, ends, ended = [], [], [], 0
+    for batch in batches:
+        now, mask = batch.z[:, :-1], batch.mask > 0
+        prediction = memory.predict(memory(now, batch.act, batch.prev_rew)[0], now)
+        assert prediction.reward is not None, "this memory does not predict rewards"
+        expected.append(prediction.reward[mask].numpy())
+        found.append(batch.rew[mask].numpy())
+        ended += int(batch.end[mask].sum())
+        if prediction.end_logit is not None:
+            ends.append(torch.sigmoid(prediction.end_logit)[mask].sum().item())
+    guess, truth = np.concatenate(expected), np.concatenate(found)
+    parts = np.array_split(np.argsort(guess), bins)
+    means = [(float(guess[part].mean()), float(truth[part].mean())) for part in parts]
+    return Calibration(
+        expected=tuple(g for g, _ in means),
+        found=tuple(f for _, f in means),
+        error=float(np.mean([abs(g - f) for g, f in means])),
+        expected_ends=sum(ends) if ends else None,
+        found_ends=ended,
+        steps=len(guess),
+    )

@@ -1,0 +1,46 @@
+"""Pictures to a video.
+
+Shapes: h w height and width in pixels, both even; every picture is (h, w, 3) uint8.
+"""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from reverie.checkpoint import write_atomically
+from reverie.types import Frames
+
+if TYPE_CHECKING:
+    from av import VideoStream
+
+
+def write_mp4(path: Path, pictures: Iterable[Frames], fps: Fraction, quality: int = 20) -> None:
+    """Writes the pictures as they come, atomically: a part of a video is never left behind.
+
+    `quality` is libx264's constant rate factor: lower is better and larger.
+    """
+    import av
+
+    stream: VideoStream | None = None
+    with write_atomically(path) as file, av.open(file, "w", format="mp4") as container:
+        for picture in pictures:
+            height, width, _ = picture.shape
+            stream = stream or _open_stream(container, height, width, fps, quality)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        assert stream is not None, "a video needs a picture"
+        container.mux(stream.encode(None))
+
+
+def _open_stream(container: Any, height: int, width: int, fps: Fraction, quality: int) -> "VideoStream":
+    """h264 where this build of the library has it, for it is smaller and browsers play it; else MPEG-4."""
+    import av
+
+    codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+    stream = cast("VideoStream", container.add_stream(codec, rate=fps))
+    stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
+    if codec == "libx264":
+        stream.options = {"crf": str(quality), "preset": "veryfast"}
+    else:
+        stream.bit_rate = 4_000_000
+    return stream

@@ -1,0 +1,78 @@
+"""The reward that M expects: how its head is fitted, read, and fed back.
+
+Shapes: `...` any leading dimensions, o outputs of the head, n bins.
+
+CarRacing's rewards are spikes: a tile of road gives 3 to 4, a frame costs 0.1, and leaving the field costs 100. A
+squared error of such a target is ruled by the spikes; a two-hot target (Hafner et al. 2023, section "Critic learning")
+is a question of how likely each spike is, and its mean is the expected reward whatever the shape of the distribution.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from annotated_types import Ge, Gt
+from torch import Tensor, nn
+from torch.nn import functional
+
+from reverie.types import Positive
+
+SYMLOG_LIMIT = 5.0
+"""Bins reach from -147 to 147 (symexp of it), so that CarRacing's -100 is within."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardConfig:
+    """What M expects of rewards."""
+
+    head: Literal["none", "sign", "value", "two_hot"] = "value"
+    """Nothing (paper), the logit of a positive reward (seed), the reward itself, or the chance of each size of it."""
+    scale: Annotated[float, Gt(0)] = 10.0
+    """Rewards are divided by this before M sees or predicts them; 1 for as they are."""
+    weight: Annotated[float, Ge(0)] = 1.0
+    """Factor of the reward's loss."""
+    num_bins: Positive = 41
+    """Sizes of reward that `two_hot` tells apart, evenly spaced in symlog."""
+
+
+class RewardHead(nn.Module):
+    """Reads the outputs that M has for the reward, `num_outputs` of them; holds no weights."""
+
+    bins: Tensor
+
+    def __init__(self, config: RewardConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.num_outputs = {"none": 0, "sign": 1, "value": 1, "two_hot": config.num_bins}[config.head]
+        spaced = torch.linspace(-SYMLOG_LIMIT, SYMLOG_LIMIT, config.num_bins)
+        self.register_buffer("bins", torch.sign(spaced) * torch.expm1(spaced.abs()), persistent=False)
+
+    def expected(self, out: Tensor) -> Tensor:
+        """Outputs (..., o) -> expected reward (...,) in units of the environment; of `sign`, the expected sign."""
+        if self.config.head == "two_hot":
+            return (torch.softmax(out, -1) * self.bins).sum(-1)
+        if self.config.head == "sign":
+            return torch.tanh(out[..., 0] / 2)  # p - (1 - p), where p = sigmoid(logit)
+        return out[..., 0] * self.config.scale
+
+    def as_input(self, rew: Tensor) -> Tensor:
+        """What M reads of a reward (...,)."""
+        return torch.sign(rew) if self.config.head == "sign" else rew / self.config.scale
+
+    def loss(self, out: Tensor, rew: Tensor) -> Tensor:
+        """Outputs (..., o) against rewards (...,): the loss of each step, in nats or in squares of scaled reward."""
+        if self.config.head == "two_hot":
+            return -(self.two_hot(rew) * torch.log_softmax(out, -1)).sum(-1)
+        if self.config.head == "sign":
+            return functional.binary_cross_entropy_with_logits(out[..., 0], (rew > 0).float(), reduction="none")
+        return (out[..., 0] - rew / self.config.scale).square()
+
+    def two_hot(self, rew: Tensor) -> Tensor:
+        """Rewards (...,) -> weights (..., n) of the two nearest bins, whose mean is the reward; beyond the bins, of the
+        outermost."""
+        above = torch.searchsorted(self.bins, rew.contiguous()).clamp(1, len(self.bins) - 1)
+        low, high = self.bins[above - 1], self.bins[above]
+        share = ((rew - low) / (high - low)).clamp(0, 1)
+        target = rew.new_zeros(*rew.shape, len(self.bins))
+        target.scatter_(-1, (above - 1).unsqueeze(-1), (1 - share).unsqueeze(-1))
+        return target.scatter_(-1, above.unsqueeze(-1), share.unsqueeze(-1))

@@ -1,0 +1,237 @@
+"""How true a run's dreams are: against real drives under the same actions, and as a judge of drivers.
+
+Shapes: m controllers, n tracks, p parameters of a controller.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reverie.agent import Agent
+from reverie.checkpoint import file_sha256, write_json
+from reverie.data.batches import SequenceSampler
+from reverie.data.latents import LatentStore
+from reverie.dream.dreamer import load_dreams
+from reverie.envs.config import EnvConfig
+from reverie.errors import UserError
+from reverie.evaluation import charts, comparison
+from reverie.evaluation.dream_returns import (
+    Calibration,
+    DreamReturns,
+    calibration,
+    dream_returns,
+    spearman_interval,
+)
+from reverie.evaluation.dream_truth import HORIZONS, DreamTruth, Drives, join, measure_dream, record_drives
+from reverie.evaluation.judges import load_judges
+from reverie.evaluation.labelled import STATE
+from reverie.evaluation.protocol import drive_all
+from reverie.metrics import Progress
+from reverie.models.files import load_controller, load_models
+from reverie.policies import WalkPolicy
+from reverie.rollout import AgentPolicy, DriveTask
+from reverie.run_folder import RunFolder
+from reverie.seeding import TEST_TRACKS, VALIDATION_TRACKS, generator, sample_tracks
+from reverie.training.controller import Evolution
+from reverie.training.vision import num_train_episodes
+from reverie.workers.pool import Workers
+
+TEMPERATURES = (0.0, 0.5, 1.0, 1.15, 1.3)
+NOISE = 0.1
+"""Deviation of the noise on a controller's parameters, in those of its own: drivers of another kind than those the
+search went through."""
+BATCHES, BATCH, LENGTH = 16, 64, 32
+ROWS_PER_TASK = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """Everything that was measured."""
+
+    drives: DreamTruth
+    calibration: Calibration
+    returns: list[DreamReturns]
+    """At each temperature."""
+    real: np.ndarray
+    """(m, n) returns on real tracks."""
+    generations: list[int]
+    """(m,) from which generation of the search each controller is; those with noise are counted as -1."""
+
+
+def measure_truth(
+    run: RunFolder, workers: Workers, *, drives: int, controllers: int, tracks: int, seed: int, test: bool, quiet: bool
+) -> Truth:
+    """`drives` real drives to dream along, half by the run's agent and half at random; `controllers` of varied skill on
+    `tracks` real tracks and in as many dreams.
+
+    Raises UserError where the run has no C, or its search is gone.
+    """
+    dreams = load_dreams(run.path)
+    agent, best = agent_of(run)
+    held_out = TEST_TRACKS if test else VALIDATION_TRACKS
+    chosen = sample_tracks(generator(seed, "dream truth"), 2 * drives + tracks, held_out)
+    recorded = drives_of(agent, best, chosen[:drives], run.config.env, seed)
+    params, generations = varied_controllers(run, agent, best, controllers, seed)
+    task = DriveTask(
+        folder=run.path,
+        digest=file_sha256(run.vision) + file_sha256(run.memory),
+        env=run.config.env,
+        agent=run.config.agent,
+        controller=agent.controller.config,
+        params=np.repeat(params, tracks, 0).astype(np.float32),
+        seeds=tuple(chosen[-tracks:]) * len(params),
+    )
+    with Progress("real drives", len(task.seeds), "episodes", quiet=quiet) as bar:
+        outcomes = drive_all(task, workers, rows_per_task=ROWS_PER_TASK, progress=bar)
+    found = []
+    with Progress("dreams", len(TEMPERATURES), "temperatures", quiet=quiet) as bar:
+        for temperature in TEMPERATURES:
+            found.append(
+                dream_returns(
+                    dreams,
+                    agent.controller,
+                    params,
+                    temperature=temperature,
+                    num_dreams=tracks,
+                    num_decisions=dreams.world.max_decisions,
+                    seed=seed,
+                )
+            )
+            bar.advance(1)
+    latents = LatentStore(run.latents)
+    sampler = SequenceSampler(
+        latents, BATCH, LENGTH, seed, episodes=range(num_train_episodes(latents.num_episodes), latents.num_episodes)
+    )
+    return Truth(
+        drives=measure_dream(dreams.vision, dreams.memory, load_judges(), recorded),
+        calibration=calibration(dreams.memory, [sampler.batch(i) for i in range(BATCHES)]),
+        returns=found,
+        real=np.array([outcome.ret for outcome in outcomes]).reshape(len(params), tracks),
+        generations=generations,
+    )
+
+
+def agent_of(run: RunFolder) -> tuple[Agent, np.ndarray]:
+    """The run's agent and the parameters of its C (p,)."""
+    run.require_agent()
+    controller, params = load_controller(run.controller)
+    return Agent(*load_models(run.path), controller, run.config.agent), params
+
+
+def drives_of(agent: Agent, params: np.ndarray, tracks: Sequence[int], env: EnvConfig, seed: int) -> Drives:
+    """Real drives from anywhere on the road, half of them by `agent`, half at random."""
+    half = len(tracks) // 2
+    return join(
+        [
+            record_drives(AgentPolicy(agent, params[None]), tracks[:half], env, seed),
+            record_drives(WalkPolicy(hold=6, push=0, seed=seed), tracks[half : 2 * half], env, seed + 1),
+        ]
+    )
+
+
+def varied_controllers(
+    run: RunFolder, agent: Agent, best: np.ndarray, num: int, seed: int
+) -> tuple[np.ndarray, list[int]]:
+    """Controllers (m, p) of every skill: centers of the search from its first generation on, more of the early ones,
+    where skill changes fastest, and the best with noise on its parameters."""
+    evolution = Evolution(run, agent.controller)
+    if not evolution.history:
+        raise UserError(
+            f"{run.path} does not hold its search (evolution/state.safetensors), which drivers are taken from"
+        )
+    noisy = num // 4
+    wanted = np.unique(np.geomspace(1, evolution.generation, num - noisy).round().astype(int))
+    centers = evolution.centers(wanted.tolist())
+    rng = generator(seed, "varied controllers")
+    scales = np.linspace(0.5, 4, noisy)[:, None] * NOISE * np.std(best)
+    others = best + scales * rng.standard_normal((noisy, len(best)))
+    return np.concatenate([centers, others]), [*wanted.tolist(), *[-1] * noisy]
+
+
+def write_truth(folder: Path, run: RunFolder, truth: Truth, *, seed: int, test: bool) -> str:
+    """Writes truth.json, truth.md and pictures into `folder`; returns the text."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = text_of(truth, seed, test)
+    write_json(folder / "truth.json", numbers_of(truth))
+    (folder / "truth.md").write_text(text)
+    d = truth.drives
+    charts.dream_error(folder / "truth_horizon.png", HORIZONS, d.dream, d.still, d.seen, run.config.env.action_repeat)
+    one = next(found for found in truth.returns if found.temperature == 1)
+    low, high = spearman_interval(one.dream, truth.real, seed)
+    rho = one.rank_correlation(truth.real.mean(1))
+    title = f"{len(truth.real)} controllers: Spearman's rho {rho:.2f} [{low:.2f}, {high:.2f}] at temperature 1"
+    charts.dream_returns(folder / "truth_returns.png", one.dream, truth.real, title=title)
+    return text
+
+
+def text_of(truth: Truth, seed: int, test: bool) -> str:
+    """The tables, as Markdown."""
+    d, c = truth.drives, truth.calibration
+    where = "test" if test else "validation"
+    horizons = [["after decisions", *map(str, HORIZONS)]]
+    for name in STATE:
+        for label, values in (("dream", d.dream), ("last frame", d.still), ("frame seen by V", d.seen)):
+            horizons.append([f"{name}: {label}", *(f"{value:.3g}" for value in values[name])])
+    horizons.append(["error of the dream / of the last frame", *(f"{value:.2f}" for value in d.relative)])
+    horizons.append(["the same, of the latent", *(f"{value:.2f}" for value in d.latent)])
+    if d.reward and d.reward_ratio:
+        horizons.append(["reward foreseen", *(f"{value:.1f}" for value in d.reward)])
+        horizons.append(["reward that came", *(f"{value:.1f}" for value in d.real_reward)])
+        horizons.append(["foreseen / came", *(f"{value:.2f}" for value in d.reward_ratio)])
+    real = truth.real.mean(1)
+    sweep = [["temperature", "rho", "95%", "mean dreamt return", "mean real return", "impossible returns"]]
+    for found in truth.returns:
+        low, high = spearman_interval(found.dream, truth.real, seed)
+        sweep.append(
+            [
+                f"{found.temperature:g}",
+                f"{found.rank_correlation(real):.2f}",
+                f"[{low:.2f}, {high:.2f}]",
+                f"{found.dream.mean():.0f}",
+                f"{real.mean():.0f}",
+                f"{int(found.impossible.sum())} of {found.impossible.size}",
+            ]
+        )
+    bins = [["reward of one decision", *map(str, range(1, len(c.expected) + 1))]]
+    bins.append(["expected", *(f"{value:.2f}" for value in c.expected)])
+    bins.append(["came", *(f"{value:.2f}" for value in c.found)])
+    ends = "" if c.expected_ends is None else f" Ends expected {c.expected_ends:.1f}, came {c.found_ends}."
+    return (
+        "\n\n".join(
+            [
+                f"{len(d.tracks)} real drives on {where} tracks; the dream has the same actions from the same moment, "
+                "at temperature 0. Mean absolute errors of what the state probe reads.",
+                comparison.table(horizons),
+                f"{len(truth.real)} controllers, each on {truth.real.shape[1]} {where} tracks and in as many dreams of "
+                f"at most {truth.returns[0].num_decisions} decisions.",
+                comparison.table(sweep),
+                f"{c.steps:,} single decisions of held-out episodes, in tenths by what M expects. "
+                f"Mean error {c.error:.3f}.{ends}",
+                comparison.table(bins),
+            ]
+        )
+        + "\n"
+    )
+
+
+def numbers_of(truth: Truth) -> dict[str, Any]:
+    """Everything, for programs."""
+    return {
+        "drives": {key: value for key, value in vars(truth.drives).items() if key != "per_track"},
+        "calibration": vars(truth.calibration),
+        "real": truth.real.tolist(),
+        "generations": truth.generations,
+        "returns": [
+            {
+                "temperature": found.temperature,
+                "dream": found.dream.tolist(),
+                "decisions": found.decisions.tolist(),
+                "impossible": int(found.impossible.sum()),
+                "rho": found.rank_correlation(truth.real.mean(1)),
+            }
+            for found in truth.returns
+        ],
+    }

@@ -1,0 +1,148 @@
+"""`reverie dream`: a video beside the real drive, and how true dreams are."""
+
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from reverie.agent import Agent
+from reverie.cli.main import main
+from reverie.dream.starts import CONTEXT
+from reverie.evaluation.dream_video import make_film, write_film
+from reverie.run_folder import RunFolder, StageClock
+from reverie.training.controller import Evolution
+from reverie.training.dream import agent_of, varied_controllers
+from tests.cli.test_compare import Judges
+
+DECISIONS = 4
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("reverie.evaluation.dream_video.CONTEXT", 2)
+    monkeypatch.setattr("reverie.training.dream.load_judges", Judges)
+    for module in ("reverie.evaluation.dream_truth", "reverie.training.dream"):
+        monkeypatch.setattr(f"{module}.HORIZONS", (1, 3))
+    monkeypatch.setattr("reverie.evaluation.dream_truth.CONTEXT", 2)
+    monkeypatch.setattr("reverie.evaluation.dream_truth._LENGTH", 5)
+
+
+@pytest.fixture
+def evolved(tiny_run: RunFolder) -> tuple[RunFolder, list[np.ndarray]]:
+    """The tiny run after five generations of a made-up search, and the center after each."""
+    agent, _ = agent_of(tiny_run)
+    (tiny_run.evolution / "state.safetensors").unlink()
+    evolution, centers = Evolution(tiny_run, agent.controller), []
+    rng = np.random.default_rng(0)
+    for i in range(5):
+        candidates = evolution.strategy.ask()
+        evolution.strategy.tell(candidates, rng.normal(size=len(candidates)))
+        evolution.history.append({"generation": i + 1})
+        centers.append(evolution.strategy.center)
+    evolution.save()
+    StageClock(tiny_run, "controller").done([tiny_run.controller, evolution.path], {})
+    return RunFolder.open(tiny_run.path), centers
+
+
+def test_video_forks_at_the_same_moment_and_lasts_as_long_as_the_drive(tiny_run: RunFolder, tmp_path: Path):
+    agent, params = agent_of(tiny_run)
+    film = make_film(agent, params, tiny_run.config.env, track=3, decisions=DECISIONS, temperature=1.0, seed=0)
+    assert film.real.shape == film.same.shape == film.own.shape == (DECISIONS + 1, 64, 64, 3)
+    assert np.array_equal(film.same[0], film.own[0])  # both see the moment of the fork
+    again = make_film(agent, params, tiny_run.config.env, track=3, decisions=DECISIONS, temperature=1.0, seed=0)
+    other = make_film(agent, params, tiny_run.config.env, track=3, decisions=DECISIONS, temperature=1.0, seed=1)
+    assert np.array_equal(film.rewards[2], again.rewards[2])
+    assert not np.array_equal(film.rewards[2], other.rewards[2])  # an untrained decoder hardly tells two latents apart
+    assert np.array_equal(film.real, other.real)
+    path = tmp_path / "dream.mp4"
+    write_film(path, film, tiny_run.config.env, title="test", quiet=True)
+    with av.open(str(path)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        assert container.streams.video[0].average_rate == 12.5
+    assert len(frames) == DECISIONS + 1
+
+
+def test_the_dream_with_the_same_actions_is_told_the_real_ones(tiny_run: RunFolder):
+    """Where the agent's own choice in the dream is the real action, both dreams are one."""
+    agent, params = agent_of(tiny_run)
+    constant = np.zeros_like(params)  # acts the same whatever it sees
+    film = make_film(agent, constant, tiny_run.config.env, track=3, decisions=DECISIONS, temperature=1.0, seed=0)
+    np.testing.assert_array_equal(film.same, film.own)
+    np.testing.assert_allclose(film.rewards[1], film.rewards[2], rtol=1e-5)
+    film = make_film(agent, params, tiny_run.config.env, track=3, decisions=DECISIONS, temperature=1.0, seed=0)
+    assert not np.allclose(film.rewards[1], film.rewards[2])
+
+
+def test_reverie_dream_writes_a_video(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]):
+    assert main(["dream", str(tiny_run.path), "--seconds", "0.3", "--track", "2", "--json", "--quiet"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert Path(found["video"]) == tiny_run.videos / "dream_2.mp4"
+    assert Path(found["video"]).stat().st_size > 1000
+    assert found["decisions"] == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--output", "x.gif"], "give a name that ends in .mp4"),
+        (["--temperature", "-1"], "give 0 or more"),
+        (["--truth", "--split", "train"], "choose validation or test"),
+        (["--truth", "--controllers", "3"], "4 or more"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    arguments: list[str], said: str, tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["dream", str(tiny_run.path), *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_drive_that_ends_before_the_dream_is_said(
+    tiny_run: RunFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("reverie.evaluation.dream_video.CONTEXT", CONTEXT)  # the tiny run has 6 decisions
+    assert main(["dream", str(tiny_run.path), "--quiet"]) == 1
+    assert "ended after 6 decisions: choose another --track" in capsys.readouterr().err
+
+
+def test_controllers_are_centers_of_the_search_and_the_best_with_noise(evolved: tuple[RunFolder, list[np.ndarray]]):
+    run, centers = evolved
+    agent, best = agent_of(run)
+    params, generations = varied_controllers(run, agent, best, num=8, seed=0)
+    assert generations == [1, 2, 3, 4, 5, -1, -1]
+    for row, generation in zip(params, generations, strict=True):
+        if generation > 0:
+            np.testing.assert_allclose(row, centers[generation - 1], rtol=1e-6)
+    near, far = (np.abs(params[i] - best).mean() for i in (-2, -1))
+    assert 0 < near < far
+
+
+def test_truth_is_measured_and_written(
+    evolved: tuple[RunFolder, list[np.ndarray]], capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    run, _ = evolved
+    size = ["--drives", "4", "--controllers", "8", "--tracks", "3"]
+    assert main(["dream", str(run.path), "--truth", *size, "--output", str(tmp_path / "out"), "--quiet"]) == 0
+    out = capsys.readouterr().out
+    assert "7 controllers, each on 3 test tracks and in as many dreams of at most 6 decisions" in out
+    found = json.loads((tmp_path / "out" / "truth.json").read_text())
+    assert np.array(found["real"]).shape == (7, 3)
+    assert [one["temperature"] for one in found["returns"]] == [0.0, 0.5, 1.0, 1.15, 1.3]
+    assert np.array(found["returns"][2]["dream"]).shape == (7, 3)
+    assert len(found["drives"]["tracks"]) == 4
+    for name in ("truth.md", "truth_horizon.png", "truth_returns.png"):
+        assert (tmp_path / "out" / name).stat().st_size > 100
+
+
+def test_a_run_without_its_search_is_refused(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]):
+    (tiny_run.evolution / "state.safetensors").unlink()
+    assert main(["dream", str(tiny_run.path), "--truth", "--quiet", "--drives", "4"]) == 1
+    assert "state.safetensors" in capsys.readouterr().err
+
+
+def test_agent_is_the_run_s(tiny_run: RunFolder):
+    agent, params = agent_of(tiny_run)
+    assert isinstance(agent, Agent)
+    assert len(params) == agent.controller.num_params

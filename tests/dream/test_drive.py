@@ -1,0 +1,59 @@
+"""Controllers in dreams whose rewards and ends are known."""
+
+import numpy as np
+import torch
+
+from reverie.dream.dreamer import DreamConfig, Dreamer
+from reverie.dream.drive import drive_dreams
+from reverie.dream.starts import Starts
+from reverie.models.controller import Controller, ControllerConfig
+from reverie.models.distributions import Mixture
+from reverie.models.mdn_rnn import Memory, MemoryConfig, MemoryState, Prediction
+
+
+class Counter(Memory):
+    """z counts decisions from its start on; the reward is the gas, and the end is certain at z = `last`."""
+
+    def __init__(self, last: float) -> None:
+        super().__init__(MemoryConfig(hidden_size=2, num_mixtures=1), z_size=1, action_size=3)
+        self.last = last
+
+    def step(self, z, act, state, prev_rew=None):  # noqa: ARG002
+        return MemoryState(torch.cat([z + 1, act[:, 1:2]], -1)[:, None], state.c)
+
+    def predict(self, hidden, z):  # noqa: ARG002
+        mu = hidden[..., None, :1]
+        return Prediction(
+            Mixture(torch.zeros_like(mu), mu, torch.full_like(mu, -20)),
+            hidden[..., 1],
+            torch.where(hidden[..., 0] >= self.last, 50.0, -50.0),
+        )
+
+
+def drives(last: float, params: np.ndarray, num_decisions: int):
+    memory = Counter(last)
+    starts = Starts(z=torch.zeros(1, 1), state=memory.initial_state(1), rew=torch.zeros(1))
+    dreamer = Dreamer(memory, starts, len(params), DreamConfig(temperature=0.0), torch.Generator().manual_seed(0))
+    controller = Controller(ControllerConfig(inputs="z"), 1, 2)
+    return drive_dreams(dreamer, controller, params, num_decisions)
+
+
+def gas(values: list[float]) -> np.ndarray:
+    """Controllers that hold the gas at `values`, whatever they see: (n, 6), weights before biases."""
+    params = np.zeros((len(values), 6))
+    params[:, -2] = np.arctanh(2 * np.array(values) - 1)  # gas is (tanh + 1) / 2
+    return params
+
+
+def test_each_controller_earns_its_own_rewards_until_the_end():
+    found = drives(5.0, gas([0.25, 0.75]), 8)
+    assert found.decisions.tolist() == [5, 5]
+    np.testing.assert_allclose(found.returns, [5 * 0.25, 5 * 0.75], rtol=1e-5)
+    assert not found.rew[:, 5:].any()
+
+
+def test_the_limit_ends_what_the_world_does_not():
+    found = drives(100.0, gas([0.5]), 7)
+    assert found.decisions.tolist() == [7]
+    assert found.rew.shape == (1, 7)
+    np.testing.assert_allclose(found.returns, [3.5], rtol=1e-5)

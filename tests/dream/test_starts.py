@@ -1,0 +1,114 @@
+"""Moments at which dreams begin."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from reverie.data.episode import Episode
+from reverie.data.latents import LatentStore, LatentWriter
+from reverie.dream.dreamer import DreamConfig, Dreamer, load_dreams
+from reverie.dream.starts import Starts, World, load_starts, make_starts, save_starts
+from reverie.errors import UserError
+from reverie.models.files import load_memory, load_models, save_memory
+from reverie.models.mdn_rnn import Memory, MemoryConfig
+from reverie.models.rewards import RewardConfig
+from reverie.run_folder import RunFolder
+
+LENGTHS = (3, 9, 6)
+
+
+@pytest.fixture
+def latents(tmp_path: Path) -> LatentStore:
+    """Episodes of 3, 9 and 6 decisions whose latents, actions and rewards count through: z = 100 x episode + step."""
+    observations = sum(LENGTHS) + len(LENGTHS)
+    with LatentWriter(tmp_path / "latents", observations, len(LENGTHS), 2, 1, {}) as writer:
+        for i, num in enumerate(LENGTHS):
+            mu = (100 * i + np.arange(num + 1, dtype=np.float32))[:, None].repeat(2, 1)
+            rew = np.arange(num, dtype=np.float32) + 10 * i
+            act = (0.1 * i + 0.01 * np.arange(num)[:, None]).astype(np.float32)
+            obs = np.zeros((num + 1, 64, 64, 3), np.uint8)
+            writer.append(mu, np.zeros_like(mu), Episode(obs=obs, act=act, rew=rew, end=False, trunc=True))
+    return LatentStore(tmp_path / "latents")
+
+
+def make_memory() -> Memory:
+    torch.manual_seed(0)
+    return Memory(MemoryConfig(hidden_size=6, num_mixtures=2, reward_input=True, num_layers=2), 2, 1)
+
+
+def test_the_state_is_what_m_has_after_it_watched_the_true_decisions(latents: LatentStore) -> None:
+    memory, context = make_memory(), 4
+    starts = make_starts(memory, latents, 60, seed=0, context=context)
+    moments = set()
+    for z, h, c, rew in zip(starts.z, starts.state.h, starts.state.c, starts.rew, strict=True):
+        episode, step = divmod(int(z[0]), 100)
+        moments.add((episode, step))
+        assert rew == 10 * episode + step - 1
+        state = memory.initial_state(1)
+        for i in range(step - context, step):
+            at = torch.tensor([[100.0 * episode + i] * 2])
+            act = torch.tensor([[0.1 * episode + 0.01 * i]])
+            prev_rew = torch.tensor([10.0 * episode + i - 1 if i else 0.0])
+            with torch.no_grad():
+                state = memory.step(at, act, state, prev_rew)
+        torch.testing.assert_close(h, state.h[0], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(c, state.c[0], rtol=1e-4, atol=1e-5)
+    # Every moment after four decisions but an episode's last frame, and none across an episode's end.
+    assert moments == {(1, 4), (1, 5), (1, 6), (1, 7), (1, 8), (2, 4), (2, 5)}
+
+
+def test_moments_are_equally_likely(latents: LatentStore) -> None:
+    starts = make_starts(make_memory(), latents, 7000, seed=1, context=4)
+    counts = np.unique(starts.z[:, 0].numpy(), return_counts=True)[1]
+    assert len(counts) == 7
+    assert counts.min() > 850
+
+
+def test_episodes_that_are_too_short_are_said(latents: LatentStore) -> None:
+    with pytest.raises(UserError, match=r"no episode in .* has more than 9 decisions"):
+        make_starts(make_memory(), latents, 5, seed=0, context=9)
+
+
+def test_saved_and_loaded(latents: LatentStore, tmp_path: Path) -> None:
+    memory = make_memory()
+    save_memory(tmp_path / "memory.safetensors", memory)
+    starts = make_starts(memory, latents, 5, seed=0, context=2)
+    world = World(env_id="X", action_low=(-1.0,), action_high=(2.0,), action_repeat=3, max_decisions=7)
+    save_starts(tmp_path / "dream.safetensors", starts, world, tmp_path / "memory.safetensors")
+    loaded, found = load_starts(tmp_path / "dream.safetensors", tmp_path / "memory.safetensors")
+    assert found == world
+    assert torch.equal(loaded.z, starts.z)
+    assert torch.equal(loaded.rew, starts.rew)
+    assert all(torch.equal(a, b) for a, b in zip(loaded.state, starts.state, strict=True))
+
+
+def test_what_does_not_belong_together_is_refused(tiny_run: RunFolder) -> None:
+    folder = tiny_run.path
+    load_dreams(folder)
+    other = load_memory(tiny_run.memory)
+    with torch.no_grad():
+        other.head.bias.add_(1)
+    shutil.copy(tiny_run.memory, folder / "kept.safetensors")
+    shutil.copy(folder / "memory.json", folder / "kept.json")
+    save_memory(tiny_run.memory, other)
+    with pytest.raises(UserError, match=re.escape(f"{tiny_run.dream} was made with another M than {tiny_run.memory}")):
+        load_dreams(folder)
+    save_memory(tiny_run.memory, other, vision_sha256="0" * 64)
+    with pytest.raises(UserError, match=re.escape(f"{tiny_run.memory} learned from another V than {tiny_run.vision}")):
+        load_models(folder)
+    shutil.move(folder / "kept.safetensors", tiny_run.memory)
+    shutil.move(folder / "kept.json", folder / "memory.json")
+    tiny_run.dream.unlink()
+    with pytest.raises(UserError, match=r"dream.safetensors is missing.*`reverie memory --run .* --again`"):
+        load_dreams(folder)
+
+
+def test_a_memory_without_rewards_is_no_world() -> None:
+    memory = Memory(MemoryConfig(hidden_size=4, reward=RewardConfig(head="none")), 2, 1)
+    starts = Starts(z=torch.zeros(1, 2), state=memory.initial_state(1), rew=torch.zeros(1))
+    with pytest.raises(UserError, match="does not predict rewards"):
+        Dreamer(memory, starts, 1, DreamConfig(), torch.Generator())
