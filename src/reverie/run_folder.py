@@ -84,7 +84,8 @@ class RunFolder:
         """A new folder with recipe and manifest. Raises UserError if something else is there."""
         if path.is_file() or (path.is_dir() and not all(map(_is_left_by_create, path.iterdir()))):
             raise UserError(f"{path} exists and is not a run of reverie: choose another --run", usage=True)
-        action_size(config.env)  # an environment that cannot be made is refused before anything is written
+        action_size(config.env)  # an environment that cannot be made is refused before anything is written,
+        collecting_agent(config)  # and so is an agent that cannot drive in it
         manifest = {
             "format": FORMAT,
             "reverie": reverie.__version__,
@@ -265,6 +266,28 @@ class RunFolder:
                 raise UserError(f"{self.path / file} is missing: {cure}")
             if checkpoint.file_sha256(self.path / file) != sha256:
                 raise UserError(f"{self.path / file} is damaged (its SHA-256 is not the one in manifest.json): {cure}")
+
+
+def collecting_agent(config: RunConfig) -> RunFolder | None:
+    """The run whose agent takes part in collecting, or None.
+
+    Raises UserError where it is missing, not finished, damaged, or drives in another world.
+    """
+    name, ours = config.collect.agent, config.env
+    if not name:
+        return None
+    try:
+        run = RunFolder.open(packaged() if name == PRETRAINED else name)
+        run.require_agent()
+    except UserError as error:
+        raise UserError(f"collect.agent: {error}") from error
+    theirs = run.config.env
+    if (ours.id, ours.action_repeat) != (theirs.id, theirs.action_repeat):
+        raise UserError(
+            f"collect.agent: {run.name} drives {theirs.id} with env.action_repeat = {theirs.action_repeat}, not "
+            f"{ours.id} with {ours.action_repeat}: choose an agent of the same world"
+        )
+    return run
 
 
 class StageClock:

@@ -54,6 +54,8 @@ def test_the_command_alone_lists_every_verb() -> None:
         (("train", "--sped", "3"), 2, "Unrecognized options: --sped, 3; see `reverie train --help`"),
         (("evaluate", "pretrained", "--tracks", "x"), 2, "Error parsing --tracks"),
         (("watch",), 2, "Missing from reverie watch"),
+        (("collect", "debug", "--agent", "nowhere"), 1, "collect.agent: there is no run in"),
+        (("collect", "debug", "--agent-share", "1.5"), 2, "collect.agent_share: input should be less than or equal"),
         (("evaluate", "nowhere"), 1, "there is no run in nowhere"),
         (("watch", "nowhere"), 1, "there is no run in nowhere"),
         (("info", "nowhere"), 1, "there is no run in nowhere"),

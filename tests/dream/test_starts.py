@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from reverie import checkpoint
 from reverie.data.episode import Episode
 from reverie.data.latents import LatentStore, LatentWriter
-from reverie.dream.dreamer import DreamConfig, Dreamer, load_dreams
-from reverie.dream.starts import Starts, World, load_starts, make_starts, save_starts
+from reverie.dream.dreamer import load_dreams
+from reverie.dream.starts import World, load_starts, make_starts, save_starts
 from reverie.errors import UserError
 from reverie.models.files import load_memory, load_models, save_memory
 from reverie.models.mdn_rnn import Memory, MemoryConfig
-from reverie.models.rewards import RewardConfig
 from reverie.run_folder import RunFolder
 
 LENGTHS = (3, 9, 6)
@@ -68,6 +68,19 @@ def test_moments_are_equally_likely(latents: LatentStore) -> None:
     assert counts.min() > 850
 
 
+def test_one_seed_draws_the_same_and_another_others(latents: LatentStore) -> None:
+    first, same, other = (make_starts(make_memory(), latents, 30, seed=seed, context=2) for seed in (3, 3, 4))
+    assert torch.equal(first.z, same.z)
+    assert torch.equal(first.state.h, same.state.h)
+    assert not torch.equal(first.z, other.z)
+
+
+def test_a_start_has_a_reward_and_so_a_decision_before_it(latents: LatentStore) -> None:
+    starts = make_starts(make_memory(), latents, 100, seed=0, context=0)
+    assert {int(z) for z in starts.z[:, 0]} == {1, 2, *range(101, 109), *range(201, 206)}
+    assert all(rew == 10 * (z // 100) + z % 100 - 1 for z, rew in zip(starts.z[:, 0], starts.rew, strict=True))
+
+
 def test_episodes_that_are_too_short_are_said(latents: LatentStore) -> None:
     with pytest.raises(UserError, match=r"no episode in .* has more than 9 decisions"):
         make_starts(make_memory(), latents, 5, seed=0, context=9)
@@ -84,6 +97,18 @@ def test_saved_and_loaded(latents: LatentStore, tmp_path: Path) -> None:
     assert torch.equal(loaded.z, starts.z)
     assert torch.equal(loaded.rew, starts.rew)
     assert all(torch.equal(a, b) for a, b in zip(loaded.state, starts.state, strict=True))
+
+
+def test_a_file_that_is_no_bank_or_an_older_one_is_refused(tiny_run: RunFolder) -> None:
+    with pytest.raises(UserError, match="holds 'mdn_rnn' where 'dream' was expected"):
+        load_starts(tiny_run.memory, tiny_run.memory)
+    tensors, meta = checkpoint.load(tiny_run.dream)
+    del meta["world"]["max_decisions"]
+    checkpoint.save(tiny_run.dream, tensors, meta)
+    with pytest.raises(
+        UserError, match=r"dream.safetensors was written by another version .*`reverie memory .*--again`"
+    ):
+        load_starts(tiny_run.dream, tiny_run.memory)
 
 
 def test_what_does_not_belong_together_is_refused(tiny_run: RunFolder) -> None:
@@ -105,10 +130,3 @@ def test_what_does_not_belong_together_is_refused(tiny_run: RunFolder) -> None:
     tiny_run.dream.unlink()
     with pytest.raises(UserError, match=r"dream.safetensors is missing.*`reverie memory --run .* --again`"):
         load_dreams(folder)
-
-
-def test_a_memory_without_rewards_is_no_world() -> None:
-    memory = Memory(MemoryConfig(hidden_size=4, reward=RewardConfig(head="none")), 2, 1)
-    starts = Starts(z=torch.zeros(1, 2), state=memory.initial_state(1), rew=torch.zeros(1))
-    with pytest.raises(UserError, match="does not predict rewards"):
-        Dreamer(memory, starts, 1, DreamConfig(), torch.Generator())

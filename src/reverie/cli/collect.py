@@ -1,5 +1,6 @@
-"""`reverie collect`: random driving, kept as episodes."""
+"""`reverie collect`: driving at random, and by an agent, kept as episodes."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -24,6 +25,14 @@ class CollectArguments(StageArguments):
     """Decisions of full gas at the start of an episode."""
     patience: int | None = None
     """Decisions without progress after which an episode ends; 0 for never."""
+    agent: str | None = None
+    """A finished run whose agent drives a share of the episodes: its folder, or `pretrained` for the one that ships."""
+    agent_share: float | None = None
+    """Share of the episodes that the agent drives, 0 to 1."""
+    agent_noise: float | None = None
+    """Noise on its actions that changes slowly: each episode draws its standard deviation from 0 up to this."""
+    agent_steps: int | None = None
+    """Decisions of an episode of the agent at most; 0 for as many as --steps."""
     seed: int | None = None
     """Seed of the whole run."""
     workers: int | None = None
@@ -33,9 +42,15 @@ class CollectArguments(StageArguments):
 def main(verb: str, arguments: Sequence[str]) -> None:
     """Runs stage collect."""
     args = parse(
-        CollectArguments, arguments, verb, "Drive at random and keep what was seen. Continues where it was cut."
+        CollectArguments,
+        arguments,
+        verb,
+        "Drive at random, or in part by an agent, and keep what was seen. Continues where it was cut.",
     )
-    collect = {key: getattr(args, key) for key in ("policy", "episodes", "steps", "hold", "push", "patience")}
+    names = ("policy", "episodes", "steps", "hold", "push", "patience", "agent_share", "agent_noise", "agent_steps")
+    collect = {key: getattr(args, key) for key in names}
+    if args.agent is not None:
+        collect["agent"] = json.dumps(args.agent, ensure_ascii=False)  # quoted: a folder may look like a number
     whole = {key: getattr(args, key) for key in ("seed", "workers")}
     overrides = [f"collect.{key}={value}" for key, value in collect.items() if value is not None]
     overrides += [f"{key}={value}" for key, value in whole.items() if value is not None]

@@ -9,13 +9,14 @@ from reverie.errors import UserError
 
 VERBS = {
     "train": "the whole pipeline, from nothing to a driving agent; continues a run that was cut",
-    "collect": "stage 1: drive at random and keep the episodes",
+    "collect": "stage 1: drive, at random and by an agent, and keep the episodes",
     "vision": "stage 2: train V, the autoencoder that sees",
     "encode": "stage 3: turn every frame into a latent",
     "memory": "stage 4: train M, which predicts what comes next",
     "controller": "stage 5: evolve C, which drives",
     "evaluate": "score an agent on held-out tracks",
     "watch": "see an agent drive: a video, or a window",
+    "play": "drive yourself, by keyboard: on the real road, in the dream, and from one to the other",
     "dream": "see a dream beside the real drive, and how true dreams are",
     "inspect": "see what V has learned: latents, edits, samples",
     "compare": "several runs side by side: pictures, edits, dreams and scores",

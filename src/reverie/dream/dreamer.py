@@ -3,6 +3,8 @@
 Shapes: n dreams, b of them, z latent, a action.
 """
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -45,8 +47,9 @@ class Dreamer:
     def __init__(
         self, memory: Memory, starts: Starts, num: int, config: DreamConfig, generator: torch.Generator
     ) -> None:
-        if config.temperature < 0:
+        if not 0 <= config.temperature < math.inf:
             raise UserError(f"the temperature of a dream must be 0 or more, not {config.temperature:g}")
+        require_one_of("precision", config.precision, ("fp32", "bf16"))
         if not memory.reward.num_outputs:
             raise UserError(
                 "this M does not predict rewards, so its dream is no world to act in: train it with "
@@ -65,6 +68,14 @@ class Dreamer:
     def reset(self, rows: Tensor) -> None:
         """Begins anew in `rows` (n,) bool, each at a moment drawn from the bank."""
         drawn = torch.randint(len(self.starts), (self.num,), generator=self.generator, device=self.generator.device)
+        self._put(rows, drawn)
+
+    @torch.inference_mode()
+    def begin(self, moments: Tensor) -> None:
+        """Begins every dream at the moment of the bank with its number in `moments` (n,)."""
+        self._put(torch.ones_like(moments, dtype=torch.bool), moments)
+
+    def _put(self, rows: Tensor, drawn: Tensor) -> None:
         fresh = self.starts.state.select(drawn)
         self.z = torch.where(rows[:, None], self.starts.z[drawn], self.z)
         self.rew = torch.where(rows, self.starts.rew[drawn], self.rew)
@@ -87,6 +98,12 @@ class Dreamer:
         chance = torch.rand(self.rew.shape, generator=self.generator, device=self.rew.device)
         threshold = chance if config.temperature else torch.full_like(chance, 0.5)
         return DreamStep(self.z, self.rew, torch.sigmoid(expected.end_logit) > threshold)
+
+
+def require_one_of(name: str, value: object, known: Iterable[object]) -> None:
+    """Raises UserError where a setting is none of those there are."""
+    if value not in known:
+        raise UserError(f"{name} {value!r} is not one of {', '.join(map(str, known))}")
 
 
 class Dreams(NamedTuple):

@@ -28,14 +28,20 @@ class DreamDrives(NamedTuple):
 
 @torch.inference_mode()
 def drive_dreams(dreamer: Dreamer, controller: Controller, params: np.ndarray, num_decisions: int) -> DreamDrives:
-    """Drives a dream with each of `params` (n, p), from its start on, for `num_decisions` at most."""
+    """Begins a dream for each of `params` (n, p), and drives it for `num_decisions` at most."""
+    dreamer.reset(torch.ones(dreamer.num, dtype=torch.bool, device=dreamer.generator.device))
+    return drive_on(dreamer, controller, params, num_decisions)
+
+
+@torch.inference_mode()
+def drive_on(dreamer: Dreamer, controller: Controller, params: np.ndarray, num_decisions: int) -> DreamDrives:
+    """The same in dreams that have begun."""
     n, device = dreamer.num, dreamer.generator.device
     assert params.shape == (n, controller.num_params), (
         f"params must be {(n, controller.num_params)}, not {params.shape}"
     )
     rows = torch.from_numpy(np.ascontiguousarray(params, np.float32)).to(device)
     going = torch.ones(n, dtype=torch.bool, device=device)
-    dreamer.reset(going)
     rewards, decisions = torch.zeros(n, num_decisions, device=device), torch.zeros(n, dtype=torch.long, device=device)
     for i in range(num_decisions):
         step = dreamer.step(controller.act(rows, dreamer.z, dreamer.state.top))

@@ -11,9 +11,8 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
-from reverie.dream.dreamer import DreamConfig, Dreamer, load_dreams
+from reverie.dream.dreamer import DreamConfig, Dreamer, load_dreams, require_one_of
 from reverie.dream.starts import World
-from reverie.errors import UserError
 from reverie.models.files import agent_folder
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import Vision
@@ -21,6 +20,8 @@ from reverie.models.vision import Vision
 Observed = Literal["z", "zh", "frame"]
 OBSERVED: tuple[Observed, ...] = ("z", "zh", "frame")
 MAX_SEED = 2**62
+FRAMES_PER_SECOND = 50
+"""Of CarRacing."""
 SCALE = 6
 """Pixels of the window for each of the picture."""
 
@@ -69,17 +70,18 @@ class DreamEnv(gymnasium.Env):
         render_mode: Literal["rgb_array", "human"] | None = None,
         device: str = "cpu",
     ) -> None:
-        """Raises UserError where the run cannot dream."""
+        """Raises UserError where the run cannot dream, or a setting makes no sense."""
+        require_one_of("render_mode", render_mode, (None, *DreamEnv.metadata["render_modes"]))
         vision, memory, starts, world = load_dreams(agent_folder(run))
         generator = torch.Generator(device)
         config = DreamConfig(temperature=temperature, precision=precision)
         self.dreamer = Dreamer(memory.to(device), starts, 1, config, generator)
         self.view = View(vision.to(device), memory, world, observation)
-        self.max_decisions = max_decisions or world.max_decisions
+        self.max_decisions = world.limit(max_decisions)
         self.action_space = self.view.action_space
         self.observation_space = self.view.observation_space
         self.render_mode = render_mode
-        self.metadata = DreamEnv.metadata | {"render_fps": max(1, round(50 / world.action_repeat))}
+        self.metadata = DreamEnv.metadata | {"render_fps": self.view.fps}
         self._decisions = 0
         self._window: Any = None
 
@@ -112,7 +114,7 @@ class DreamEnv(gymnasium.Env):
         import pygame
 
         if self._window is None:
-            pygame.init()
+            pygame.display.init()
             self._window = pygame.display.set_mode(picture.shape[1::-1])
             pygame.display.set_caption("reverie: a dream")
         pygame.event.pump()
@@ -134,13 +136,13 @@ class View:
     """What is seen of dreams and done in them, in the terms of Gymnasium."""
 
     def __init__(self, vision: Vision, memory: Memory, world: World, observation: Observed) -> None:
-        if observation not in OBSERVED:
-            raise UserError(f"observation {observation!r} is not one of {', '.join(OBSERVED)}")
+        require_one_of("observation", observation, OBSERVED)
         self.vision = vision
         self.observation: Observed = observation
         self.device = next(memory.parameters()).device
         self._low = torch.tensor(world.action_low, device=self.device)
         self._high = torch.tensor(world.action_high, device=self.device)
+        self.fps = max(1, round(FRAMES_PER_SECOND / world.action_repeat))
         self.action_space = spaces.Box(np.array(world.action_low, np.float32), np.array(world.action_high, np.float32))
         size = memory.z_size + (memory.config.hidden_size if observation == "zh" else 0)
         self.observation_space: spaces.Space = (
@@ -151,6 +153,8 @@ class View:
 
     def actions(self, act: np.ndarray) -> Tensor:
         """Actions (n, a) within their bounds, for the dream."""
+        shape = (len(act), len(self._low))
+        assert act.shape == shape, f"actions must be {shape}, not {act.shape}"
         return torch.from_numpy(act.astype(np.float32)).to(self.device).clamp(self._low, self._high)
 
     def observe(self, dreamer: Dreamer) -> np.ndarray:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from reverie import checkpoint
@@ -39,6 +39,14 @@ class World:
     max_decisions: int
     """After so many an episode is cut."""
 
+    def limit(self, max_decisions: int | None) -> int:
+        """After how many decisions to cut an episode, where `max_decisions` were asked for."""
+        if max_decisions is None:
+            return self.max_decisions
+        if max_decisions < 1:
+            raise UserError(f"max_decisions must be 1 or more, not {max_decisions}")
+        return max_decisions
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Starts:
@@ -63,7 +71,9 @@ class Starts:
 @torch.inference_mode()
 def make_starts(memory: Memory, latents: LatentStore, num: int, seed: int, context: int = CONTEXT) -> Starts:
     """Draws `num` moments from the encoded episodes, each after at least `context` decisions; every moment is as likely
-    as another. Raises UserError where no episode is long enough."""
+    as another. At least one decision of context, since the reward that comes with a latent is part of a start. Raises
+    UserError where no episode is long enough."""
+    context = max(context, 1)
     room = np.maximum(np.diff(latents.decision_offsets) - context, 0)  # moments of each episode, but the last frame
     if not room.sum():
         raise UserError(
@@ -109,6 +119,12 @@ def load_starts(path: Path, memory_path: Path) -> tuple[Starts, World]:
             f"{path} was made with another M than {memory_path}: take both from the same run, or make it anew with "
             f"`reverie memory --run {path.parent} --again`"
         )
-    world = TypeAdapter(World).validate_python(meta["world"])
+    try:
+        world = TypeAdapter(World).validate_python(meta["world"])
+    except ValidationError as error:
+        raise UserError(
+            f"{path} was written by another version of reverie ({error.errors()[0]['msg']}): make it anew with "
+            f"`reverie memory --run {path.parent} --again`"
+        ) from error
     state = MemoryState(tensors["h"], tensors["c"])
     return Starts(z=tensors["z"], state=state, rew=tensors["rew"]), world

@@ -10,7 +10,7 @@ import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from reverie.dream.dreamer import DreamConfig, Dreamer, load_dreams
+from reverie.dream.dreamer import DreamConfig, Dreamer, load_dreams, require_one_of
 from reverie.dream.env import MAX_SEED, Observed, View
 from reverie.models.files import agent_folder
 
@@ -36,18 +36,20 @@ class DreamVectorEnv(VectorEnv):
         render_mode: Literal["rgb_array"] | None = None,
         device: str = "cpu",
     ) -> None:
-        """Raises UserError where the run cannot dream."""
+        """Raises UserError where the run cannot dream, or a setting makes no sense."""
+        require_one_of("render_mode", render_mode, (None, *DreamVectorEnv.metadata["render_modes"]))
         vision, memory, starts, world = load_dreams(agent_folder(run))
         config = DreamConfig(temperature=temperature, precision=precision)
         self.dreamer = Dreamer(memory.to(device), starts, num_envs, config, torch.Generator(device))
         self.view = View(vision.to(device), memory, world, observation)
         self.num_envs = num_envs
-        self.max_decisions = max_decisions or world.max_decisions
+        self.max_decisions = world.limit(max_decisions)
         self.single_action_space = self.view.action_space
         self.single_observation_space = self.view.observation_space
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.render_mode = render_mode
+        self.metadata = DreamVectorEnv.metadata | {"render_fps": self.view.fps}
         self._decisions = np.zeros(num_envs, np.int64)
         self._over = np.zeros(num_envs, bool)
 

@@ -50,7 +50,9 @@ class Dashboard:
         for i, tile in enumerate(minds):
             canvas.frame(tile, column, GAP + i * (TILE + CAPTION) + CAPTION, TILE // tile.shape[0])
         self._score(canvas, GAP, bottom + GAP, 0.5 * w, canvas.image.height - bottom - 2 * GAP, ret, frame)
-        self._pedals(canvas, GAP + 0.5 * w + GAP, bottom + GAP, 0.5 * w - GAP, act)
+        left, top = GAP + 0.5 * w + GAP, bottom + GAP
+        draw_pedals(canvas, left, top + 10, 0.5 * w - GAP, act)
+        canvas.text(self.title, left, top + 10 + 40 * 3 + 8, 15, DIM)
         return canvas.array()
 
     def _background(self, width: int, height: int, column: int) -> Canvas:
@@ -77,17 +79,17 @@ class Dashboard:
         if len(self._curve) > 1:
             canvas.draw.line(self._curve, fill=ACCENT, width=3, joint="curve")
 
-    def _pedals(self, canvas: Canvas, x: float, y: float, width: float, act: np.ndarray) -> None:
-        """Steering from the middle, gas and brake from the left."""
-        start, length = x + 58, width - 58
-        for i, ((name, color), value) in enumerate(zip(_PEDALS, act.tolist(), strict=True)):
-            top = y + 10 + 40 * i
-            canvas.text(name, x, top + 12, 16, LIGHT, "lm")
-            canvas.rectangle(start, top, length, 24, PANEL)
-            if name == "steer":
-                reach = value * length / 2
-                canvas.rectangle(start + length / 2 + min(0.0, reach), top, abs(reach), 24, color)
-                canvas.rectangle(start + length / 2 - 1, top, 2, 24, DIM)
-            else:
-                canvas.rectangle(start, top, value * length, 24, color)
-        canvas.text(self.title, x, y + 10 + 40 * 3 + 8, 15, DIM)
+
+def draw_pedals(canvas: Canvas, x: float, y: float, width: float, act: np.ndarray, step: int = 40) -> None:
+    """Bars of an action (3,), one every `step` pixels: steering from the middle, gas and brake from the left."""
+    start, length, height = x + 58, width - 58, step - 16
+    for i, ((name, color), value) in enumerate(zip(_PEDALS, act.tolist(), strict=True)):
+        top = y + step * i
+        canvas.text(name, x, top + height / 2, 16, LIGHT, "lm")
+        canvas.rectangle(start, top, length, height, PANEL)
+        if name == "steer":
+            reach = value * length / 2
+            canvas.rectangle(start + length / 2 + min(0.0, reach), top, abs(reach), height, color)
+            canvas.rectangle(start + length / 2 - 1, top, 2, height, DIM)
+        else:
+            canvas.rectangle(start, top, value * length, height, color)

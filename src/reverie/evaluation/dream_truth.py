@@ -12,8 +12,10 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import torch
 
+from reverie.dream.dreamer import DreamConfig, Dreamer
+from reverie.dream.drive import drive_on
 from reverie.dream.replay import replay
-from reverie.dream.starts import CONTEXT
+from reverie.dream.starts import CONTEXT, Starts
 from reverie.envs.car_racing.batch import CarRacingBatch
 from reverie.envs.config import EnvConfig
 from reverie.envs.starts import random_start
@@ -23,9 +25,11 @@ from reverie.evaluation.arithmetic import decode, encode
 from reverie.evaluation.judges import Judges
 from reverie.evaluation.labelled import MAX_HEADING, MAX_OFFSET, STATE
 from reverie.evaluation.protocol import confidence_interval
+from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import Vision
 from reverie.rollout import Policy, rollout
+from reverie.seeding import torch_generator
 from reverie.types import Floats, Frames
 
 HORIZONS = (1, 5, 15, 50, 100)
@@ -156,6 +160,33 @@ def measure_dream(vision: Vision, memory: Memory, judges: Judges, drives: Drives
         per_track=each,
         ci95={name: tuple(confidence_interval(np.array(values)) for values in found) for name, found in each.items()},
     )
+
+
+@torch.inference_mode()
+def driven_rewards(
+    vision: Vision,
+    memory: Memory,
+    controller: Controller,
+    params: np.ndarray,
+    drives: Drives,
+    temperature: float,
+    seed: int,
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Shows M the same latents, and lets `params` (p,) drive on in the dream, by what is seen there.
+
+    Mean reward foreseen from the start of the dream to each of `HORIZONS`, and that which came where they drove on for
+    real: `drives` must be theirs."""
+    n, length = drives.act.shape[:2]
+    z = torch.from_numpy(encode(vision, drives.obs[:, : CONTEXT + 1].reshape(-1, 64, 64, 3))[0]).reshape(
+        n, CONTEXT + 1, -1
+    )
+    rew = torch.from_numpy(np.concatenate([np.zeros((n, 1), np.float32), drives.rew], 1))
+    _, state = memory(z[:, :-1], torch.from_numpy(drives.act[:, :CONTEXT]), rew[:, :CONTEXT])
+    starts = Starts(z=z[:, -1], state=state, rew=rew[:, CONTEXT])
+    dreamer = Dreamer(memory, starts, n, DreamConfig(temperature=temperature), torch_generator(seed, "driven"))
+    dreamer.begin(torch.arange(n))
+    rewards = drive_on(dreamer, controller, np.repeat(params[None], n, 0), length - CONTEXT).rew
+    return _until(np.concatenate([np.zeros((n, CONTEXT), np.float32), rewards], 1)), _until(drives.rew)
 
 
 def _latent_error(z: np.ndarray, dream: np.ndarray, at: int) -> float:

@@ -3,6 +3,8 @@
 Shapes: h w height and width of a picture in pixels; frames are (64, 64, 3) uint8.
 """
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +26,7 @@ from reverie.metrics import Progress
 
 FPS = 50
 """CarRacing simulates 50 frames a second, so that the video runs at the speed of the world."""
+NO_SCREEN = "there is no screen to open a window on"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +80,8 @@ def moments(env: Any, agent: Agent, params: np.ndarray, track: int, action_repea
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """A batch of one is faster without helpers, and where others use the cores much faster."""
+def one_thread() -> Iterator[None]:
+    """For torch: a batch of one is faster without helpers, and where others use the cores much faster."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -112,36 +115,37 @@ def record(
                 bar.update(drive.frames, score=f"{drive.ret:.0f}")
 
     try:
-        with _one_thread():
+        with one_thread():
             write_mp4(path, pictures(), Fraction(FPS))
     finally:
         env.close()
     return drives[0]
 
 
+def require_screen(instead: str) -> None:
+    """Raises UserError where no window can be opened; `instead` says what to do then."""
+    names = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+    if sys.platform == "linux" and not any(os.environ.get(name) for name in names):
+        raise UserError(f"{NO_SCREEN}: {instead}")
+
+
 def show_window(agent: Agent, params: np.ndarray, config: EnvConfig, track: int, *, quiet: bool = False) -> Drive:
     """Gymnasium's own window, until the drive ends or the window is closed. UserError where there is no screen."""
-    import os
-    import sys
-
     import pygame
 
-    no_screen = "there is no screen to open a window on: leave out --window, and a video is written instead"
-    if sys.platform == "linux" and not any(
-        os.environ.get(k) for k in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
-    ):
-        raise UserError(no_screen)
+    instead = "leave out --window, and a video is written instead"
+    require_screen(instead)
     env = make_env(replace(config, renderer="gymnasium"), render_mode="human")
     drive = None
     try:
-        with _one_thread(), Progress("watch", config.max_frames, "frames", quiet=quiet) as bar:
+        with one_thread(), Progress("watch", config.max_frames, "frames", quiet=quiet) as bar:
             for moment in moments(env, agent, params, track, config.action_repeat):
                 drive = moment.drive
                 bar.update(drive.frames, score=f"{drive.ret:.0f}")
                 if pygame.event.peek(pygame.QUIT):
                     break
     except pygame.error as error:
-        raise UserError(f"{no_screen} ({error})") from error
+        raise UserError(f"{NO_SCREEN}: {instead} ({error})") from error
     finally:
         env.close()
     assert drive is not None

@@ -3,7 +3,7 @@
 import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from reverie.checkpoint import write_atomically
 from reverie.errors import UserError
 from reverie.evaluation.protocol import test_seeds
+from reverie.models.files import PRETRAINED
 from reverie.recipe import RunConfig
 
 MEASURED = "measured"
@@ -107,12 +108,17 @@ def _build(table: dict[str, Any], where: str) -> RunConfig:
     try:
         config = TypeAdapter(RunConfig).validate_python(table)
         test_seeds(config.evaluate.tracks, config.evaluate.first_seed)
-        return config
+        return replace(config, collect=replace(config.collect, agent=_in_full(config.collect.agent)))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         given = f" (given: {first['input']!r})" if first["type"] != "missing" else ""
         raise UserError(f"{where}: {key}: {first['msg'][0].lower()}{first['msg'][1:]}{given}", usage=True) from error
+
+
+def _in_full(agent: str) -> str:
+    """The folder of an agent, so that a run finds it again wherever it is continued from; names stay as they are."""
+    return agent if agent in ("", PRETRAINED) else str(Path(agent).resolve())
 
 
 def _refuse_unknown(table: Mapping[str, Any], kind: type, prefix: str, where: str) -> None:

@@ -26,9 +26,11 @@ def parameter_counts(config: RunConfig) -> dict[str, int]:
 
 def budget(config: RunConfig) -> dict[str, Any]:
     """Upper bounds: frames are simulator steps, images what V is fitted on, timesteps what M is fitted on."""
-    env, stage = config.env, config.controller
-    decisions = min(config.collect.steps, -(-env.max_frames // env.action_repeat))
-    collected = config.collect.episodes * decisions
+    env, collect, stage = config.env, config.collect, config.controller
+    limit = -(-env.max_frames // env.action_repeat)
+    by_agent = collect.by_agent(collect.episodes)
+    collected = (collect.episodes - by_agent) * min(collect.steps, limit)
+    collected += by_agent * min(collect.agent_steps or collect.steps, limit)
     evaluations = stage.generations // stage.eval_every * stage.eval_tracks
     episodes = stage.cma.population * sum(map(stage.num_tracks, range(stage.generations))) + evaluations
     return {

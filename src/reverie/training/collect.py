@@ -1,8 +1,10 @@
-"""Stage collect: driving at random, or by an agent of another run, into the run's store of episodes."""
+"""Stage collect: driving at random, and by an agent of another run, into the run's store of episodes."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,13 +18,13 @@ from reverie.envs.vector import Start, Transition
 from reverie.errors import UserError
 from reverie.metrics import Progress
 from reverie.models.controller import Controller, ControllerConfig
-from reverie.models.files import CONTROLLER, load_controller
+from reverie.models.files import load_controller
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import make_vision
 from reverie.policies import MenuPolicy, WalkPolicy
-from reverie.recipe import RunConfig
+from reverie.recipe import CollectConfig, RunConfig
 from reverie.rollout import AgentPolicy, NoisyPolicy, Policy, cached_agent, rollout, vector_env
-from reverie.run_folder import RunFolder, StageClock
+from reverie.run_folder import RunFolder, StageClock, collecting_agent
 from reverie.seeding import generator, sample_tracks, torch_seeded
 from reverie.workers.pool import Workers
 
@@ -37,9 +39,11 @@ class Driver:
 
     folder: Path
     digest: str
-    """Says which V, M and C they are."""
+    """Says which V, M and C they are: the first 16 digits of the SHA-256 of each."""
     agent: AgentConfig
     controller: ControllerConfig
+    params: np.ndarray
+    """(p,) of C."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +57,17 @@ class CollectTask:
     tracks: tuple[int, ...]
     config: RunConfig
     driver: Driver | None
-    """The agent that drives this group; None where it is driven at random."""
+    """The agent that drives its share of them."""
 
 
 def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
     """Collects the episodes that are still missing."""
-    config, clock = run.config, StageClock(run, "collect")
-    store, driver = EpisodeStore(run.rollouts), driver_of(config)
+    config, store = run.config, EpisodeStore(run.rollouts)
+    driver = _driver(run, begun=len(store) > 0)
+    clock = StageClock(run, "collect")
+    if driver:
+        clock.entry["agent_digest"] = driver.digest
+        clock.beat()  # known from before the first episode on
     num = config.collect.episodes
     tracks = sample_tracks(generator(config.seed, "collect", "tracks"), num)
     first = len(store) // EPISODES_PER_TASK * EPISODES_PER_TASK  # a group that was cut short is driven again, whole
@@ -70,7 +78,7 @@ def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
             skip=max(0, len(store) - i),
             tracks=tuple(tracks[i : i + EPISODES_PER_TASK]),
             config=config,
-            driver=driver if _is_agents(i, config) else None,
+            driver=driver,
         )
         for i in range(first, num, EPISODES_PER_TASK)
     ]
@@ -80,56 +88,74 @@ def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
                 store.append(entry)
             bar.update(len(store), decisions=store.num_decisions)
             clock.beat()
-    facts = {
+    clock.done([run.rollouts / "index.jsonl"], _facts(store, config))
+
+
+def _driver(run: RunFolder, *, begun: bool) -> Driver | None:
+    """The agent that shall drive, or None. Raises UserError where it cannot, or is not the one that drove so far."""
+    agent = collecting_agent(run.config)
+    if not agent:
+        return None
+    digest = "".join(file_sha256(path)[:16] for path in (agent.vision, agent.memory, agent.controller))
+    if begun and run.stage("collect").get("agent_digest", digest) != digest:
+        raise UserError(
+            f"collect.agent: {agent.name} is no longer the agent that drove the first episodes of {run.path}: "
+            f"restore it from a copy, or run `reverie collect --run {run.path} --again`"
+        )
+    controller, params = load_controller(agent.controller)
+    return Driver(
+        folder=agent.path, digest=digest, agent=agent.config.agent, controller=controller.config, params=params
+    )
+
+
+def _is_agents(episode: int, collect: CollectConfig) -> bool:
+    """Whether the agent drives this episode."""
+    return collect.by_agent(episode + 1) > collect.by_agent(episode)
+
+
+def _facts(store: EpisodeStore, config: RunConfig) -> dict[str, Any]:
+    """What the manifest says of the episodes, and who drove how well."""
+    returns: dict[bool, list[float]] = {True: [], False: []}
+    for i, entry in enumerate(store.entries):
+        returns[_is_agents(i, config.collect)].append(entry["episode_return"])
+    facts: dict[str, Any] = {
         "episodes": len(store),
         "decisions": store.num_decisions,
         "frames": store.num_decisions * config.env.action_repeat,
-        "mean_return": float(np.mean([entry["episode_return"] for entry in store.entries])),
+        "mean_return": float(np.mean(returns[True] + returns[False])),
     }
-    if driver:
-        by_agent = [entry["episode_return"] for i, entry in enumerate(store.entries) if _is_agents(i, config)]
-        mean = float(np.mean(by_agent)) if by_agent else None
-        facts |= {"agent_episodes": len(by_agent), "agent_mean_return": mean, "agent_sha256": driver.digest}
-    clock.done([run.rollouts / "index.jsonl"], facts)
-
-
-def driver_of(config: RunConfig) -> Driver | None:
-    """The agent that shall drive, or None. Raises UserError where it is missing, not finished, or of another world."""
-    if not config.collect.agent:
-        return None
-    run = RunFolder.open(config.collect.agent)
-    run.require_agent()
-    ours, theirs = config.env, run.config.env
-    if (ours.id, ours.action_repeat) != (theirs.id, theirs.action_repeat):
-        raise UserError(
-            f"collect.agent {run.name} drives {theirs.id} with env.action_repeat = {theirs.action_repeat}, not "
-            f"{ours.id} with {ours.action_repeat}: choose an agent of the same world"
-        )
-    digest = "".join(file_sha256(path)[:16] for path in (run.vision, run.memory, run.controller))
-    controller, _ = load_controller(run.controller)
-    return Driver(folder=run.path, digest=digest, agent=run.config.agent, controller=controller.config)
-
-
-def _is_agents(episode: int, config: RunConfig) -> bool:
-    """Whether the agent drives this episode: so many of the groups, spread evenly."""
-    group, share = episode // EPISODES_PER_TASK, config.collect.agent_share
-    return bool(config.collect.agent) and int((group + 1) * share) > int(group * share)
+    if config.collect.agent:
+        facts["agent_episodes"] = len(returns[True])
+        facts["agent_mean_return"] = float(np.mean(returns[True])) if returns[True] else None
+        facts["random_mean_return"] = float(np.mean(returns[False])) if returns[False] else None
+    return facts
 
 
 def run_collect_task(task: CollectTask) -> list[Entry]:
-    """Drives the episodes of a task in lockstep and writes them; gives their entries for the index."""
-    env = vector_env(task.config.env, EPISODES_PER_TASK)
-    recorder = _Recorder()
-    policy = _make_policy(task.config, task.first) if task.driver is None else _shaken(task.driver, task.config)
-    collect = task.config.collect
-    limits = {"max_decisions": collect.steps, "patience": collect.patience or None}
-    starts = _starts(task.config, range(task.first, task.first + len(task.tracks)))
-    rollout(env, policy, task.tracks, starts=starts, **limits, observer=recorder)
+    """Drives the episodes of a task and writes them; gives their entries for the index."""
+    collect, group = task.config.collect, range(task.first, task.first + len(task.tracks))
+    agents = [i for i in group if _is_agents(i, collect)]
+    others = [i for i in group if i not in agents]
+    episodes: dict[int, Episode] = {}
+    if others:
+        episodes |= _drive(task, others, _random_policy(task.config, others), collect.steps)
+    if agents:
+        assert task.driver
+        episodes |= _drive(task, agents, _shaken(task.driver, task.config), collect.agent_steps or collect.steps)
     return [
-        write_episode(task.folder, task.first + row, recorder.episode(row), seed)
-        for row, seed in enumerate(task.tracks)
-        if row >= task.skip
+        write_episode(task.folder, i, episodes[i], seed)
+        for i, seed in zip(group, task.tracks, strict=True)
+        if i >= task.first + task.skip
     ]
+
+
+def _drive(task: CollectTask, indices: Sequence[int], policy: Policy, steps: int) -> dict[int, Episode]:
+    """Some episodes of a task, in lockstep: index -> episode."""
+    env, recorder = vector_env(task.config.env, EPISODES_PER_TASK), _Recorder()
+    tracks = [task.tracks[i - task.first] for i in indices]
+    starts, patience = _starts(task.config, indices), task.config.collect.patience or None
+    rollout(env, policy, tracks, starts=starts, max_decisions=steps, patience=patience, observer=recorder)
+    return {i: recorder.episode(row) for row, i in enumerate(indices)}
 
 
 class _Recorder:
@@ -159,42 +185,45 @@ class _Recorder:
         )
 
 
-def _make_policy(config: RunConfig, first: int) -> Policy:
-    """The driver of the group of episodes that starts at `first`."""
-    collect = config.collect
+def _random_policy(config: RunConfig, indices: Sequence[int]) -> Policy:
+    """The driver of these episodes of a group."""
+    collect, group = config.collect, indices[0] // EPISODES_PER_TASK
     kind = collect.policy
     if kind == "mixed":
-        kind = "menu" if first // EPISODES_PER_TASK % 2 else "walk"
+        kind = "menu" if group % 2 else "walk"
     if kind == "menu":
         return MenuPolicy(collect.hold, collect.push, config.seed)
     if kind == "walk":
         return WalkPolicy(collect.hold, collect.push, config.seed)
-    return _random_networks(config, first)
+    return _random_networks(config, group * EPISODES_PER_TASK, indices)
 
 
 def _shaken(driver: Driver, config: RunConfig) -> Policy:
     """The agent with noise on its actions."""
     agent = cached_agent(driver.folder, driver.digest, driver.agent, driver.controller)
-    _, params = load_controller(driver.folder / CONTROLLER)
-    return NoisyPolicy(AgentPolicy(agent, params[None]), config.collect.agent_noise, config.collect.hold, config.seed)
+    steady = AgentPolicy(agent, driver.params[None])
+    return NoisyPolicy(steady, config.collect.agent_noise, config.collect.hold, config.seed)
 
 
-def _starts(config: RunConfig, episodes: range) -> list[Start] | None:
-    """Where the cars of these episodes start."""
-    if config.collect.starts == "structured":
-        return [structured_start(i) for i in episodes]
-    if config.collect.starts == "random":
-        return [random_start(config.seed, i) for i in episodes]
+def _starts(config: RunConfig, indices: Sequence[int]) -> list[Start] | None:
+    """Where the cars of these episodes start: all of them the agent's, or none."""
+    collect = config.collect
+    if collect.starts == "structured":  # each kind counts its own, or a share of 1/5 would always have the same offset
+        if _is_agents(indices[0], collect):
+            return [structured_start(collect.by_agent(i)) for i in indices]
+        return [structured_start(i - collect.by_agent(i)) for i in indices]
+    if collect.starts == "random":
+        return [random_start(config.seed, i) for i in indices]
     return None
 
 
-def _random_networks(config: RunConfig, first: int) -> Policy:
-    """Random V, M and C (the paper's policy): one V and M for the group, a controller for each episode."""
+def _random_networks(config: RunConfig, first: int, indices: Sequence[int]) -> Policy:
+    """Random V, M and C (the paper's policy): one V and M for the group that starts at `first`, a controller for each
+    episode."""
     with torch_seeded(config.seed, "networks", first):
         vision = make_vision(config.vision)
         memory = Memory(config.memory.model, config.vision.net.z_size, action_size(config.env))
     controller = Controller(config.controller.model, memory.z_size, memory.config.hidden_size)
     rng = generator(config.seed, "networks", first)
     params = NETWORK_SPREAD * rng.standard_normal((EPISODES_PER_TASK, controller.num_params))
-    num = min(EPISODES_PER_TASK, config.collect.episodes - first)  # the last group may be smaller
-    return AgentPolicy(Agent(vision, memory, controller, config.agent), params[:num])
+    return AgentPolicy(Agent(vision, memory, controller, config.agent), params[[i - first for i in indices]])

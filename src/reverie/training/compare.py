@@ -16,7 +16,7 @@ from reverie.errors import UserError
 from reverie.evaluation import comparison
 from reverie.evaluation.arithmetic import Arithmetic, decode, encode, measure_arithmetic
 from reverie.evaluation.comparison import Sample
-from reverie.evaluation.dream_truth import HORIZONS, DreamTruth, Drives, measure_dream
+from reverie.evaluation.dream_truth import HORIZONS, DreamTruth, Drives, join, measure_dream
 from reverie.evaluation.fidelity import Fidelity, measure_fidelity
 from reverie.evaluation.judges import Judges
 from reverie.evaluation.labelled import STATE, LabelledFrames, labelled_frames
@@ -131,7 +131,7 @@ def _drives(runs: Sequence[RunFolder], tracks: Sequence[int], seed: int) -> Driv
             "these runs differ in [env]: their dreams cannot be compared; compare them by groups that agree"
         )
     agent, params = agent_of(RunFolder.open(PRETRAINED))
-    return drives_of(agent, params, tracks[: 2 * min(DRIVES, len(tracks) // 2)], env, seed)
+    return join(drives_of(agent, params, tracks[: 2 * min(DRIVES, len(tracks) // 2)], env, seed))
 
 
 def _measure(run: RunFolder, judges: Judges, grounds: Grounds, seed: int) -> Found:

@@ -25,7 +25,15 @@ from reverie.evaluation.dream_returns import (
     dream_returns,
     spearman_interval,
 )
-from reverie.evaluation.dream_truth import HORIZONS, DreamTruth, Drives, join, measure_dream, record_drives
+from reverie.evaluation.dream_truth import (
+    HORIZONS,
+    DreamTruth,
+    Drives,
+    driven_rewards,
+    join,
+    measure_dream,
+    record_drives,
+)
 from reverie.evaluation.judges import load_judges
 from reverie.evaluation.labelled import STATE
 from reverie.evaluation.protocol import drive_all
@@ -52,6 +60,8 @@ class Truth:
     """Everything that was measured."""
 
     drives: DreamTruth
+    driven: dict[float, tuple[tuple[float, ...], tuple[float, ...]]]
+    """At each temperature, what M foresees to each horizon where the agent drives on in the dream, and what came."""
     calibration: Calibration
     returns: list[DreamReturns]
     """At each temperature."""
@@ -73,7 +83,7 @@ def measure_truth(
     agent, best = agent_of(run)
     held_out = TEST_TRACKS if test else VALIDATION_TRACKS
     chosen = sample_tracks(generator(seed, "dream truth"), 2 * drives + tracks, held_out)
-    recorded = drives_of(agent, best, chosen[:drives], run.config.env, seed)
+    by_agent, at_random = drives_of(agent, best, chosen[:drives], run.config.env, seed)
     params, generations = varied_controllers(run, agent, best, controllers, seed)
     task = DriveTask(
         folder=run.path,
@@ -106,7 +116,13 @@ def measure_truth(
         latents, BATCH, LENGTH, seed, episodes=range(num_train_episodes(latents.num_episodes), latents.num_episodes)
     )
     return Truth(
-        drives=measure_dream(dreams.vision, dreams.memory, load_judges(), recorded),
+        drives=measure_dream(dreams.vision, dreams.memory, load_judges(), join([by_agent, at_random])),
+        driven={
+            temperature: driven_rewards(
+                dreams.vision, dreams.memory, agent.controller, best, by_agent, temperature, seed
+            )
+            for temperature in TEMPERATURES
+        },
         calibration=calibration(dreams.memory, [sampler.batch(i) for i in range(BATCHES)]),
         returns=found,
         real=np.array([outcome.ret for outcome in outcomes]).reshape(len(params), tracks),
@@ -121,14 +137,14 @@ def agent_of(run: RunFolder) -> tuple[Agent, np.ndarray]:
     return Agent(*load_models(run.path), controller, run.config.agent), params
 
 
-def drives_of(agent: Agent, params: np.ndarray, tracks: Sequence[int], env: EnvConfig, seed: int) -> Drives:
-    """Real drives from anywhere on the road, half of them by `agent`, half at random."""
+def drives_of(
+    agent: Agent, params: np.ndarray, tracks: Sequence[int], env: EnvConfig, seed: int
+) -> tuple[Drives, Drives]:
+    """Real drives from anywhere on the road, on half of the tracks by `agent`, on half at random."""
     half = len(tracks) // 2
-    return join(
-        [
-            record_drives(AgentPolicy(agent, params[None]), tracks[:half], env, seed),
-            record_drives(WalkPolicy(hold=6, push=0, seed=seed), tracks[half : 2 * half], env, seed + 1),
-        ]
+    return (
+        record_drives(AgentPolicy(agent, params[None]), tracks[:half], env, seed),
+        record_drives(WalkPolicy(hold=6, push=0, seed=seed), tracks[half : 2 * half], env, seed + 1),
     )
 
 
@@ -181,6 +197,11 @@ def text_of(truth: Truth, seed: int, test: bool) -> str:
         horizons.append(["reward foreseen", *(f"{value:.1f}" for value in d.reward)])
         horizons.append(["reward that came", *(f"{value:.1f}" for value in d.real_reward)])
         horizons.append(["foreseen / came", *(f"{value:.2f}" for value in d.reward_ratio)])
+    driven = [["driven in the dream, to decision", *map(str, HORIZONS)]]
+    for temperature, (foreseen, came) in truth.driven.items():
+        driven.append([f"foreseen at temperature {temperature:g}", *(f"{value:.1f}" for value in foreseen)])
+        ratios = [f / c if c else float("nan") for f, c in zip(foreseen, came, strict=True)]
+        driven.append(["foreseen / came", *(f"{ratio:.2f}" for ratio in ratios)])
     real = truth.real.mean(1)
     sweep = [["temperature", "rho", "95%", "mean dreamt return", "mean real return", "impossible returns"]]
     for found in truth.returns:
@@ -205,6 +226,8 @@ def text_of(truth: Truth, seed: int, test: bool) -> str:
                 f"{len(d.tracks)} real drives on {where} tracks; the dream has the same actions from the same moment, "
                 "at temperature 0. Mean absolute errors of what the state probe reads.",
                 comparison.table(horizons),
+                "The agent's drives of these, where it drives on in the dream by what it sees there.",
+                comparison.table(driven),
                 f"{len(truth.real)} controllers, each on {truth.real.shape[1]} {where} tracks and in as many dreams of "
                 f"at most {truth.returns[0].num_decisions} decisions.",
                 comparison.table(sweep),
@@ -221,6 +244,7 @@ def numbers_of(truth: Truth) -> dict[str, Any]:
     """Everything, for programs."""
     return {
         "drives": {key: value for key, value in vars(truth.drives).items() if key != "per_track"},
+        "driven": {str(temperature): values for temperature, values in truth.driven.items()},
         "calibration": vars(truth.calibration),
         "real": truth.real.tolist(),
         "generations": truth.generations,

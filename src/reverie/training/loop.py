@@ -65,6 +65,7 @@ class Fit(Generic[Batch]):
         self.best_step, self.best_loss = 0, math.inf
         """Where the held-out loss was least, and what it was."""
         self._best: dict[str, Tensor] = {}
+        self._since = 0  # patience begins anew where a fit is lengthened
         groups = _groups(model, rates or {})
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate, betas=(config.beta1, 0.999), fused=True)
         self.step = self._load() if state_path.exists() else 0
@@ -110,7 +111,7 @@ class Fit(Generic[Batch]):
         held_out = self.held_out
         if held_out is None or not held_out.patience:
             return False
-        return self.step - self.best_step >= held_out.patience * held_out.every
+        return self.step - max(self.best_step, self._since) >= held_out.patience * held_out.every
 
     def _measure(self, metrics: Metrics) -> None:
         if self.held_out is None or (self.step % self.held_out.every and self.step != self.num_steps):
@@ -134,11 +135,13 @@ class Fit(Generic[Batch]):
         tensors |= {f"model.{key}": value for key, value in self.model.state_dict().items()}
         tensors |= {f"best.{key}": value for key, value in self._best.items()}
         best = {"step": self.best_step, "loss": self.best_loss} if self._best else None
-        checkpoint.save(self.state_path, tensors, {"step": self.step, "optimizer": meta, "best": best})
+        lengths = {"num_steps": self.num_steps, "since": self._since}
+        checkpoint.save(self.state_path, tensors, {"step": self.step, "optimizer": meta, "best": best, **lengths})
 
     def _load(self) -> int:
         tensors, meta = checkpoint.load(self.state_path)
         self.model.load_state_dict(_under("model.", tensors))
+        self._since = meta["step"] if meta["num_steps"] < self.num_steps else meta["since"]
         self._best = _under("best.", tensors)
         if self._best:
             self.best_step, self.best_loss = meta["best"]["step"], meta["best"]["loss"]

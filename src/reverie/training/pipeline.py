@@ -12,8 +12,8 @@ from reverie.evaluation.protocol import Evaluation, evaluate, test_seeds
 from reverie.metrics import Metrics
 from reverie.models.files import load_controller
 from reverie.rollout import DriveTask
-from reverie.run_folder import AGENT_STAGES, REMADE, STAGES, RunFolder, StageClock
-from reverie.training.collect import collect, driver_of
+from reverie.run_folder import AGENT_STAGES, REMADE, STAGES, RunFolder, StageClock, collecting_agent
+from reverie.training.collect import collect
 from reverie.training.controller import train_controller
 from reverie.training.encode import encode
 from reverie.training.memory import train_memory
@@ -63,7 +63,7 @@ def run_stages(
 
 def _check_needs(run: RunFolder, name: str) -> None:
     if name == "collect":
-        driver_of(run.config)
+        collecting_agent(run.config)
     for need in NEEDS[name]:
         run.require(need)
         run.verify(need)

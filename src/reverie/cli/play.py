@@ -1,0 +1,78 @@
+"""`reverie play`: drive yourself, on the real road or in the dream."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from reverie.cli.arguments import parse
+from reverie.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayArguments:
+    """Which run, and where to begin."""
+
+    run: Annotated[str, tyro.conf.Positional]
+    """Folder of a run that has V and M, or `pretrained`."""
+    dream: bool = False
+    """Begin in a dream, at a moment of the driving that M learned from."""
+    real: bool = False
+    """Begin on the real road, which is the default."""
+    track: int = 0
+    """The real road: Gymnasium's reset(seed=track); seeds below 500000 are test tracks."""
+    temperature: float = 1.0
+    """Of the dream: 1 is what M believes, 0 its heaviest guess, above 1 the dream is wilder."""
+    seed: int = 0
+    """Of chance in the dream."""
+    autopilot: bool = False
+    """Let the run's controller drive at first."""
+
+
+def main(verb: str, arguments: Sequence[str]) -> None:
+    """Opens the window, until the player has had enough."""
+    description = (
+        "Drive with the keyboard, in a window: arrows or WASD. M or TAB goes from the real road into the dream and "
+        "back, at the same moment; C lets the run's controller drive; + and - change the dream's temperature; R begins "
+        "anew, SPACE pauses, ESC ends."
+    )
+    args = parse(PlayArguments, arguments, verb, description)
+    if args.dream and args.real:
+        raise UserError("--dream and --real exclude each other: give one", usage=True)
+    if args.track < 0 or args.seed < 0 or args.temperature < 0:
+        raise UserError("--track, --seed and --temperature: give 0 or more", usage=True)
+    from reverie.agent import Agent
+    from reverie.dream.starts import load_starts
+    from reverie.evaluation.player import Session
+    from reverie.evaluation.video import require_screen
+    from reverie.evaluation.window import INSTEAD, play
+    from reverie.models.controller import Controller, ControllerConfig
+    from reverie.models.files import load_controller, load_models
+    from reverie.run_folder import RunFolder
+
+    run = RunFolder.open(args.run)
+    for stage in ("vision", "memory"):
+        run.require(stage)
+        run.verify(stage)
+    require_screen(INSTEAD)
+    vision, memory = load_models(run.path)
+    if run.is_done("controller"):
+        run.verify("controller")
+        controller, params = load_controller(run.controller)
+    else:  # there is nobody at the wheel but the player
+        controller, params = Controller(ControllerConfig(), memory.z_size, memory.config.hidden_size), None
+    starts = load_starts(run.dream, run.memory)[0] if args.dream or run.dream.exists() else None
+    session = Session(
+        Agent(vision, memory, controller, run.config.agent),
+        params,
+        starts,
+        run.config.env,
+        mode="dream" if args.dream else "real",
+        track=args.track,
+        temperature=args.temperature,
+        seed=args.seed,
+    )
+    if args.autopilot:
+        session.press("autopilot")
+    play(session)
