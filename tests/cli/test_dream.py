@@ -9,8 +9,8 @@ import pytest
 
 from reverie.agent import Agent
 from reverie.cli.main import main
-from reverie.dream.starts import CONTEXT
 from reverie.evaluation.dream_video import make_film, write_film
+from reverie.rollout import rollout
 from reverie.run_folder import RunFolder, StageClock
 from reverie.training.controller import Evolution
 from reverie.training.dream import agent_of, varied_controllers
@@ -102,9 +102,12 @@ def test_what_makes_no_sense_is_refused(
 def test_a_drive_that_ends_before_the_dream_is_said(
     tiny_run: RunFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("reverie.evaluation.dream_video.CONTEXT", CONTEXT)  # the tiny run has 6 decisions
+    def short(env, policy, seeds, *, max_decisions, observer):  # noqa: ARG001
+        return rollout(env, policy, seeds, max_decisions=1, observer=observer)
+
+    monkeypatch.setattr("reverie.evaluation.dream_video.rollout", short)
     assert main(["dream", str(tiny_run.path), "--quiet"]) == 1
-    assert "ended after 6 decisions: choose another --track" in capsys.readouterr().err
+    assert "ended after 1 decisions: choose another --track" in capsys.readouterr().err
 
 
 def test_controllers_are_centers_of_the_search_and_the_best_with_noise(evolved: tuple[RunFolder, list[np.ndarray]]):

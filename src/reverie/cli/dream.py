@@ -88,8 +88,8 @@ def _video(args: DreamArguments, run) -> None:
         return
     print(
         f"{path}: {len(film.rewards[0])} decisions; return on the road {real:.0f}, in the dream with the same actions "
+        f"{same:.0f}, in the dream with the agent at its wheel {own:.0f}"
     )
-    print(f"{same:.0f}, in the dream with the agent at its wheel {own:.0f}")
 
 
 def _truth(args: DreamArguments, run) -> None:

@@ -7,6 +7,7 @@ Shapes: t decisions, z latent; frames are (64, 64, 3) uint8.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -50,7 +51,8 @@ class Film(NamedTuple):
 def make_film(
     agent: Agent, params: np.ndarray, env: EnvConfig, track: int, decisions: int, temperature: float, seed: int
 ) -> Film:
-    """Drives `track` for real, and dreams from the moment when M has seen `CONTEXT` decisions of it.
+    """Drives `track` for real, whatever time limit `env` has, and dreams from the moment when M has seen `CONTEXT`
+    decisions of it.
 
     Raises UserError where the real drive ends before that.
     """
@@ -60,6 +62,7 @@ def make_film(
         steps.append((obs[0], act[0], step.rew[0], step.obs[0]))
 
     limit = CONTEXT + decisions
+    env = replace(env, max_frames=max(env.max_frames, limit * env.action_repeat))  # the film lasts as long as asked
     rollout(make_vector_env(env, 1), AgentPolicy(agent, params[None]), [track], max_decisions=limit, observer=observe)
     if len(steps) <= CONTEXT:
         raise UserError(f"the drive on track {track} ended after {len(steps)} decisions: choose another --track")
@@ -89,7 +92,7 @@ def make_film(
 
 def write_film(path: Path, film: Film, env: EnvConfig, *, title: str, quiet: bool = False) -> None:
     """Writes the film in the time of the world: a picture for each decision."""
-    write_mp4(path, _pictures(film, title, quiet), Fraction(SIMULATOR_HZ, env.action_repeat), quality=24)
+    write_mp4(path, _pictures(film, title, quiet), Fraction(SIMULATOR_HZ, env.action_repeat), quality=30)
 
 
 def _pictures(film: Film, title: str, quiet: bool) -> Iterator[Frames]:
