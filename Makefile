@@ -23,6 +23,8 @@ bench: $(VENV)/.bench
 	$(BIN)/reverie bench rollout
 	$(BIN)/reverie bench scaling
 	$(BIN)/reverie bench vision
+	$(BIN)/reverie bench memory
+	$(BIN)/reverie bench dream
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
