@@ -83,8 +83,8 @@ class MemoryStage:
 
     model: MemoryConfig = field(default_factory=MemoryConfig)
     fit: FitConfig = field(default_factory=FitConfig)
-    steps: Positive = 4000
-    """Gradient steps."""
+    steps: NotNegative = 4000
+    """Gradient steps; 0 leaves M as it was born, with random weights (an ablation)."""
     length: Positive = 250
     """Decisions of a training sequence."""
     eval_every: Positive = 500

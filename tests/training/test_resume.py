@@ -13,11 +13,13 @@ from reverie.checkpoint import load
 from reverie.errors import UserError
 from reverie.metrics import Metrics, Progress
 from reverie.models.discriminator import DiscriminatorConfig
-from reverie.models.files import load_vision
+from reverie.models.files import load_memory, load_vision
+from reverie.models.mdn_rnn import Memory
 from reverie.models.vae import Vae
 from reverie.models.vae_gan import VaeGan, VaeGanConfig
 from reverie.recipe import FitConfig
 from reverie.run_folder import RunFolder
+from reverie.seeding import torch_seeded
 from reverie.training import controller, loop
 from reverie.training.controller import Evolution, train_controller
 from reverie.training.loop import Fit
@@ -122,6 +124,17 @@ def test_a_search_without_time_left_still_makes_a_controller(tiny_run: RunFolder
     with Metrics(tiny_run.path, tensorboard=False) as metrics:
         go_on("controller", tiny_run, metrics)
     assert tiny_run.stage("controller")["generations"] == 1
+
+
+def test_a_memory_without_steps_stays_as_it_was_born(tiny_run: RunFolder) -> None:
+    config = tiny_run.config
+    tiny_run.config = replace(config, memory=replace(config.memory, steps=0))
+    fit("memory", tiny_run)
+    with torch_seeded(config.seed, "memory"):
+        born = Memory(config.memory.model, config.vision.net.z_size, 3)
+    trained = load_memory(tiny_run.memory)
+    assert all(torch.equal(a, b) for a, b in zip(born.parameters(), trained.parameters(), strict=True))
+    assert tiny_run.stage("memory")["steps"] == 0
 
 
 def test_damaged_latents_are_not_trained_on(tiny_run: RunFolder) -> None:
