@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from reverie.cli.arguments import parse, print_json
 from reverie.errors import UserError
+
+if TYPE_CHECKING:
+    from reverie.run_folder import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,15 +71,16 @@ def _check(args: DreamArguments) -> None:
         raise UserError("--drives and --tracks: give 2 or more; --controllers: 4 or more", usage=True)
 
 
-def _video(args: DreamArguments, run) -> None:
-    from reverie.evaluation.dream_video import SIMULATOR_HZ, make_film, write_film
+def _video(args: DreamArguments, run: "RunFolder") -> None:
+    from reverie.evaluation.dream_video import make_film, write_film
+    from reverie.evaluation.video import FPS
     from reverie.training.dream import agent_of
 
     agent, params = agent_of(run)
     env = run.config.env
     name = f"dream_{args.track}.mp4"
     path = args.output or (Path(f"pretrained_{name}") if run.is_packaged else run.videos / name)
-    decisions = max(1, round(args.seconds * SIMULATOR_HZ / env.action_repeat))
+    decisions = max(1, round(args.seconds * FPS / env.action_repeat))
     film = make_film(agent, params, env, args.track, decisions, args.temperature, args.seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     title = f"{run.name}, track {args.track}, temperature {args.temperature:g}, seed {args.seed}"
@@ -92,7 +96,7 @@ def _video(args: DreamArguments, run) -> None:
     )
 
 
-def _truth(args: DreamArguments, run) -> None:
+def _truth(args: DreamArguments, run: "RunFolder") -> None:
     from reverie.training.dream import measure_truth, numbers_of, write_truth
     from reverie.workers.pool import make_workers, num_cores
 

@@ -20,17 +20,18 @@ from reverie.dream.dreamer import DreamConfig, Dreamer
 from reverie.dream.starts import CONTEXT, Starts
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_vector_env
+from reverie.envs.vector import Transition
 from reverie.errors import UserError
 from reverie.evaluation.canvas import ACCENT, GOOD, Canvas
 from reverie.evaluation.dashboard import DARK, DIM, LIGHT, PANEL
 from reverie.evaluation.mp4 import write_mp4
+from reverie.evaluation.video import FPS
 from reverie.metrics import Progress
 from reverie.rollout import AgentPolicy, rollout
 from reverie.seeding import torch_generator
 from reverie.types import Floats, Frames
 
 SCALE, CAPTION, GAP, CURVE = 5, 26, 10, 90
-SIMULATOR_HZ = 50
 BLUE = (90, 150, 230)
 
 
@@ -58,7 +59,7 @@ def make_film(
     """
     steps: list[tuple[np.ndarray, ...]] = []
 
-    def observe(rows, obs, act, step) -> None:  # noqa: ARG001
+    def observe(rows: np.ndarray, obs: np.ndarray, act: np.ndarray, step: Transition) -> None:  # noqa: ARG001
         steps.append((obs[0], act[0], step.rew[0], step.obs[0]))
 
     limit = CONTEXT + decisions
@@ -92,7 +93,7 @@ def make_film(
 
 def write_film(path: Path, film: Film, env: EnvConfig, *, title: str, quiet: bool = False) -> None:
     """Writes the film in the time of the world: a picture for each decision."""
-    write_mp4(path, _pictures(film, title, quiet), Fraction(SIMULATOR_HZ, env.action_repeat), quality=30)
+    write_mp4(path, _pictures(film, title, quiet), Fraction(FPS, env.action_repeat), quality=30)
 
 
 def _pictures(film: Film, title: str, quiet: bool) -> Iterator[Frames]:

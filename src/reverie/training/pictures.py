@@ -10,14 +10,13 @@ from reverie.data.latents import LatentStore
 from reverie.data.store import EpisodeStore
 from reverie.dream.replay import replay
 from reverie.evaluation import charts, pictures
+from reverie.evaluation.video import FPS
 from reverie.models.files import load_models, load_vision
 from reverie.models.vision import Vision
 from reverie.run_folder import RunFolder
 from reverie.seeding import torch_generator
 from reverie.training.vision import num_train_episodes
 
-SIMULATOR_HZ = 50
-"""Frames that CarRacing simulates for a second of its time."""
 OPENING_FRAMES = 80
 NUM_RECONSTRUCTIONS = 24
 COLUMNS_SEEN, COLUMNS_DREAMT = 3, 9
@@ -88,7 +87,7 @@ def _dream(run: RunFolder) -> Path:
         )
         rows[f"dream\ntemperature {temperature}"] = _decode(vision, dream.z[0, columns])
     path = run.pictures / "dream.png"
-    pictures.dream_filmstrip(path, rows, columns, begins=begins, seconds_per_decision=repeat / SIMULATOR_HZ)
+    pictures.dream_filmstrip(path, rows, columns, begins=begins, seconds_per_decision=repeat / FPS)
     return path
 
 
