@@ -32,7 +32,7 @@ _OUTPUTS = {
     "collect": ("rollouts",),
     "vision": ("vision.*",),
     "encode": ("latents",),
-    "memory": ("memory.*", "dream.*"),
+    "memory": ("memory.*", "dream.*", "dream"),
     "controller": ("controller.*", "evolution"),
     "evaluate": ("evaluation.json",),
     "pictures": ("pictures",),

@@ -156,7 +156,7 @@ def varied_controllers(
     evolution = Evolution(run, agent.controller)
     if not evolution.history:
         raise UserError(
-            f"{run.path} does not hold its search (evolution/state.safetensors), which drivers are taken from"
+            f"{run.name} does not hold its search (evolution/state.safetensors), which drivers are taken from"
         )
     noisy = num // 4
     wanted = np.unique(np.geomspace(1, evolution.generation, num - noisy).round().astype(int))
