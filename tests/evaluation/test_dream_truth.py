@@ -1,5 +1,6 @@
 """Dream truth: real drives with their labels, and toy models whose dreams are known to be right or wrong."""
 
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -9,10 +10,19 @@ from torch import Tensor
 
 from reverie.envs.config import EnvConfig
 from reverie.evaluation import dream_truth
-from reverie.evaluation.dream_truth import CONTEXT, HORIZONS, Drives, join, measure_dream, record_drives
+from reverie.evaluation.dream_truth import (
+    CONTEXT,
+    HORIZONS,
+    Drives,
+    driven_rewards,
+    join,
+    measure_dream,
+    record_drives,
+)
 from reverie.evaluation.judges import Judges
+from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.distributions import DiagonalGaussian, Mixture
-from reverie.models.mdn_rnn import Memory, MemoryState, Prediction
+from reverie.models.mdn_rnn import Memory, MemoryConfig, MemoryState, Prediction
 from reverie.models.vision import Vision
 from reverie.policies import WalkPolicy
 from reverie.seeding import VALIDATION_TRACKS
@@ -136,3 +146,34 @@ def test_rewards_are_summed_from_the_start_of_the_dream():
     assert found.reward == pytest.approx([1.5 * h for h in HORIZONS])
     assert found.reward_ratio == pytest.approx((1.5,) * len(HORIZONS))
     assert measured(1.0).reward is None
+
+
+class GasPays(Memory):
+    """Expects as reward the gas that is given, and as the next latent this one plus 1; the first latent must be that of
+    the last real frame."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryConfig(hidden_size=2, num_mixtures=1, end_head=False), z_size=1, action_size=3)
+        self.seen: list[Tensor] = []
+
+    def step(self, z: Tensor, act: Tensor, state: MemoryState, prev_rew: Tensor | None = None) -> MemoryState:  # noqa: ARG002
+        self.seen.append(z)
+        return MemoryState(torch.cat([z + 1, act[:, 1:2]], -1)[:, None], state.c)
+
+    def predict(self, hidden: Tensor, z: Tensor) -> Prediction:  # noqa: ARG002
+        mu = hidden[..., None, :1]
+        return Prediction(Mixture(torch.zeros_like(mu), mu, torch.full_like(mu, -20.0)), hidden[..., 1], None)
+
+
+def test_the_agent_drives_on_in_the_dream_from_the_last_real_frame():
+    drives, memory = toy_drives(), GasPays()
+    drives = replace(drives, act=np.repeat(drives.act, 3, -1).astype(np.float32))
+    controller = Controller(ControllerConfig(inputs="z"), 1, 2)
+    params = np.zeros(controller.num_params)
+    params[-2] = np.arctanh(2 * 0.25 - 1)  # gas is (tanh + 1) / 2
+    vision = cast(Vision, SumOfActions(1.0, None))
+    foreseen, came = driven_rewards(vision, memory, controller, params, drives, temperature=0.0, seed=0)
+    assert foreseen == pytest.approx([0.25 * h for h in HORIZONS])
+    assert came == HORIZONS
+    assert len(memory.seen) == HORIZONS[-1]
+    np.testing.assert_array_equal(memory.seen[0][:, 0].numpy(), drives.obs[:, CONTEXT, 0, 0, 0])
