@@ -172,7 +172,7 @@ def test_the_agent_drives_on_in_the_dream_from_the_last_real_frame():
     params = np.zeros(controller.num_params)
     params[-2] = np.arctanh(2 * 0.25 - 1)  # gas is (tanh + 1) / 2
     vision = cast(Vision, SumOfActions(1.0, None))
-    foreseen, came = driven_rewards(vision, memory, controller, params, drives, temperature=0.0, seed=0)
+    foreseen, came = driven_rewards(vision, memory, controller, params, drives, [0.0], seed=0)[0.0]
     assert foreseen == pytest.approx([0.25 * h for h in HORIZONS])
     assert came == HORIZONS
     assert len(memory.seen) == HORIZONS[-1]

@@ -89,9 +89,16 @@ def make_starts(memory: Memory, latents: LatentStore, num: int, seed: int, conte
     rew = latents.rew[decision]
     before = np.where(first > 0, latents.rew[np.maximum(decision[:, 0] - 1, 0)], np.float32(0))
     z = torch.from_numpy(latents.mu[obs]).float()
-    prev_rew = torch.from_numpy(np.concatenate([before[:, None], rew[:, :-1]], 1).astype(np.float32))
-    _, state = memory(z[:, :-1], torch.from_numpy(latents.act[decision]), prev_rew)
-    return Starts(z=z[:, -1], state=state, rew=torch.from_numpy(rew[:, -1].copy()))
+    prev_rew = torch.from_numpy(np.concatenate([before[:, None], rew], 1).astype(np.float32))
+    return starts_after(memory, z, torch.from_numpy(latents.act[decision]), prev_rew)
+
+
+@torch.inference_mode()
+def starts_after(memory: Memory, z: Tensor, act: Tensor, prev_rew: Tensor) -> Starts:
+    """The moments at the end of n contexts that M watches: latents z (n, t + 1, z) and the rewards prev_rew (n, t + 1)
+    that came with them, actions act (n, t, a) between them."""
+    _, state = memory(z[:, :-1], act, prev_rew[:, :-1])
+    return Starts(z=z[:, -1], state=state, rew=prev_rew[:, -1])
 
 
 def save_starts(path: Path, starts: Starts, world: World, memory_path: Path) -> None:

@@ -15,7 +15,7 @@ import torch
 from reverie.dream.dreamer import DreamConfig, Dreamer
 from reverie.dream.drive import drive_on
 from reverie.dream.replay import replay
-from reverie.dream.starts import CONTEXT, Starts
+from reverie.dream.starts import CONTEXT, starts_after
 from reverie.envs.car_racing.batch import CarRacingBatch
 from reverie.envs.config import EnvConfig
 from reverie.envs.starts import random_start
@@ -169,24 +169,26 @@ def driven_rewards(
     controller: Controller,
     params: np.ndarray,
     drives: Drives,
-    temperature: float,
+    temperatures: Sequence[float],
     seed: int,
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
+) -> dict[float, tuple[tuple[float, ...], tuple[float, ...]]]:
     """Shows M the same latents, and lets `params` (p,) drive on in the dream, by what is seen there.
 
-    Mean reward foreseen from the start of the dream to each of `HORIZONS`, and that which came where they drove on for
-    real: `drives` must be theirs."""
+    At each temperature, the mean reward foreseen from the start of the dream to each of `HORIZONS`, and that which came
+    where they drove on for real: `drives` must be theirs."""
     n, length = drives.act.shape[:2]
     z = torch.from_numpy(encode(vision, drives.obs[:, : CONTEXT + 1].reshape(-1, 64, 64, 3))[0]).reshape(
         n, CONTEXT + 1, -1
     )
-    rew = torch.from_numpy(np.concatenate([np.zeros((n, 1), np.float32), drives.rew], 1))
-    _, state = memory(z[:, :-1], torch.from_numpy(drives.act[:, :CONTEXT]), rew[:, :CONTEXT])
-    starts = Starts(z=z[:, -1], state=state, rew=rew[:, CONTEXT])
-    dreamer = Dreamer(memory, starts, n, DreamConfig(temperature=temperature), torch_generator(seed, "driven"))
-    dreamer.begin(torch.arange(n))
-    rewards = drive_on(dreamer, controller, np.repeat(params[None], n, 0), length - CONTEXT).rew
-    return _until(np.concatenate([np.zeros((n, CONTEXT), np.float32), rewards], 1)), _until(drives.rew)
+    prev_rew = torch.from_numpy(np.concatenate([np.zeros((n, 1), np.float32), drives.rew[:, :CONTEXT]], 1))
+    starts = starts_after(memory, z, torch.from_numpy(drives.act[:, :CONTEXT]), prev_rew)
+    came, found = _until(drives.rew), {}
+    for temperature in temperatures:
+        dreamer = Dreamer(memory, starts, n, DreamConfig(temperature=temperature), torch_generator(seed, "driven"))
+        dreamer.begin(torch.arange(n))
+        rewards = drive_on(dreamer, controller, np.repeat(params[None], n, 0), length - CONTEXT).rew
+        found[temperature] = _until(np.concatenate([np.zeros((n, CONTEXT), np.float32), rewards], 1)), came
+    return found
 
 
 def _latent_error(z: np.ndarray, dream: np.ndarray, at: int) -> float:

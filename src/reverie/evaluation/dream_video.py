@@ -17,7 +17,7 @@ import torch
 
 from reverie.agent import Agent
 from reverie.dream.dreamer import DreamConfig, Dreamer
-from reverie.dream.starts import CONTEXT, Starts
+from reverie.dream.starts import CONTEXT, starts_after
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_vector_env
 from reverie.envs.vector import Transition
@@ -72,8 +72,7 @@ def make_film(
     z = torch.cat([agent.encode(torch.from_numpy(part)) for part in np.array_split(real, -(-len(real) // 64))])
     prev_rew = torch.from_numpy(np.concatenate([[0], rew[:-1]]).astype(np.float32))
     acts = torch.from_numpy(act.astype(np.float32))
-    _, state = agent.memory(z[None, :CONTEXT], acts[None, :CONTEXT], prev_rew[None, :CONTEXT])
-    start = Starts(z=z[CONTEXT : CONTEXT + 1], state=state, rew=prev_rew[CONTEXT : CONTEXT + 1])
+    start = starts_after(agent.memory, z[None, : CONTEXT + 1], acts[None, :CONTEXT], prev_rew[None, : CONTEXT + 1])
 
     def dream(given: torch.Tensor | None) -> tuple[Frames, Floats]:
         config = DreamConfig(temperature=temperature)

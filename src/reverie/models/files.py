@@ -65,7 +65,10 @@ def load_vision(path: Path) -> Vision:
 
 def load_memory(path: Path) -> Memory:
     """The M that `save_memory` wrote; errors as `load_vision`."""
-    tensors, meta = checkpoint.load(path)
+    return _memory(path, *checkpoint.load(path))
+
+
+def _memory(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> Memory:
     _check_kind(path, meta, "mdn_rnn")
     memory = Memory(_config(path, MemoryConfig, meta["config"]), meta["z_size"], meta["action_size"])
     return _fill(path, memory, tensors)
@@ -74,8 +77,8 @@ def load_memory(path: Path) -> Memory:
 def load_models(folder: Path) -> tuple[Vision, Memory]:
     """V and M of the run in `folder`; errors as `load_vision`, and where M learned from the latents of another V."""
     vision_path, path = folder / VISION, folder / MEMORY
-    vision, memory = load_vision(vision_path), load_memory(path)
-    expected = checkpoint.load(path)[1].get("vision_sha256")
+    tensors, meta = checkpoint.load(path)
+    vision, memory, expected = load_vision(vision_path), _memory(path, tensors, meta), meta.get("vision_sha256")
     if memory.z_size != vision.z_size or (expected and expected != checkpoint.file_sha256(vision_path)):
         raise UserError(
             f"{path} learned from another V than {vision_path}: take both from the same run, or train M on this V "

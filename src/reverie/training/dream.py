@@ -79,8 +79,9 @@ def measure_truth(
 
     Raises UserError where the run has no C, or its search is gone.
     """
-    dreams = load_dreams(run.path)
-    agent, best = agent_of(run)
+    run.require_agent()
+    dreams, (controller, best) = load_dreams(run.path), load_controller(run.controller)
+    agent = Agent(dreams.vision, dreams.memory, controller, run.config.agent)
     held_out = TEST_TRACKS if test else VALIDATION_TRACKS
     chosen = sample_tracks(generator(seed, "dream truth"), 2 * drives + tracks, held_out)
     by_agent, at_random = drives_of(agent, best, chosen[:drives], run.config.env, seed)
@@ -117,12 +118,7 @@ def measure_truth(
     )
     return Truth(
         drives=measure_dream(dreams.vision, dreams.memory, load_judges(), join([by_agent, at_random])),
-        driven={
-            temperature: driven_rewards(
-                dreams.vision, dreams.memory, agent.controller, best, by_agent, temperature, seed
-            )
-            for temperature in TEMPERATURES
-        },
+        driven=driven_rewards(dreams.vision, dreams.memory, agent.controller, best, by_agent, TEMPERATURES, seed),
         calibration=calibration(dreams.memory, [sampler.batch(i) for i in range(BATCHES)]),
         returns=found,
         real=np.array([outcome.ret for outcome in outcomes]).reshape(len(params), tracks),
