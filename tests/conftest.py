@@ -23,8 +23,8 @@ from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import make_vision
 from reverie.run_folder import RunFolder, StageClock
 from reverie.seeding import torch_seeded
-from reverie.training.controller import Evolution
 from reverie.training.memory import world_of
+from reverie.training.search import Evolution
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # SWIG's types lack __module__: as an error, that warning kills the interpreter
@@ -116,6 +116,7 @@ def _evolve(run: RunFolder, controller: Controller) -> None:
         }
         for i in range(6)
     ]
+    evolution.evaluated = [evolution.strategy.center] * 3
     evolution.save()
     StageClock(run, "controller").done([run.controller, evolution.path], {"generations": 6, "frames": 576})
 

@@ -7,7 +7,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from reverie.agent import AgentConfig
 from reverie.envs.config import EnvConfig
-from reverie.evolution.cma import CmaConfig
+from reverie.evolution.strategies import StrategyConfig
 from reverie.models.controller import ControllerConfig
 from reverie.models.mdn_rnn import MemoryConfig
 from reverie.models.vision import VisionConfig
@@ -35,6 +35,9 @@ class CollectConfig:
     agent: str = ""
     """A finished run whose agent drives a share of the episodes: its folder, or `pretrained` for the one that ships;
     empty for none. A relative path starts where the command is run, and the new run keeps it in full."""
+    scout: str = ""
+    """A recipe that is run first, up to its controller, in the folder `scout` of the run, for its agent to take part
+    instead: V and M then learn from driving like that which C will do (the paper's iterative training, section 5)."""
     agent_share: Annotated[float, Ge(0), Le(1)] = 0.5
     """Share of the episodes that the agent drives, spread evenly among the others."""
     agent_noise: Annotated[float, Ge(0)] = 0.3
@@ -43,9 +46,13 @@ class CollectConfig:
     agent_steps: NotNegative = 0
     """Decisions of an episode of the agent at most; 0 for as many as `steps`."""
 
+    def __post_init__(self) -> None:
+        if self.agent and self.scout:
+            raise ValueError("agent and scout are two ways to say who takes part: leave one empty")
+
     def by_agent(self, episodes: int) -> int:
         """How many of the first `episodes` the agent drives: its share of however many, to within one."""
-        return int(episodes * self.agent_share) if self.agent else 0
+        return int(episodes * self.agent_share) if self.agent or self.scout else 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,11 +103,10 @@ class MemoryStage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ControllerStage:
+class ControllerStage(StrategyConfig):
     """C: shape, evolution strategy and budget."""
 
     model: ControllerConfig = field(default_factory=ControllerConfig)
-    cma: CmaConfig = field(default_factory=CmaConfig)
     generations: Positive = 200
     """Generations at most."""
     minutes: Annotated[float, Ge(0)] = 0.0
@@ -110,14 +116,42 @@ class ControllerStage:
     double_tracks_every: NotNegative = 0
     """Generations after which the number of tracks doubles, since good candidates differ by less than few tracks can
     tell; 0 for never."""
+    signal_to_noise: Annotated[float, Ge(0)] = 0.0
+    """Tracks are added instead as the search needs them: as many as make the candidates' fitness differ, in variance,
+    by this many times the noise that is left in it; 0 for no such rule."""
     max_tracks: Positive = 16
-    """Tracks that the doubling stops at."""
+    """Tracks at most, however they are added."""
+    common_tracks: Literal["all", "halves", "none"] = "all"
+    """Who drives the same tracks in a generation: all candidates, those at the same place of its two halves (the
+    report's antithetic seeds), or nobody."""
+    fitness: Literal["mean", "min"] = "mean"
+    """What counts of a candidate's returns: their mean, or the worst of them."""
+    race: Annotated[float, Ge(0)] = 0.0
+    """Candidates this many standard errors behind the median after two, four, eight tracks drive no more; 0 to let
+    all drive to the end."""
     patience: NotNegative = 0
     """A training episode ends after this many decisions without progress; 0 for never."""
+    cap_length: Annotated[float, Ge(0)] = 0.0
+    """A training episode lasts at most this many times the mean length of the generation before (the report's
+    `cap_time` has 2); 0 for no cap."""
     eval_every: Positive = 25
-    """Generations between two evaluations of the center on validation tracks; the best center is kept."""
+    """Generations between two evaluations of the center on validation tracks."""
     eval_tracks: Positive = 16
     """Validation tracks of such an evaluation."""
+    retrain: bool = False
+    """Whether the search goes back to the best evaluated center when an evaluation is worse (the report's option)."""
+    finalists: Positive = 4
+    """The best of the evaluated centers, among which, and the mean of the last ones, other validation tracks choose
+    the controller that is kept."""
+    final_tracks: Positive = 64
+    """Validation tracks of this choice, which no evaluation has seen."""
+    init_from: str = ""
+    """A finished run with the same V and M, from whose controller the search starts: its folder, or `pretrained`;
+    empty to start at zero. A relative path starts where the command is run, and the new run keeps it in full."""
+
+    def __post_init__(self) -> None:
+        if self.race and (self.fitness == "min" or self.common_tracks != "all"):
+            raise ValueError("race compares means on common tracks: set fitness = mean and common_tracks = all")
 
     def num_tracks(self, generation: int) -> int:
         """Tracks that each candidate of a generation drives."""

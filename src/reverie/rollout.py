@@ -199,6 +199,7 @@ class DriveTask:
     seeds: tuple[int, ...]
     """(n,): a track for each episode."""
     patience: int | None = None
+    max_decisions: int | None = None
 
     def split(self, rows: int) -> "list[DriveTask]":
         """The same work in pieces of at most `rows` episodes."""
@@ -210,7 +211,8 @@ def drive(task: DriveTask) -> list[Outcome]:
     """Runs a task, in whatever process this is."""
     agent = cached_agent(task.folder, task.digest, task.agent, task.controller)
     env = vector_env(task.env, len(task.seeds))
-    return rollout(env, AgentPolicy(agent, task.params), task.seeds, patience=task.patience)
+    policy = AgentPolicy(agent, task.params)
+    return rollout(env, policy, task.seeds, patience=task.patience, max_decisions=task.max_decisions)
 
 
 @lru_cache(maxsize=1)

@@ -29,7 +29,7 @@ LENGTHS = {"vision": "epochs", "memory": "steps"}
 """Stages that fit a model, and the setting that says for how long."""
 _FORGOTTEN = "forgotten"
 _OUTPUTS = {
-    "collect": ("rollouts",),
+    "collect": ("rollouts", "scout"),
     "vision": ("vision.*",),
     "encode": ("latents",),
     "memory": ("memory.*", "dream.*", "dream"),
@@ -68,6 +68,7 @@ class RunFolder:
         """Whether this is the run that ships in the package, which is only read."""
         return self.path == packaged()
 
+    scout = property(lambda self: self.path / "scout")
     rollouts = property(lambda self: self.path / "rollouts")
     latents = property(lambda self: self.path / "latents")
     vision = property(lambda self: self.path / VISION)
@@ -85,7 +86,10 @@ class RunFolder:
         if path.is_file() or (path.is_dir() and not all(map(_is_left_by_create, path.iterdir()))):
             raise UserError(f"{path} exists and is not a run of reverie: choose another --run", usage=True)
         action_size(config.env)  # an environment that cannot be made is refused before anything is written,
-        collecting_agent(config)  # and so is an agent that cannot drive in it
+        if config.collect.scout:  # and so is an agent that cannot drive in it
+            check_same_world(config, recipes.load(config.collect.scout), f"collect.scout: {config.collect.scout}")
+        else:
+            collecting_agent(cls(path, config, {}))
         manifest = {
             "format": FORMAT,
             "reverie": reverie.__version__,
@@ -268,26 +272,30 @@ class RunFolder:
                 raise UserError(f"{self.path / file} is damaged (its SHA-256 is not the one in manifest.json): {cure}")
 
 
-def collecting_agent(config: RunConfig) -> RunFolder | None:
+def collecting_agent(run: RunFolder) -> RunFolder | None:
     """The run whose agent takes part in collecting, or None.
 
     Raises UserError where it is missing, not finished, damaged, or drives in another world.
     """
-    name, ours = config.collect.agent, config.env
+    name = str(run.scout) if run.config.collect.scout else run.config.collect.agent
     if not name:
         return None
     try:
-        run = RunFolder.open(packaged() if name == PRETRAINED else name)
-        run.require_agent()
+        agent = RunFolder.open(packaged() if name == PRETRAINED else name)
+        agent.require_agent()
     except UserError as error:
         raise UserError(f"collect.agent: {error}") from error
-    theirs = run.config.env
-    if (ours.id, ours.action_repeat) != (theirs.id, theirs.action_repeat):
+    check_same_world(run.config, agent.config, f"collect.agent: {agent.name}")
+    return agent
+
+
+def check_same_world(ours: RunConfig, theirs: RunConfig, who: str) -> None:
+    """Raises UserError where the driver of one run, named `who`, would not know the world of another."""
+    if (ours.env.id, ours.env.action_repeat) != (theirs.env.id, theirs.env.action_repeat):
         raise UserError(
-            f"collect.agent: {run.name} drives {theirs.id} with env.action_repeat = {theirs.action_repeat}, not "
-            f"{ours.id} with {ours.action_repeat}: choose an agent of the same world"
+            f"{who} drives {theirs.env.id} with env.action_repeat = {theirs.env.action_repeat}, not "
+            f"{ours.env.id} with {ours.env.action_repeat}: choose an agent of the same world"
         )
-    return run
 
 
 class StageClock:

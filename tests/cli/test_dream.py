@@ -12,8 +12,8 @@ from reverie.cli.main import main
 from reverie.evaluation.dream_video import make_film, write_film
 from reverie.rollout import rollout
 from reverie.run_folder import RunFolder, StageClock
-from reverie.training.controller import Evolution
 from reverie.training.dream import agent_of, varied_controllers
+from reverie.training.search import Evolution
 from tests.cli.test_compare import Judges
 
 DECISIONS = 4
@@ -39,7 +39,7 @@ def evolved(tiny_run: RunFolder) -> tuple[RunFolder, list[np.ndarray]]:
     for i in range(5):
         candidates = evolution.strategy.ask()
         evolution.strategy.tell(candidates, rng.normal(size=len(candidates)))
-        evolution.history.append({"generation": i + 1})
+        evolution.history.append({"generation": i + 1, "eval_mean_return": None})
         centers.append(evolution.strategy.center)
     evolution.save()
     StageClock(tiny_run, "controller").done([tiny_run.controller, evolution.path], {})

@@ -21,10 +21,11 @@ from reverie.recipe import FitConfig
 from reverie.run_folder import RunFolder
 from reverie.seeding import torch_seeded
 from reverie.training import controller, loop
-from reverie.training.controller import Evolution, train_controller
+from reverie.training.controller import train_controller
 from reverie.training.loop import Fit
 from reverie.training.memory import train_memory
 from reverie.training.pipeline import run_stages
+from reverie.training.search import Evolution
 from reverie.training.vision import train_vision
 from reverie.types import LossAndMetrics
 from reverie.workers.pool import InlineWorkers

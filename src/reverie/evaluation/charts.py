@@ -5,6 +5,7 @@ Shapes: g generations, n tracks.
 
 import csv
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ def read_log(text: str) -> dict[str, np.ndarray]:
     return {key: np.array([float(row[key] or "nan") for row in rows]) for key in (rows[0] if rows else {})}
 
 
+@cache
 def paper_log() -> dict[str, np.ndarray]:
     """The paper's published log, with `frames` (cumulated) and `eval_mean_return` added."""
     folder = resources.files("reverie.reference")
@@ -42,6 +44,14 @@ def paper_log() -> dict[str, np.ndarray]:
     log["frames"] = np.cumsum(PAPER_EPISODES * log["mean_steps"])
     log["eval_mean_return"] = np.array([scores.get(generation, np.nan) for generation in log["generation"]])
     return log
+
+
+def hours_of_paper(score: float) -> float | None:
+    """Hours on 64 cores after which the paper's own search, by its log, had a center that scored so much at least; for
+    less than its first evaluation found, when its population's mean was there. None where it never did."""
+    log = paper_log()
+    first = np.flatnonzero(np.fmax(log["mean_return"], log["eval_mean_return"]) >= score)
+    return float(log["hours"][first[0]]) if len(first) else None
 
 
 def learning_curve(path: Path, log: Log, *, title: str) -> None:

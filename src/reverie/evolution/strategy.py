@@ -1,7 +1,6 @@
-"""The contract of an evolution strategy, which maximises."""
+"""The contract of an evolution strategy, which maximises. `Recorded` makes any of them one that can be saved."""
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +9,7 @@ Vectors = NDArray[np.float64]
 
 
 class Strategy(Protocol):
-    """Ask for candidates, tell their fitness; the state between two generations can be saved and set again."""
+    """Ask for n candidates over p parameters, tell their fitness; a new one is centered on zero."""
 
     @property
     def center(self) -> Vectors:
@@ -30,12 +29,6 @@ class Strategy(Protocol):
         """Takes the fitness (n,) of the candidates just asked for; higher is better."""
         ...
 
-    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Arrays and JSON values that say all there is to say between two generations."""
-        ...
-
-    def load_state(
-        self, arrays: dict[str, np.ndarray], values: dict[str, Any], progress: Callable[[int], None] = ...
-    ) -> None:
-        """Makes a new strategy continue bit for bit from what `state` gave; `progress` hears of generations done."""
+    def recenter(self, center: Vectors) -> None:
+        """Goes on from `center` (p,) with the step size that was reached; only between two generations."""
         ...

@@ -108,7 +108,11 @@ def _build(table: dict[str, Any], where: str) -> RunConfig:
     try:
         config = TypeAdapter(RunConfig).validate_python(table)
         test_seeds(config.evaluate.tracks, config.evaluate.first_seed)
-        return replace(config, collect=replace(config.collect, agent=_in_full(config.collect.agent)))
+        return replace(
+            config,
+            collect=replace(config.collect, agent=_in_full(config.collect.agent)),
+            controller=replace(config.controller, init_from=_in_full(config.controller.init_from)),
+        )
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

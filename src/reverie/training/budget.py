@@ -31,8 +31,11 @@ def budget(config: RunConfig) -> dict[str, Any]:
     by_agent = collect.by_agent(collect.episodes)
     collected = (collect.episodes - by_agent) * min(collect.steps, limit)
     collected += by_agent * min(collect.agent_steps or collect.steps, limit)
+    tracks = map(stage.num_tracks, range(stage.generations))
+    driven = stage.generations * max(stage.tracks, stage.max_tracks) if stage.signal_to_noise else sum(tracks)
     evaluations = stage.generations // stage.eval_every * stage.eval_tracks
-    episodes = stage.cma.population * sum(map(stage.num_tracks, range(stage.generations))) + evaluations
+    evaluations += (stage.finalists + 1) * stage.final_tracks
+    episodes = stage.settings.population * driven + evaluations
     return {
         "collect_frames": collected * env.action_repeat,
         "vision_images": config.vision.epochs * collected,

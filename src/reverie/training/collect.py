@@ -26,6 +26,7 @@ from reverie.recipe import CollectConfig, RunConfig
 from reverie.rollout import AgentPolicy, NoisyPolicy, Policy, cached_agent, rollout, vector_env
 from reverie.run_folder import RunFolder, StageClock, collecting_agent
 from reverie.seeding import generator, sample_tracks, torch_seeded
+from reverie.training.summary import summarise
 from reverie.workers.pool import Workers
 
 EPISODES_PER_TASK = 8
@@ -88,12 +89,12 @@ def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
                 store.append(entry)
             bar.update(len(store), decisions=store.num_decisions)
             clock.beat()
-    clock.done([run.rollouts / "index.jsonl"], _facts(store, config))
+    clock.done([run.rollouts / "index.jsonl"], _facts(store, run))
 
 
 def _driver(run: RunFolder, *, begun: bool) -> Driver | None:
     """The agent that shall drive, or None. Raises UserError where it cannot, or is not the one that drove so far."""
-    agent = collecting_agent(run.config)
+    agent = collecting_agent(run)
     if not agent:
         return None
     digest = "".join(file_sha256(path)[:16] for path in (agent.vision, agent.memory, agent.controller))
@@ -113,8 +114,9 @@ def _is_agents(episode: int, collect: CollectConfig) -> bool:
     return collect.by_agent(episode + 1) > collect.by_agent(episode)
 
 
-def _facts(store: EpisodeStore, config: RunConfig) -> dict[str, Any]:
+def _facts(store: EpisodeStore, run: RunFolder) -> dict[str, Any]:
     """What the manifest says of the episodes, and who drove how well."""
+    config = run.config
     returns: dict[bool, list[float]] = {True: [], False: []}
     for i, entry in enumerate(store.entries):
         returns[_is_agents(i, config.collect)].append(entry["episode_return"])
@@ -124,7 +126,10 @@ def _facts(store: EpisodeStore, config: RunConfig) -> dict[str, Any]:
         "frames": store.num_decisions * config.env.action_repeat,
         "mean_return": float(np.mean(returns[True] + returns[False])),
     }
-    if config.collect.agent:
+    if config.collect.scout:
+        cost = summarise(RunFolder.open(run.scout))
+        facts |= {"scout_minutes": cost["minutes"], "scout_frames": cost["frames"]}
+    if config.collect.agent or config.collect.scout:
         facts["agent_episodes"] = len(returns[True])
         facts["agent_mean_return"] = float(np.mean(returns[True])) if returns[True] else None
         facts["random_mean_return"] = float(np.mean(returns[False])) if returns[False] else None

@@ -43,7 +43,7 @@ from reverie.policies import WalkPolicy
 from reverie.rollout import AgentPolicy, DriveTask
 from reverie.run_folder import RunFolder
 from reverie.seeding import TEST_TRACKS, VALIDATION_TRACKS, generator, sample_tracks
-from reverie.training.controller import Evolution
+from reverie.training.search import Evolution
 from reverie.training.vision import num_train_episodes
 from reverie.workers.pool import Workers
 

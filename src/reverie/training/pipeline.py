@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from reverie import recipes
 from reverie.checkpoint import file_sha256, write_json
 from reverie.errors import UserError
 from reverie.evaluation.protocol import Evaluation, evaluate, test_seeds
@@ -31,6 +32,8 @@ NEEDS = {
     "pictures": ("collect", "vision", "encode", "memory"),
 }
 """What must be finished before a stage can start."""
+SCOUT_STAGES = ("collect", "vision", "encode", "memory", "controller")
+"""What it takes to drive."""
 
 
 def run_stages(
@@ -58,12 +61,14 @@ def run_stages(
         with Metrics(run.path) as metrics, make_workers(num_workers) as workers:
             for name in todo:
                 _check_needs(run, name)
+                if name == "collect" and run.config.collect.scout:
+                    _train_scout(run, workers, quiet)
                 _run(name, run, workers, metrics, quiet)
 
 
 def _check_needs(run: RunFolder, name: str) -> None:
-    if name == "collect":
-        collecting_agent(run.config)
+    if name == "collect" and not run.config.collect.scout:
+        collecting_agent(run)
     for need in NEEDS[name]:
         run.require(need)
         run.verify(need)
@@ -79,6 +84,19 @@ def _check_done(run: RunFolder, name: str) -> None:
         if name not in REMADE:
             raise
         run.reopen(name)
+
+
+def _train_scout(run: RunFolder, workers: Workers, quiet: bool) -> None:
+    """Trains the agent that takes part in collecting, or goes on where it was cut."""
+    config = run.config
+    seed = [f"seed={config.seed}"]
+    scout = RunFolder.open(run.scout) if (run.scout / "recipe.toml").exists() else None
+    scout = scout or RunFolder.create(run.scout, recipes.load(config.collect.scout, seed))
+    with scout.locked(), Metrics(scout.path) as metrics:
+        for name in SCOUT_STAGES:
+            if not scout.is_done(name):
+                _check_needs(scout, name)
+                _run(name, scout, workers, metrics, quiet)
 
 
 def _run(name: str, run: RunFolder, workers: Workers, metrics: Metrics, quiet: bool) -> None:

@@ -11,13 +11,16 @@ _FACTS_APART = ("status", "seconds", "files")
 def summarise(run: RunFolder) -> dict[str, Any]:
     """Score, cost and state of a run; JSON can hold it. Minutes are wall time, frames are simulator steps."""
     stages = {name: run.manifest["stages"].get(name, {"status": "new", "seconds": 0.0}) for name in STAGES}
+    collected = stages["collect"]
+    seconds = sum(stage["seconds"] for stage in stages.values())
+    frames = sum(int(stages[name].get("frames", 0)) for name in ("collect", "controller"))
     return {
         "run": run.name,
         "recipe": run.config.name,
         "seed": run.config.seed,
         "complete": all(stage["status"] == "done" for stage in stages.values()),
-        "minutes": round(sum(stage["seconds"] for stage in stages.values()) / 60, 3),
-        "frames": sum(int(stages[name].get("frames", 0)) for name in ("collect", "controller")),
+        "minutes": round(seconds / 60 + collected.get("scout_minutes", 0.0), 3),
+        "frames": frames + collected.get("scout_frames", 0),
         "evaluation": read_json(run.evaluation) if stages["evaluate"]["status"] == "done" else None,
         "stages": {
             name: {
