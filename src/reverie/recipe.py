@@ -146,8 +146,8 @@ class ControllerStage(StrategyConfig):
     final_tracks: Positive = 64
     """Validation tracks of this choice, which no evaluation has seen."""
     init_from: str = ""
-    """A finished run with the same V and M, from whose controller the search starts: its folder, or `pretrained`;
-    empty to start at zero. A relative path starts where the command is run, and the new run keeps it in full."""
+    """A controller made for the same V and M, at which the search begins: its file, or the folder of its run; empty to
+    begin at zero. A relative path starts where the command is run, and the run keeps it in full."""
 
     def __post_init__(self) -> None:
         if self.race and (self.fitness == "min" or self.common_tracks != "all"):

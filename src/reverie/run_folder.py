@@ -56,7 +56,7 @@ class RunFolder:
         self.config = config
         self.manifest = manifest
         self._overrides: list[str] = []
-        """Settings that the recipe in the folder is given as soon as the run is locked."""
+        """Settings that the recipe in the folder is to be given."""
 
     @property
     def name(self) -> str:
@@ -123,23 +123,30 @@ class RunFolder:
         return cls(path, config, _read_manifest(path))
 
     @classmethod
-    def open_or_create(cls, path: Path, recipe: str | None, overrides: list[str]) -> "RunFolder":
+    def open_or_create(
+        cls, path: Path, recipe: str | None, overrides: list[str], *, again: str | None = None
+    ) -> "RunFolder":
         """Continues the run in `path`, or makes one from `recipe`. Raises UserError where the two disagree.
 
-        Settings that may change do so by `overrides` alone, when the run is locked: naming its recipe again does not
-        take back what it was given since.
+        Budgets may change, and so may the settings of a stage that is not begun, or is done `again`. They do so by
+        `overrides` alone, when `take_settings` is called: naming its recipe again does not take back what the run was
+        given since.
         """
         if not (path / "recipe.toml").is_file():
             return cls.create(path, recipes.load(recipe or recipes.names()[0], overrides))
         run = cls.open(path)
         old = recipes.flatten(run.config)
         new = recipes.flatten(recipes.load(recipe or str(path / "recipe.toml"), overrides))
-        fixed = [key for key in new if new[key] != old.get(key) and key not in _EXTENDABLE]
+        open_ = [stage for stage in STAGES if run.stage(stage)["status"] == "new"]
+        open_ += STAGES[STAGES.index(again) :] if again else ()
+        fixed = [
+            key for key in new if new[key] != old.get(key) and key not in _EXTENDABLE and key.split(".")[0] not in open_
+        ]
         if fixed:
             key = fixed[0]
             raise UserError(
                 f"{path} was made with {key} = {old.get(key)!r}, not {new[key]!r}: choose another --run, "
-                f"or leave out the recipe and --set to continue it as it is",
+                f"leave out the recipe and --set to continue it as it is, or do the stage anew with --again",
                 usage=True,
             )
         run.config = recipes.load(str(path / "recipe.toml"), overrides)
@@ -150,8 +157,7 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Keeps a second process from writing into the same run; the lock goes with the process that holds it.
 
-        What a killed process left half done is put in order first, and then the budget that `open_or_create` was given
-        takes effect.
+        What a killed process left half done is put in order first.
         """
         with _lock(self.path):
             self._put_in_order()
@@ -164,11 +170,11 @@ class RunFolder:
         for stage in STAGES:
             if self.stage(stage)["status"] == _FORGOTTEN:
                 self.forget(stage)
-        if self._overrides:
-            self._extend()
 
-    def _extend(self) -> None:
-        """Gives the run the settings it was opened with; what it was given by others stays."""
+    def take_settings(self) -> None:
+        """Gives the run, which must be locked, the settings it was opened with; what it was given by others stays."""
+        if not self._overrides:
+            return
         recipe = self.path / "recipe.toml"
         old = recipes.flatten(recipes.load(str(recipe)))
         self.config = recipes.load(str(recipe), self._overrides)

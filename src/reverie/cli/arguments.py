@@ -38,14 +38,14 @@ class StageArguments:
     json: bool = False
     """Print the result as one JSON object."""
 
-    def open(self, *overrides: str) -> "RunFolder":
-        """The run that these arguments name."""
+    def open(self, stage: str, *overrides: str) -> "RunFolder":
+        """The run that these arguments name, for `stage` and those after it."""
         from reverie import recipes
         from reverie.run_folder import RunFolder
 
         recipe = self.recipe or (recipes.names()[0] if self.run is None else None)
         path = self.run or Path("runs") / Path(recipe or "").stem
-        return RunFolder.open_or_create(path, recipe, [*self.set, *overrides])
+        return RunFolder.open_or_create(path, recipe, [*self.set, *overrides], again=stage if self.again else None)
 
 
 def parse(kind: type[Arguments], arguments: Sequence[str], verb: str, description: str) -> Arguments:

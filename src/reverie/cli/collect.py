@@ -54,4 +54,4 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     whole = {key: getattr(args, key) for key in ("seed", "workers")}
     overrides = [f"collect.{key}={value}" for key, value in collect.items() if value is not None]
     overrides += [f"{key}={value}" for key, value in whole.items() if value is not None]
-    run_stage(verb, args.open(*overrides), args)
+    run_stage(verb, args.open(verb, *overrides), args)

@@ -1,5 +1,6 @@
 """`reverie vision|encode|memory|controller`: one stage alone."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +17,7 @@ DESCRIPTIONS = {
     "vision": "Train V, a VAE or a VAE/GAN (vision.model), on the collected frames.",
     "encode": "Let V turn every collected frame into a latent distribution.",
     "memory": "Train M, the LSTM with a mixture-density head, on the encoded episodes.",
-    "controller": "Evolve C, the controller, by CMA-ES on the return of training tracks.",
+    "controller": "Evolve C, the controller, on the return of training tracks (controller.strategy says how).",
 }
 
 
@@ -30,16 +31,29 @@ class FitArguments(StageArguments):
     length."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ControllerArguments(StageArguments):
+    """Which run, and with what settings."""
+
+    init_from: str | None = None
+    """Begin at a controller that was made for the same V and M, instead of at zero: the folder of its run, or a file
+    such as runs/NAME/evolution/best.safetensors."""
+
+
 def main(verb: str, arguments: Sequence[str]) -> None:
     """Runs the stage that is called like the verb."""
-    kind = FitArguments if verb in ("vision", "memory") else StageArguments
+    kinds = {"vision": FitArguments, "memory": FitArguments, "controller": ControllerArguments}
+    kind = kinds.get(verb, StageArguments)
     args = parse(kind, arguments, verb, f"{DESCRIPTIONS[verb]} Continues where it was cut.")
     more = args.continue_ if isinstance(args, FitArguments) else 0
     if more < 0:
         raise UserError(f"--continue {more}: give more than 0", usage=True)
     if more and args.again:
         raise UserError("--continue goes on with what there is, --again throws it away: choose one", usage=True)
-    run_stage(verb, args.open(), args, more)
+    overrides = []
+    if isinstance(args, ControllerArguments) and args.init_from is not None:
+        overrides.append(f"controller.init_from={json.dumps(args.init_from, ensure_ascii=False)}")
+    run_stage(verb, args.open(verb, *overrides), args, more)
 
 
 def run_stage(name: str, run: "RunFolder", args: StageArguments, more: int = 0) -> None:

@@ -9,11 +9,11 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     """Runs every stage that is not finished, then says what came of it."""
     description = "From nothing to a driving agent: every stage in order. Continues a run that was cut."
     args = parse(StageArguments, arguments, verb, description)
-    run = args.open()
     from reverie.run_folder import STAGES
     from reverie.training.pipeline import run_stages
     from reverie.training.summary import show, summarise
 
+    run = args.open(STAGES[0])
     if args.again:
         run_stages(run, STAGES[:1], again=True, quiet=args.quiet)
     run_stages(run, quiet=args.quiet)

@@ -49,6 +49,7 @@ def run_stages(
             _check_needs(run, names[0])  # before anything is thrown away
             for name in names:
                 run.forget(name)
+        run.take_settings()
         if more:
             _check_needs(run, names[0])
             run.lengthen(names[0], more)
