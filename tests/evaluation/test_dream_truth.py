@@ -135,6 +135,15 @@ def test_a_memory_that_stands_still_errs_as_the_last_frame():
     assert found.per_track["offset"][0] == pytest.approx((0.0, 1.0, 2.0))
 
 
+def test_the_median_of_dreams_errs_less_than_one_with_chance_in_it():
+    """The toy memory is right on average, and each of its steps adds chance of deviation 1."""
+    errors = measured(1.0).median["offset"]
+    for horizon, error in zip(HORIZONS[1:], errors[1:], strict=True):
+        alone = np.sqrt(2 / np.pi * horizon)  # mean absolute deviation of a walk so long
+        assert 0 < error < 0.7 * alone
+    assert measured(0.0).relative_median == pytest.approx((1.0,) * len(HORIZONS), abs=0.5)
+
+
 def test_half_a_memory_errs_half():
     assert measured(0.5).relative == pytest.approx((0.5,) * len(HORIZONS), abs=0.2)
     assert measured(0.5).latent == pytest.approx((0.5,) * len(HORIZONS))

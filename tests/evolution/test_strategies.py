@@ -177,10 +177,11 @@ def test_goes_on_from_where_it_is_moved_to(variant: str) -> None:
 
 @every_variant
 def test_the_record_tells_every_center(variant: str) -> None:
-    strategy, other, replayed = make(variant, P), make(variant, P), []
-    centers = [run(strategy, 1).center for _ in range(4)]
+    first = np.full(P, 0.5)
+    strategy, other, replayed = make(variant, P, start=first), make(variant, P), []
+    centers = [first, *(run(strategy, 1).center for _ in range(4))]
     other.load_state(*strategy.state(), lambda done: replayed.append((done, other.center)))
-    assert [done for done, _ in replayed] == [1, 2, 3, 4]
+    assert [done for done, _ in replayed] == [0, 1, 2, 3, 4]
     np.testing.assert_array_equal([center for _, center in replayed], centers)
 
 

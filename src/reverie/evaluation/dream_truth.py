@@ -14,7 +14,7 @@ import torch
 
 from reverie.dream.dreamer import DreamConfig, Dreamer
 from reverie.dream.drive import drive_on
-from reverie.dream.replay import replay
+from reverie.dream.replay import Dream, replay
 from reverie.dream.starts import CONTEXT, starts_after
 from reverie.envs.car_racing.batch import CarRacingBatch
 from reverie.envs.config import EnvConfig
@@ -34,6 +34,8 @@ from reverie.types import Floats, Frames
 
 HORIZONS = (1, 5, 15, 50, 100)
 """Decisions into the dream."""
+NUM_DREAMS = 16
+"""Dreams at temperature 1 whose median is M's forecast."""
 _LENGTH = CONTEXT + HORIZONS[-1]
 
 
@@ -62,12 +64,17 @@ class DreamTruth:
     tracks: tuple[int, ...]
     dream: Mapping[str, tuple[float, ...]]
     """What the probe reads off the decoded dream, against the truth."""
+    median: Mapping[str, tuple[float, ...]]
+    """The median of what it reads off `NUM_DREAMS` dreams at temperature 1: what M expects, where one dream is what may
+    happen."""
     seen: Mapping[str, tuple[float, ...]]
     """What it reads off the decoded latents of the real frames: the best that a memory could do."""
     still: Mapping[str, tuple[float, ...]]
     """What it reads off the last real frame before the dream: a memory that foresees nothing."""
     relative: tuple[float, ...]
     """Error of the dream relative to that of the last frame, mean over the state: below 1, M foresees."""
+    relative_median: tuple[float, ...]
+    """The same of the median of dreams."""
     latent: tuple[float, ...]
     """The same of the latent: root of the mean squared error over drives and dimensions, relative to the last's."""
     reward: tuple[float, ...] | None
@@ -123,37 +130,47 @@ def join(parts: Sequence[Drives]) -> Drives:
 
 @torch.inference_mode()
 def measure_dream(vision: Vision, memory: Memory, judges: Judges, drives: Drives) -> DreamTruth:
-    """Shows M the first `CONTEXT` latents of each drive, lets it dream the rest under the actions that were taken, at
-    temperature 0, and reads the pictures."""
+    """Shows M the first `CONTEXT` latents of each drive, lets it dream the rest under the actions that were taken, once
+    at temperature 0 and `NUM_DREAMS` times at 1, and reads the pictures."""
     n, length = drives.act.shape[:2]
     z = encode(vision, drives.obs.reshape(-1, 64, 64, 3))[0].reshape(n, length + 1, -1)
     prev_rew = np.concatenate([np.zeros((n, 1), np.float32), drives.rew], 1)[:, : CONTEXT + 1]
-    dreamt = replay(
-        memory,
-        torch.from_numpy(z[:, : CONTEXT + 1]),
-        torch.from_numpy(drives.act),
-        temperature=0.0,
-        prev_rew=torch.from_numpy(prev_rew),
-    )
+    shown, act = torch.from_numpy(z[:, : CONTEXT + 1]), torch.from_numpy(drives.act)
+    generator = torch_generator(0, "median of dreams")
+
+    def dream_on(temperature: float) -> Dream:
+        return replay(
+            memory, shown, act, temperature=temperature, generator=generator, prev_rew=torch.from_numpy(prev_rew)
+        )
+
+    at = [CONTEXT + horizon for horizon in HORIZONS]
+    dreamt = dream_on(0.0)
     dream = dreamt.z.numpy()
+    possible = [
+        judges.state(decode(vision, dream_on(1.0).z.numpy()[:, at].reshape(-1, dream.shape[-1])))
+        for _ in range(NUM_DREAMS)
+    ]
+    expected = np.median(possible, 0).reshape(n, len(at), -1)
     foreseen, came = None if dreamt.rew is None else _until(dreamt.rew.numpy()), _until(drives.rew)
     last = judges.state(decode(vision, z[:, CONTEXT]))
-    errors: dict[str, list[np.ndarray]] = {"dream": [], "seen": [], "still": []}
-    for horizon in HORIZONS:
-        at = CONTEXT + horizon
-        truth = np.where(drives.known[:, at, None], drives.state[:, at], np.nan)
-        errors["dream"].append(np.abs(judges.state(decode(vision, dream[:, at])) - truth))
-        errors["seen"].append(np.abs(judges.state(decode(vision, z[:, at])) - truth))
+    errors: dict[str, list[np.ndarray]] = {"dream": [], "median": [], "seen": [], "still": []}
+    for i, moment in enumerate(at):
+        truth = np.where(drives.known[:, moment, None], drives.state[:, moment], np.nan)
+        errors["dream"].append(np.abs(judges.state(decode(vision, dream[:, moment])) - truth))
+        errors["median"].append(np.abs(expected[:, i] - truth))
+        errors["seen"].append(np.abs(judges.state(decode(vision, z[:, moment])) - truth))
         errors["still"].append(np.abs(last - truth))
     means = {name: np.stack([np.nanmean(e, 0) for e in found]) for name, found in errors.items()}  # (horizons, 3)
     each = {name: _by_drive(errors["dream"], i) for i, name in enumerate(STATE)}
     return DreamTruth(
         tracks=tuple(drives.track.tolist()),
         dream=_named(means["dream"]),
+        median=_named(means["median"]),
         seen=_named(means["seen"]),
         still=_named(means["still"]),
         relative=tuple((means["dream"] / means["still"]).mean(1).tolist()),
-        latent=tuple(_latent_error(z, dream, CONTEXT + horizon) for horizon in HORIZONS),
+        relative_median=tuple((means["median"] / means["still"]).mean(1).tolist()),
+        latent=tuple(_latent_error(z, dream, moment) for moment in at),
         reward=foreseen,
         real_reward=came,
         reward_ratio=tuple(a / b for a, b in zip(foreseen, came, strict=True)) if foreseen and all(came) else None,

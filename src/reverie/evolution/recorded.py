@@ -17,7 +17,7 @@ class Recorded:
 
     What is kept is the fitness of every generation, where the center was moved to, and the generator's first state:
     all that a search depends on. To continue it, it is run again from its start (1 ms a generation at 600 to 900
-    parameters, CMA-ES 20 to 70), which also gives the center after any generation.
+    parameters, CMA-ES 15 to 50, or 3 if diagonal), which also gives the center after any generation.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Recorded:
         values: dict[str, Any],
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Makes this the search that gave `state`, by running it again; `progress` hears of generations done.
+        """Makes this the search that gave `state`, by running it again; `progress` hears how many generations are done.
 
         On the machine and versions that it was begun with, this is exact; elsewhere the last digits may differ. Raises
         UserError where more differs.
@@ -111,16 +111,16 @@ class Recorded:
         self._first_rng = copy.deepcopy(values["first_rng"])
         self._rng.bit_generator.state = self._first_rng
         self._begin()
-        for done, fitness in enumerate(arrays["fitness"]):
+        for done, fitness in enumerate([*arrays["fitness"], None]):
             for center in moves.get(done, ()):
                 self.recenter(center)
+            progress(done)
+            if fitness is None:
+                break
             candidates = self.ask()
             if len(candidates) != len(fitness):
                 raise UserError(other)
             self.tell(candidates, fitness)
-            progress(done + 1)
-        for center in moves.get(len(arrays["fitness"]), ()):
-            self.recenter(center)
         spread = values.get("spread", self.spread)  # the oldest runs do not say
         if not math.isclose(self.spread, spread, rel_tol=1e-3):
             raise UserError(other)

@@ -188,6 +188,7 @@ def text_of(truth: Truth, seed: int, test: bool) -> str:
         for label, values in (("dream", d.dream), ("last frame", d.still), ("frame seen by V", d.seen)):
             horizons.append([f"{name}: {label}", *(f"{value:.3g}" for value in values[name])])
     horizons.append(["error of the dream / of the last frame", *(f"{value:.2f}" for value in d.relative)])
+    horizons.append(["the same, of the median of dreams at temperature 1", *(f"{v:.2f}" for v in d.relative_median)])
     horizons.append(["the same, of the latent", *(f"{value:.2f}" for value in d.latent)])
     if d.reward and d.reward_ratio:
         horizons.append(["reward foreseen", *(f"{value:.1f}" for value in d.reward)])

@@ -61,7 +61,7 @@ class Evolution:
     def centers(self, generations: Sequence[int]) -> np.ndarray:
         """The center after each of `generations` (n,) -> (n, p), by running the search again without driving."""
         strategy = self._new_strategy()
-        centers = {0: strategy.center}
+        centers: dict[int, np.ndarray] = {}
         strategy.load_state(*self.strategy.state(), lambda done: centers.__setitem__(done, strategy.center))
         return np.stack([centers[generation] for generation in generations])
 
