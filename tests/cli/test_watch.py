@@ -1,12 +1,16 @@
 """`reverie watch`."""
 
 import json
+import shutil
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from reverie.cli.main import main
+from reverie.models.controller import Controller, ControllerConfig
+from reverie.models.files import save_controller
 from reverie.run_folder import RunFolder
 from reverie.training.pipeline import evaluate_run
 from reverie.workers.pool import make_workers
@@ -54,3 +58,15 @@ def test_a_run_without_an_agent(tiny_run: RunFolder, capsys: pytest.CaptureFixtu
     tiny_run.forget("controller")
     assert main(["watch", str(tiny_run.path)]) == 1
     assert "has not finished its stage controller" in capsys.readouterr().err
+
+
+def test_the_search_can_be_watched_while_it_goes_on(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]):
+    current = tiny_run.path / "current.safetensors"
+    shutil.copy(tiny_run.controller, current)
+    tiny_run.forget("controller")
+    command = ["watch", str(tiny_run.path), "--controller", str(current), "--json", "--quiet"]
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == 24
+    save_controller(current, Controller(ControllerConfig(), 3, 5), np.zeros(27))
+    assert main(command) == 1
+    assert "is not of" in capsys.readouterr().err

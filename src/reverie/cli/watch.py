@@ -22,6 +22,9 @@ class WatchArguments:
     """Folder of a run, or `pretrained`."""
     track: int = 0
     """The track: Gymnasium's reset(seed=track); seeds below 500000 are test tracks."""
+    controller: Path | None = None
+    """Another controller of this run than the one it keeps, also while the search still goes on: the file
+    RUN/evolution/best.safetensors (best evaluated so far) or current.safetensors (where the search is)."""
     output: Path | None = None
     """Where to write the video, an .mp4. Default: RUN/videos/track_SEED.mp4."""
     window: bool = False
@@ -45,13 +48,18 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     from reverie.agent import Agent
     from reverie.evaluation.video import record, show_window
     from reverie.models.files import load_controller, load_models
-    from reverie.run_folder import RunFolder
+    from reverie.run_folder import AGENT_STAGES, RunFolder
 
     run = RunFolder.open(args.run)
-    run.require_agent()
+    for stage in ("vision", "memory") if args.controller else AGENT_STAGES:
+        run.require(stage)
+        run.verify(stage)
     config = run.config.env
-    controller, params = load_controller(run.controller)
-    agent = Agent(*load_models(run.path), controller, run.config.agent)
+    controller, params = load_controller(args.controller or run.controller)
+    vision, memory = load_models(run.path)
+    if (controller.z_size, controller.h_size) != (memory.z_size, memory.config.hidden_size):
+        raise UserError(f"--controller {args.controller} is not of {run.name}: its inputs are of another size")
+    agent = Agent(vision, memory, controller, run.config.agent)
     path = None
     if args.window:
         drive = show_window(agent, params, config, args.track, quiet=args.quiet)
