@@ -57,7 +57,7 @@ def test_memory_gets_the_action_of_this_step_and_the_controller_the_state_before
     state = agent.initial_state(8)
     for _ in range(3):
         z = agent.encode(torch.from_numpy(obs))
-        expected_act = agent.controller.act(params, z, state.top)
+        expected_act = agent.controller.act(params, z, state)
         expected_state = agent.memory.step(z, expected_act, state)
         act, state = agent.act(obs, np.zeros(8), params, state)
         np.testing.assert_allclose(act, expected_act.numpy(), rtol=1e-6)

@@ -54,7 +54,7 @@ class Agent:
         rew = torch.from_numpy(prev_rew).to(self.device, torch.float32)[rows]
         state = state.select(rows)
         z = self.encode(frames)
-        act = self.controller.act(params.expand(b, -1)[rows], z, state.top)
+        act = self.controller.act(params.expand(b, -1)[rows], z, state)
         state = self.memory.step(z, act, state, rew)
         return act[:b].cpu().numpy(), state.first(b)
 

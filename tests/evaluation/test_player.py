@@ -175,7 +175,7 @@ def test_the_autopilot_drives_in_the_dream_by_what_it_sees_there(begin: Begin):
     assert session.params is not None
     acts = []
     for _ in range(4):
-        act = session.agent.controller.act(session.params, dreamer.z, dreamer.state.top)
+        act = session.agent.controller.act(session.params, dreamer.z, dreamer.state)
         dreamer.step(act)
         session.advance(REST)
         acts.append(session.act)

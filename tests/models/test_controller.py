@@ -5,24 +5,38 @@ import pytest
 import torch
 
 from reverie.models.controller import Controller, ControllerConfig
+from reverie.models.mdn_rnn import MemoryState
+
+
+def remembering(h: torch.Tensor, c: torch.Tensor | None = None) -> MemoryState:
+    """The state of an LSTM of one layer, from h and c (b, h)."""
+    return MemoryState(h[:, None], (torch.full_like(h, torch.nan) if c is None else c)[:, None])
 
 
 def test_linear_controller_is_tanh_of_weights_times_inputs_plus_bias() -> None:
     controller = Controller(ControllerConfig(action="steer_gas_brake"), 4, 6)
     rng = np.random.default_rng(0)
     params, z, h = rng.normal(size=(5, controller.num_params)), rng.normal(size=(5, 4)), rng.normal(size=(5, 6))
-    act = controller.act(*(torch.tensor(x) for x in (params, z, h))).numpy()
+    act = controller.act(torch.tensor(params), torch.tensor(z), remembering(torch.tensor(h))).numpy()
     for row in range(5):
         weight, bias = params[row, :30].reshape(3, 10), params[row, 30:]
         out = np.tanh(weight @ np.concatenate([z[row], h[row]]) + bias)
         np.testing.assert_allclose(act[row], [out[0], (out[1] + 1) / 2, max(out[2], 0)])
 
 
+def test_inputs_are_taken_in_the_order_of_their_letters() -> None:
+    controller = Controller(ControllerConfig(inputs="zhc", action="steer_pedal"), 1, 2)
+    z, h, c = torch.tensor([[1.0]]), torch.tensor([[2.0, 3.0]]), torch.tensor([[4.0, 5.0]])
+    steer = torch.tensor([0.1, 0.01, 0.001, 0.0001, 0.00001])
+    params = torch.cat([steer, torch.zeros(5), torch.zeros(2)])[None]
+    assert controller.act(params, z, remembering(h, c))[0, 0] == pytest.approx(np.tanh(0.12345))
+
+
 def test_pedal_is_gas_or_brake() -> None:
     controller = Controller(ControllerConfig(action="steer_pedal", inputs="z"), 1, 9)
     params = torch.tensor([[0.0, 1.0, 0.3, 0.0]])  # weights of steer and pedal, then their biases
     for z, gas, brake in ((0.8, np.tanh(0.8), 0.0), (-0.8, 0.0, np.tanh(0.8))):
-        act = controller.act(params, torch.tensor([[z]]), torch.zeros(1, 9))
+        act = controller.act(params, torch.tensor([[z]]), remembering(torch.zeros(1, 9)))
         np.testing.assert_allclose(act.numpy(), [[np.tanh(0.3), gas, brake]], rtol=1e-6)
 
 
@@ -33,6 +47,7 @@ def test_pedal_is_gas_or_brake() -> None:
         (ControllerConfig(inputs="z"), 99),
         (ControllerConfig(inputs="z", hidden_size=40), 33 * 40 + 41 * 3),
         (ControllerConfig(action="steer_pedal"), 578),
+        (ControllerConfig(inputs="zhc"), 1635),
     ],
 )
 def test_parameter_counts(config: ControllerConfig, num_params: int) -> None:
@@ -43,7 +58,8 @@ def test_hidden_layer_and_rows_of_their_own() -> None:
     controller = Controller(ControllerConfig(inputs="z", hidden_size=5), 3, 0)
     rng = np.random.default_rng(1)
     params, z = rng.normal(size=(4, controller.num_params)), rng.normal(size=(4, 3))
-    act = controller.act(torch.tensor(params), torch.tensor(z), torch.zeros(4, 0, dtype=torch.float64)).numpy()
+    nothing = remembering(torch.zeros(4, 0, dtype=torch.float64))
+    act = controller.act(torch.tensor(params), torch.tensor(z), nothing).numpy()
     for row in range(4):
         p = params[row]
         hidden = np.tanh(p[:15].reshape(5, 3) @ z[row] + p[15:20])
@@ -54,6 +70,7 @@ def test_hidden_layer_and_rows_of_their_own() -> None:
 def test_actions_stay_in_the_space_of_carracing() -> None:
     for action in ("steer_gas_brake", "steer_pedal"):
         controller = Controller(ControllerConfig(action=action), 4, 6)
-        act = controller.act(100 * torch.randn(50, controller.num_params), torch.randn(50, 4), torch.randn(50, 6))
+        params = 100 * torch.randn(50, controller.num_params)
+        act = controller.act(params, torch.randn(50, 4), remembering(torch.randn(50, 6)))
         assert (act >= torch.tensor([-1.0, 0, 0])).all()
         assert (act <= 1).all()

@@ -44,7 +44,7 @@ def drive_on(dreamer: Dreamer, controller: Controller, params: np.ndarray, num_d
     going = torch.ones(n, dtype=torch.bool, device=device)
     rewards, decisions = torch.zeros(n, num_decisions, device=device), torch.zeros(n, dtype=torch.long, device=device)
     for i in range(num_decisions):
-        step = dreamer.step(controller.act(rows, dreamer.z, dreamer.state.top))
+        step = dreamer.step(controller.act(rows, dreamer.z, dreamer.state))
         rewards[:, i] = step.rew * going
         decisions += going
         going = going & ~step.end

@@ -242,7 +242,7 @@ def _dream(precision: Literal["fp32", "bf16"]) -> Round:
         clock.start(seconds)
         while not clock.units or clock.running:
             with torch.inference_mode():
-                dreamer.step(controller.act(params, dreamer.z, dreamer.state.top))
+                dreamer.step(controller.act(params, dreamer.z, dreamer.state))
             clock.count(n)
         return clock.rate
 

@@ -80,7 +80,7 @@ def make_film(
         row = torch.from_numpy(np.asarray(params, np.float32))[None]
         latents, rewards = [dreamer.z], []
         for i in range(CONTEXT, len(act)):
-            chosen = agent.controller.act(row, dreamer.z, dreamer.state.top) if given is None else given[i : i + 1]
+            chosen = agent.controller.act(row, dreamer.z, dreamer.state) if given is None else given[i : i + 1]
             step = dreamer.step(chosen)
             latents.append(step.z)
             rewards.append(float(step.rew[0]))

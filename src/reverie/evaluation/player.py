@@ -173,7 +173,7 @@ class Session:
         dreamer = self.dreamer
         assert dreamer is not None
         if self.autopilot and self.params is not None:
-            act = self.agent.controller.act(self.params, dreamer.z, dreamer.state.top)
+            act = self.agent.controller.act(self.params, dreamer.z, dreamer.state)
         step = dreamer.step(act.to(self.agent.device))
         self.act = act[0].cpu().numpy()
         self.dreamt = self.dreamt.add(float(step.rew[0]), bool(step.end[0]))

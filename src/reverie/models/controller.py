@@ -1,6 +1,6 @@
 """C: a linear map from [z, h] to an action (World Models, section 2.4), for many candidates at once.
 
-Shapes: b rows of a batch, p parameters, i inputs (z + h), o outputs, a action.
+Shapes: b rows of a batch, p parameters, i inputs (z, h, c), o outputs, a action.
 The parameters are one flat vector, because evolution strategies work on vectors.
 """
 
@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from reverie.models.mdn_rnn import MemoryState
 from reverie.types import NotNegative
 
 
@@ -17,8 +18,8 @@ from reverie.types import NotNegative
 class ControllerConfig:
     """What C reads, its hidden layer and how its outputs become an action."""
 
-    inputs: Literal["zh", "z"] = "zh"
-    """The latent and M's hidden state, or the latent alone (the paper's ablation)."""
+    inputs: Literal["zh", "z", "zhc"] = "zh"
+    """The latent and M's hidden state, the latent alone (the paper's ablation), or the cell state too."""
     hidden_size: NotNegative = 0
     """Units of a tanh layer between inputs and outputs (the paper's ablation has 40); 0 for a linear controller."""
     action: Literal["steer_gas_brake", "steer_pedal"] = "steer_gas_brake"
@@ -34,19 +35,20 @@ class Controller:
     def __init__(self, config: ControllerConfig, z_size: int, h_size: int) -> None:
         self.config = config
         self.z_size, self.h_size = z_size, h_size
-        self.num_inputs = z_size + (h_size if config.inputs == "zh" else 0)
+        self.num_inputs = z_size + h_size * (len(config.inputs) - 1)
         widths = [self.num_inputs, config.hidden_size, _NUM_OUTPUTS[config.action]]
         self.layers = [w for w in widths if w]
         self.num_params = sum((i + 1) * o for i, o in zip(self.layers[:-1], self.layers[1:], strict=True))
 
-    def act(self, params: Tensor, z: Tensor, h: Tensor) -> Tensor:
+    def act(self, params: Tensor, z: Tensor, state: MemoryState) -> Tensor:
         """Actions (b, 3) of CarRacing: steering in [-1, 1], gas and brake in [0, 1].
 
-        `params` (b, p) holds each row's own controller, z (b, z), h (b, h).
+        `params` (b, p) holds each row's own controller, z is (b, z); of M's state the last layer's counts.
         """
         b, p = params.shape
         assert p == self.num_params, f"params must be (b, {self.num_params}), not {tuple(params.shape)}"
-        x = torch.cat([z, h], -1) if self.config.inputs == "zh" else z
+        parts = {"z": z, "h": state.top, "c": state.c[:, -1]}
+        x = torch.cat([parts[name] for name in self.config.inputs], -1)
         start = 0
         for i, o in zip(self.layers[:-1], self.layers[1:], strict=True):
             weight = params[:, start : start + i * o].view(b, o, i)
