@@ -18,8 +18,9 @@ from reverie.training.fitness import longest, measure, num_tracks, tracks_of
 from reverie.training.search import Evolution
 from reverie.workers.pool import Workers
 
-ROWS_PER_TASK = 64
-"""Episodes that a worker steps together: enough for full batches, few enough to share a generation out."""
+ROWS_PER_TASK = 32
+"""Episodes that a worker steps together: enough for full batches (64 are 4% faster, 16 slower by 13%), few enough to
+share a generation, or a round of a race, out."""
 EVAL_ROWS_PER_TASK = 16
 """The same for an evaluation of the center, which has fewer."""
 SNAPSHOT_SECONDS = 20.0
