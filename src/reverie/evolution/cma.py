@@ -1,6 +1,7 @@
 """CMA-ES (Hansen 2016, arXiv 1604.00772) by its author's package `cma`."""
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -57,7 +58,8 @@ class Cma:
 
     def tell(self, candidates: Vectors, fitness: Vectors) -> None:
         """Fitness (n,), higher is better."""
-        with self._threads.limit(limits=1):
+        with self._threads.limit(limits=1), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "elements of z2", UserWarning)  # it clips them: noise, not a mistake
             self._es.tell(list(candidates), list(-fitness))
 
     def recenter(self, center: Vectors) -> None:
