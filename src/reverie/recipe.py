@@ -98,6 +98,9 @@ class MemoryStage:
     """Steps between two measurements on held-out episodes; the best M of them is kept."""
     patience: NotNegative = 0
     """Training ends after so many measurements without a better one; 0 to take every step."""
+    members: Positive = 1
+    """M's, trained one after another from other weights on other batches: the first is the agent's, and where they
+    disagree, dreams are to be doubted."""
     starts: Positive = 256
     """Moments of the driving, with M's state at each, that are kept for dreams to begin at."""
 

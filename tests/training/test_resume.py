@@ -118,6 +118,25 @@ def test_a_run_with_a_larger_budget_is_killed_and_goes_on(tiny_run: RunFolder, m
     assert len(text(again).splitlines()) == 1 + 7
 
 
+@pytest.mark.parametrize("kill", [2, 8, 9])
+def test_an_ensemble_continues_within_and_between_its_members(
+    kill: int, tiny_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_run.config = replace(tiny_run.config, memory=replace(tiny_run.config.memory, members=2))
+    whole = RunFolder.open(shutil.copytree(tiny_run.path, tmp_path / "whole"))
+    whole.config = tiny_run.config
+    fit("memory", whole)
+    kill_after_save(Fit, kill, monkeypatch)
+    with pytest.raises(Killed):
+        fit("memory", tiny_run)
+    monkeypatch.undo()
+    with Metrics(tiny_run.path, tensorboard=False) as metrics:
+        go_on("memory", tiny_run, metrics)
+    for name in ("memory.safetensors", "memory.1.safetensors", "dream.1.safetensors"):
+        assert (tiny_run.path / name).read_bytes() == (whole.path / name).read_bytes()
+    assert logged(tiny_run) == logged(whole)
+
+
 def test_a_search_without_time_left_still_makes_a_controller(tiny_run: RunFolder) -> None:
     tiny_run.forget("controller")
     stage = replace(tiny_run.config.controller, minutes=1e-9)

@@ -4,7 +4,7 @@ Shapes: n dreams, b of them, z latent, a action.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -12,9 +12,10 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from reverie.dream.ensemble import Member, Watchers
 from reverie.dream.starts import DREAM, Starts, World, load_starts
 from reverie.errors import UserError
-from reverie.models.files import MEMORY, load_models
+from reverie.models.files import MEMORY, load_members, load_models, numbered
 from reverie.models.mdn_rnn import Memory, MemoryState
 from reverie.models.vision import Vision
 
@@ -38,14 +39,22 @@ class DreamStep(NamedTuple):
     """(n,) expected reward, in units of the environment."""
     end: Tensor
     """(n,) bool: the dreamt world ended the episode."""
+    doubt: Tensor | None
+    """(n,) how far the members of the ensemble disagree about z; None for a single M."""
 
 
 class Dreamer:
     """n dreams that begin at moments of the bank `starts` and go on by what M expects. Chance comes from `generator`,
-    which lives on M's device."""
+    which lives on M's device. Further `members` of an ensemble say how much to believe, and change nothing."""
 
     def __init__(
-        self, memory: Memory, starts: Starts, num: int, config: DreamConfig, generator: torch.Generator
+        self,
+        memory: Memory,
+        starts: Starts,
+        num: int,
+        config: DreamConfig,
+        generator: torch.Generator,
+        members: Sequence[Member] = (),
     ) -> None:
         if not 0 <= config.temperature < math.inf:
             raise UserError(f"the temperature of a dream must be 0 or more, not {config.temperature:g}")
@@ -63,6 +72,7 @@ class Dreamer:
         self.z = self.starts.z[:1].repeat(num, 1)
         self.rew = self.starts.rew[:1].repeat(num)
         self.state = self.starts.state.select(torch.zeros(num, dtype=torch.long, device=generator.device))
+        self._watchers = Watchers(members, num, generator.device)
 
     @torch.inference_mode()
     def reset(self, rows: Tensor) -> None:
@@ -76,11 +86,10 @@ class Dreamer:
         self._put(torch.ones_like(moments, dtype=torch.bool), moments)
 
     def _put(self, rows: Tensor, drawn: Tensor) -> None:
-        fresh = self.starts.state.select(drawn)
         self.z = torch.where(rows[:, None], self.starts.z[drawn], self.z)
         self.rew = torch.where(rows, self.starts.rew[drawn], self.rew)
-        each = zip(fresh, self.state, strict=True)
-        self.state = MemoryState(*(torch.where(rows[:, None, None], new, old) for new, old in each))
+        self.state = self.state.replaced(rows, self.starts.state.select(drawn))
+        self._watchers.begin(rows, drawn)
 
     @torch.inference_mode()
     def step(self, act: Tensor) -> DreamStep:
@@ -89,15 +98,16 @@ class Dreamer:
         with torch.autocast(act.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
             state = memory.step(self.z, act, self.state, self.rew)
             expected = memory.predict(state.top, self.z)
+            doubt = self._watchers.step(self.z, act, self.rew, expected.z)
         assert expected.reward is not None
         self.state = MemoryState(state.h.float(), state.c.float())
         self.z = expected.z.sample(config.temperature, self.generator)
         self.rew = expected.reward
         if expected.end_logit is None:
-            return DreamStep(self.z, self.rew, torch.zeros_like(self.rew, dtype=torch.bool))
+            return DreamStep(self.z, self.rew, torch.zeros_like(self.rew, dtype=torch.bool), doubt)
         chance = torch.rand(self.rew.shape, generator=self.generator, device=self.rew.device)
         threshold = chance if config.temperature else torch.full_like(chance, 0.5)
-        return DreamStep(self.z, self.rew, torch.sigmoid(expected.end_logit) > threshold)
+        return DreamStep(self.z, self.rew, torch.sigmoid(expected.end_logit) > threshold, doubt)
 
 
 def require_one_of(name: str, value: object, known: Iterable[object]) -> None:
@@ -113,10 +123,17 @@ class Dreams(NamedTuple):
     memory: Memory
     starts: Starts
     world: World
+    members: tuple[Member, ...] = ()
+    """Further members of the ensemble, where M has some."""
 
 
 def load_dreams(folder: Path) -> Dreams:
     """V, M and the bank of starts in `folder`. Raises UserError where one is missing, damaged, or not made from the
     others."""
     vision, memory = load_models(folder)
-    return Dreams(vision.eval(), memory.eval(), *load_starts(folder / DREAM, folder / MEMORY))
+    starts, world = load_starts(folder / DREAM, folder / MEMORY)
+    members = [
+        Member(memory=member, starts=load_starts(folder / numbered(DREAM, i), folder / numbered(MEMORY, i))[0])
+        for i, member in enumerate(load_members(folder), 1)
+    ]
+    return Dreams(vision.eval(), memory.eval(), starts, world, tuple(members))

@@ -52,6 +52,9 @@ class DreamEnv(gymnasium.Env):
     Terminated where M's end head says so, with the probability it gives. Truncated after `max_decisions`, by default
     the real environment's time limit.
 
+    ## Info
+    `doubt`, where the run's M is an ensemble (`memory.members`): how far its members disagree about the next latent.
+
     ## Arguments
     `run`: folder of a run, or `pretrained`. `temperature`: of the mixture that the next latent is drawn from; 1 is what
     M believes, 0 its heaviest guess. `precision`: `"bf16"` is faster. `device`: where M runs.
@@ -72,10 +75,10 @@ class DreamEnv(gymnasium.Env):
     ) -> None:
         """Raises UserError where the run cannot dream, or a setting makes no sense."""
         require_one_of("render_mode", render_mode, (None, *DreamEnv.metadata["render_modes"]))
-        vision, memory, starts, world = load_dreams(agent_folder(run))
+        vision, memory, starts, world, members = load_dreams(agent_folder(run))
         generator = torch.Generator(device)
         config = DreamConfig(temperature=temperature, precision=precision)
-        self.dreamer = Dreamer(memory.to(device), starts, 1, config, generator)
+        self.dreamer = Dreamer(memory.to(device), starts, 1, config, generator, members)
         self.view = View(vision.to(device), memory, world, observation)
         self.max_decisions = world.limit(max_decisions)
         self.action_space = self.view.action_space
@@ -102,7 +105,8 @@ class DreamEnv(gymnasium.Env):
         if self.render_mode == "human":
             self.render()
         truncated = self._decisions >= self.max_decisions
-        return self.view.observe(self.dreamer)[0], float(step.rew[0]), bool(step.end[0]), truncated, {}
+        info = {} if step.doubt is None else {"doubt": float(step.doubt[0])}
+        return self.view.observe(self.dreamer)[0], float(step.rew[0]), bool(step.end[0]), truncated, info
 
     def render(self) -> np.ndarray | None:
         """The dreamt picture, (384, 384, 3) uint8, or in a window."""

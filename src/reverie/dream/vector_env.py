@@ -38,9 +38,9 @@ class DreamVectorEnv(VectorEnv):
     ) -> None:
         """Raises UserError where the run cannot dream, or a setting makes no sense."""
         require_one_of("render_mode", render_mode, (None, *DreamVectorEnv.metadata["render_modes"]))
-        vision, memory, starts, world = load_dreams(agent_folder(run))
+        vision, memory, starts, world, members = load_dreams(agent_folder(run))
         config = DreamConfig(temperature=temperature, precision=precision)
-        self.dreamer = Dreamer(memory.to(device), starts, num_envs, config, torch.Generator(device))
+        self.dreamer = Dreamer(memory.to(device), starts, num_envs, config, torch.Generator(device), members)
         self.view = View(vision.to(device), memory, world, observation)
         self.num_envs = num_envs
         self.max_decisions = world.limit(max_decisions)
@@ -72,7 +72,8 @@ class DreamVectorEnv(VectorEnv):
             self._begin(began)
             rew, end, trunc = np.where(began, 0.0, rew), end & ~began, trunc & ~began
         self._over = end | trunc
-        return self.view.observe(self.dreamer), rew, end, trunc, {}
+        infos = {} if step.doubt is None else {"doubt": step.doubt.cpu().numpy(), "_doubt": ~began}
+        return self.view.observe(self.dreamer), rew, end, trunc, infos
 
     def _begin(self, rows: np.ndarray) -> None:
         self.dreamer.reset(torch.from_numpy(rows).to(self.dreamer.generator.device))

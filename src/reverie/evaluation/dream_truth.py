@@ -14,6 +14,7 @@ import torch
 
 from reverie.dream.dreamer import DreamConfig, Dreamer
 from reverie.dream.drive import drive_on
+from reverie.dream.ensemble import doubt_along
 from reverie.dream.replay import Dream, replay
 from reverie.dream.starts import CONTEXT, starts_after
 from reverie.envs.car_racing.batch import CarRacingBatch
@@ -22,6 +23,7 @@ from reverie.envs.starts import random_start
 from reverie.envs.vector import Transition
 from reverie.errors import UserError
 from reverie.evaluation.arithmetic import decode, encode
+from reverie.evaluation.dream_returns import spearman
 from reverie.evaluation.judges import Judges
 from reverie.evaluation.labelled import MAX_HEADING, MAX_OFFSET, STATE
 from reverie.evaluation.protocol import confidence_interval
@@ -87,6 +89,9 @@ class DreamTruth:
     """The dream's error by horizon and drive; NaN-free: drives whose state is not known there are left out, and with
     them their place, so that only models measured on the same drives may be compared in pairs."""
     ci95: Mapping[str, tuple[tuple[float, float] | None, ...]]
+    doubt: tuple[float, ...] | None
+    """Spearman's rank correlation, over drives, of the doubt of M's ensemble, mean from the start of the dream to each
+    horizon, with the latent's error there; None for a single M."""
 
 
 def record_drives(policy: Policy, tracks: Sequence[int], env: EnvConfig, seed: int) -> Drives:
@@ -129,9 +134,11 @@ def join(parts: Sequence[Drives]) -> Drives:
 
 
 @torch.inference_mode()
-def measure_dream(vision: Vision, memory: Memory, judges: Judges, drives: Drives) -> DreamTruth:
+def measure_dream(
+    vision: Vision, memory: Memory, judges: Judges, drives: Drives, members: Sequence[Memory] = ()
+) -> DreamTruth:
     """Shows M the first `CONTEXT` latents of each drive, lets it dream the rest under the actions that were taken, once
-    at temperature 0 and `NUM_DREAMS` times at 1, and reads the pictures."""
+    at temperature 0 and `NUM_DREAMS` times at 1, and reads the pictures. Further `members` of M's ensemble watch."""
     n, length = drives.act.shape[:2]
     z = encode(vision, drives.obs.reshape(-1, 64, 64, 3))[0].reshape(n, length + 1, -1)
     prev_rew = np.concatenate([np.zeros((n, 1), np.float32), drives.rew], 1)[:, : CONTEXT + 1]
@@ -176,7 +183,21 @@ def measure_dream(vision: Vision, memory: Memory, judges: Judges, drives: Drives
         reward_ratio=tuple(a / b for a, b in zip(foreseen, came, strict=True)) if foreseen and all(came) else None,
         per_track=each,
         ci95={name: tuple(confidence_interval(np.array(values)) for values in found) for name, found in each.items()},
+        doubt=_doubt([memory, *members], dreamt, z, act, drives.rew) if members else None,
     )
+
+
+def _doubt(
+    memories: Sequence[Memory], dreamt: Dream, z: np.ndarray, act: torch.Tensor, rew: np.ndarray
+) -> tuple[float, ...]:
+    rewards = torch.from_numpy(rew) if dreamt.rew is None else dreamt.rew
+    prev_rew = torch.cat([torch.zeros(len(z), 1), rewards[:, :-1]], 1)
+    doubt = doubt_along(memories, dreamt.z, act, prev_rew).numpy()
+    found = []
+    for horizon in HORIZONS:
+        error = np.square(dreamt.z[:, CONTEXT + horizon].numpy() - z[:, CONTEXT + horizon]).mean(1)
+        found.append(spearman(doubt[:, CONTEXT : CONTEXT + horizon].mean(1), error))
+    return tuple(found)
 
 
 @torch.inference_mode()

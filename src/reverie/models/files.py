@@ -1,5 +1,6 @@
 """V, M and C as files: each safetensors file says in its metadata how to build what it holds."""
 
+import itertools
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -76,15 +77,30 @@ def _memory(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> Mem
 
 def load_models(folder: Path) -> tuple[Vision, Memory]:
     """V and M of the run in `folder`; errors as `load_vision`, and where M learned from the latents of another V."""
-    vision_path, path = folder / VISION, folder / MEMORY
+    vision = load_vision(folder / VISION)
+    return vision, _memory_of(folder, folder / MEMORY, vision.z_size)
+
+
+def load_members(folder: Path) -> list[Memory]:
+    """The further members of M's ensemble, in order; errors as `load_models`."""
+    paths = itertools.takewhile(Path.exists, (folder / numbered(MEMORY, i) for i in itertools.count(1)))
+    return [_memory_of(folder, path) for path in paths]
+
+
+def numbered(name: str, member: int) -> str:
+    """The file of a member of the ensemble, from that of the first: `memory.1.safetensors`."""
+    return name if member == 0 else name.replace(".", f".{member}.", 1)
+
+
+def _memory_of(folder: Path, path: Path, z_size: int | None = None) -> Memory:
     tensors, meta = checkpoint.load(path)
-    vision, memory, expected = load_vision(vision_path), _memory(path, tensors, meta), meta.get("vision_sha256")
-    if memory.z_size != vision.z_size or (expected and expected != checkpoint.file_sha256(vision_path)):
+    memory, expected, vision = _memory(path, tensors, meta), meta.get("vision_sha256"), folder / VISION
+    if (z_size and memory.z_size != z_size) or (expected and expected != checkpoint.file_sha256(vision)):
         raise UserError(
-            f"{path} learned from another V than {vision_path}: take both from the same run, or train M on this V "
+            f"{path} learned from another V than {vision}: take both from the same run, or train M on this V "
             f"(`reverie encode --run {folder} --again`, then `reverie memory --run {folder}`)"
         )
-    return vision, memory
+    return memory
 
 
 def load_controller(path: Path) -> tuple[Controller, np.ndarray]:

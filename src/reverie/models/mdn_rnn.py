@@ -59,6 +59,11 @@ class MemoryState(NamedTuple):
         """The state of some rows."""
         return MemoryState(self.h[rows], self.c[rows])
 
+    def replaced(self, rows: Tensor, by: "MemoryState") -> "MemoryState":
+        """The state, with that of `rows` (b,) bool taken from another."""
+        h, c = (torch.where(rows[:, None, None], new, old) for new, old in zip(by, self, strict=True))
+        return MemoryState(h, c)
+
     def first(self, b: int) -> "MemoryState":
         """The state of the first b rows."""
         return MemoryState(self.h[:b], self.c[:b])

@@ -117,7 +117,13 @@ def measure_truth(
         latents, BATCH, LENGTH, seed, episodes=range(num_train_episodes(latents.num_episodes), latents.num_episodes)
     )
     return Truth(
-        drives=measure_dream(dreams.vision, dreams.memory, load_judges(), join([by_agent, at_random])),
+        drives=measure_dream(
+            dreams.vision,
+            dreams.memory,
+            load_judges(),
+            join([by_agent, at_random]),
+            [member.memory for member in dreams.members],
+        ),
         driven=driven_rewards(dreams.vision, dreams.memory, agent.controller, best, by_agent, TEMPERATURES, seed),
         calibration=calibration(dreams.memory, [sampler.batch(i) for i in range(BATCHES)]),
         returns=found,
@@ -190,6 +196,8 @@ def text_of(truth: Truth, seed: int, test: bool) -> str:
     horizons.append(["error of the dream / of the last frame", *(f"{value:.2f}" for value in d.relative)])
     horizons.append(["the same, of the median of dreams at temperature 1", *(f"{v:.2f}" for v in d.relative_median)])
     horizons.append(["the same, of the latent", *(f"{value:.2f}" for value in d.latent)])
+    if d.doubt:
+        horizons.append(["rank correlation of M's doubt with the latent's error", *(f"{v:.2f}" for v in d.doubt)])
     if d.reward and d.reward_ratio:
         horizons.append(["reward foreseen", *(f"{value:.1f}" for value in d.reward)])
         horizons.append(["reward that came", *(f"{value:.1f}" for value in d.real_reward)])

@@ -163,9 +163,10 @@ class Fit(Generic[Batch]):
         left = "nothing was saved yet"
         if self.state_path.exists():
             left = f"{self.state_path} holds the last good state, of step {checkpoint.load(self.state_path)[1]['step']}"
+        stage = self.name.split(".")[0]
         return UserError(
-            f"{self.name}: {cause} became no number at step {self.step}: lower {self.name}.fit.learning_rate, set "
-            f"{self.name}.fit.clip, or use precision fp32, in a new run; {left}"
+            f"{self.name}: {cause} became no number at step {self.step}: lower {stage}.fit.learning_rate, set "
+            f"{stage}.fit.clip, or use precision fp32, in a new run; {left}"
         )
 
 

@@ -1,20 +1,21 @@
 """Stage memory: M learns to predict the encoded episodes, and the moments at which dreams begin are laid by."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 from reverie.checkpoint import file_sha256
 from reverie.data.batches import SequenceSampler
 from reverie.data.latents import LatentStore
-from reverie.dream.starts import CONTEXT, World, make_starts, save_starts
+from reverie.dream.starts import CONTEXT, DREAM, World, make_starts, save_starts
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import action_bounds
 from reverie.metrics import Metrics, Progress
-from reverie.models.files import save_memory
+from reverie.models.files import MEMORY, numbered, save_memory
 from reverie.models.mdn_rnn import Memory
 from reverie.run_folder import RunFolder, StageClock
-from reverie.seeding import torch_seeded
+from reverie.seeding import generator, torch_seeded
 from reverie.training.loop import Fit, HeldOut
 from reverie.training.vision import num_train_episodes
 from reverie.types import SequenceBatch
@@ -23,45 +24,60 @@ HELD_OUT_BATCHES = 4
 
 
 def train_memory(run: RunFolder, metrics: Metrics, *, quiet: bool, device: str = "cpu") -> None:
-    """Fits M for the recipe's steps, or goes on where it was cut."""
-    config, clock, stage = run.config, StageClock(run, "memory"), run.config.memory
+    """Fits M, and the further members of its ensemble, for the recipe's steps, or goes on where it was cut."""
+    clock, stage = StageClock(run, "memory"), run.config.memory
     latents = LatentStore(run.latents)
     latents.verify()
+    facts, files = {}, []
+    for member in range(stage.members):
+        found = _train_member(run, latents, member, metrics, clock, quiet, device)
+        facts |= found if member == 0 else {f"member_{member}_loss": found["held_out"]["loss"]}
+        files += [run.path / numbered(name, member) for name in (MEMORY, DREAM)]
+    clock.done(files, facts)
+
+
+def _train_member(
+    run: RunFolder, latents: LatentStore, member: int, metrics: Metrics, clock: StageClock, quiet: bool, device: str
+) -> dict[str, Any]:
+    """Fits one M and lays by where its dreams begin; gives the facts about it. One that is finished is found so."""
+    config, stage = run.config, run.config.memory
     num_train = num_train_episodes(latents.num_episodes)
+    name = f"memory.{member}" if member else "memory"
+    batches = config.seed if member == 0 else int(generator(config.seed, "memory", member).integers(2**31))
 
     def sampler(first: int, last: int, seed: int) -> SequenceSampler:
         return SequenceSampler(latents, stage.fit.batch_size, stage.length, seed, episodes=range(first, last))
 
-    train, held_out = sampler(0, num_train, config.seed), sampler(num_train, latents.num_episodes, config.seed + 1)
+    train, held_out = sampler(0, num_train, batches), sampler(num_train, latents.num_episodes, config.seed + 1)
     held_out_batches = [held_out.batch(i).to(device) for i in range(HELD_OUT_BATCHES)]
-    with torch_seeded(config.seed, "memory"):
+    with torch_seeded(config.seed, name):
         memory = Memory(stage.model, latents.z_size, latents.a_size).to(device)
     timesteps = stage.fit.batch_size * stage.length
     fit = Fit(
-        "memory",
+        name,
         memory,
         stage.fit,
         loss=memory.loss,
         batch=lambda step: train.batch(step).to(device),
         num_steps=stage.steps,
-        state_path=run.path / "memory.optimizer.safetensors",
+        state_path=run.path / f"{name}.optimizer.safetensors",
         held_out=HeldOut(
             losses=lambda: held_out_losses(memory, held_out_batches), every=stage.eval_every, patience=stage.patience
         ),
     )
-    with Progress("memory", stage.steps * timesteps, "steps", start=fit.step * timesteps, quiet=quiet) as bar:
+    with Progress(name, stage.steps * timesteps, "steps", start=fit.step * timesteps, quiet=quiet) as bar:
         fit.run(metrics, bar, units_per_step=timesteps, beat=clock.beat)
     fit.save()
-    save_memory(run.memory, memory, vision_sha256=file_sha256(run.vision))
+    path = run.path / numbered(MEMORY, member)
+    save_memory(path, memory, vision_sha256=file_sha256(run.vision))
     starts = make_starts(memory.cpu(), latents, stage.starts, config.seed, _context(latents))
-    save_starts(run.dream, starts, world_of(config.env), run.memory)
-    facts = {
+    save_starts(run.path / numbered(DREAM, member), starts, world_of(config.env), path)
+    return {
         "steps": fit.step,
         "best_step": fit.best_step,
         "timesteps": fit.step * timesteps,
         "held_out": held_out_losses(memory, [batch.to("cpu") for batch in held_out_batches]),
     }
-    clock.done([run.memory, run.dream], facts)
 
 
 def _context(latents: LatentStore) -> int:
