@@ -13,7 +13,7 @@ from reverie import recipes
 from reverie.checkpoint import file_sha256, write_json
 from reverie.data.episode import Episode
 from reverie.data.latents import LatentStore, LatentWriter
-from reverie.data.store import EpisodeStore, write_episode
+from reverie.data.store import EpisodeStore, pack_episode
 from reverie.dream.starts import make_starts, save_starts
 from reverie.envs.registry import action_size
 from reverie.evaluation.protocol import Evaluation
@@ -59,9 +59,7 @@ def _collect(run: RunFolder) -> None:
             obs[step, :, 4 * step : 4 * step + 9] = 20 * i
         act = rng.uniform(0, 1, (NUM_DECISIONS, 3)).astype(np.float32)
         rew = rng.normal(size=NUM_DECISIONS).astype(np.float32)
-        store.append(
-            write_episode(run.rollouts, i, Episode(obs=obs, act=act, rew=rew, end=False, trunc=True), 10**6 + i)
-        )
+        store.append(pack_episode(i, Episode(obs=obs, act=act, rew=rew, end=False, trunc=True), 10**6 + i))
     facts = {"episodes": NUM_EPISODES, "frames": 4 * NUM_EPISODES * NUM_DECISIONS}
     StageClock(run, "collect").done([run.rollouts / "index.jsonl"], facts)
 

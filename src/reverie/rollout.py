@@ -19,6 +19,7 @@ from reverie.envs.vector import Start, Transition, VectorEnv
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.files import load_models
 from reverie.seeding import generator
+from reverie.workers.contract import located
 
 
 class Policy(Protocol):
@@ -188,7 +189,7 @@ class DriveTask:
     """Work for a worker: candidates on tracks. The worker loads V and M itself, once."""
 
     folder: Path
-    """Where vision.safetensors and memory.safetensors lie."""
+    """Where vision.safetensors and memory.safetensors lie, as `Workers.place` gave it."""
     digest: str
     """Says which V and M they are, so that a worker does not go on with old ones."""
     env: EnvConfig
@@ -218,7 +219,7 @@ def drive(task: DriveTask) -> list[Outcome]:
 @lru_cache(maxsize=1)
 def cached_agent(folder: Path, digest: str, config: AgentConfig, controller: ControllerConfig) -> Agent:  # noqa: ARG001
     """This process's agent; kept, because every task of a round has the same."""
-    vision, memory = load_models(folder)
+    vision, memory = load_models(located(folder))
     return Agent(vision, memory, Controller(controller, memory.z_size, memory.config.hidden_size), config)
 
 

@@ -17,7 +17,7 @@ from reverie.envs.registry import action_size
 from reverie.errors import UserError
 from reverie.models.files import CONTROLLER, MEMORY, PRETRAINED, VISION, agent_folder, packaged
 from reverie.recipe import RunConfig
-from reverie.workers.pool import num_cores
+from reverie.workers.contract import num_cores
 
 AGENT_STAGES = ("vision", "memory", "controller")
 """The stages that make an agent."""

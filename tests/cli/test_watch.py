@@ -13,7 +13,7 @@ from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.files import save_controller
 from reverie.run_folder import RunFolder
 from reverie.training.pipeline import evaluate_run
-from reverie.workers.pool import make_workers
+from reverie.workers.make import make_workers
 
 
 def test_video_of_the_drive_that_evaluate_scores(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]):

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from reverie.data.batches import FrameCache, FrameSampler, SequenceSampler
 from reverie.data.latents import LatentStore, LatentWriter
-from reverie.data.store import EpisodeStore, write_episode
+from reverie.data.store import EpisodeStore, pack_episode
 from reverie.errors import UserError
 
 
 def fill(store, make_episode, lengths):
     for t in lengths:
-        store.append(write_episode(store.folder, len(store), make_episode(len(store), t), 0))
+        store.append(pack_episode(len(store), make_episode(len(store), t), 0))
     return store
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reverie.data.store import EpisodeStore, write_episode
+from reverie.data.store import EpisodeStore, pack_episode
 from reverie.errors import UserError
 
 
@@ -17,7 +17,7 @@ def store(tmp_path, make_episode):
     store = EpisodeStore(tmp_path / "rollouts")
     for i, t in enumerate([3, 1, 5]):
         episode = make_episode(i, t, end=i != 1, trunc=i == 1)
-        store.append(write_episode(store.folder, i, episode, seed=1000 + i))
+        store.append(pack_episode(i, episode, seed=1000 + i))
     return store
 
 
@@ -63,30 +63,28 @@ def test_any_episode_round_trips(tmp_path, make_episode, t, number, end, trunc):
     episode = make_episode(number, t, end=end, trunc=trunc)
     store = EpisodeStore(tmp_path / f"{t}-{number}-{end}-{trunc}")
     if not len(store):
-        store.append(write_episode(store.folder, 0, episode, 1))
+        store.append(pack_episode(0, episode, 1))
     assert same(store[0], episode)
 
 
-def test_the_same_episode_gives_the_same_bytes(tmp_path, make_episode):
-    first = write_episode(tmp_path / "a", 0, make_episode(1, 4), 5)
-    second = write_episode(tmp_path / "b", 0, make_episode(1, 4), 5)
+def test_the_same_episode_gives_the_same_bytes(make_episode):
+    first = pack_episode(0, make_episode(1, 4), 5)
+    second = pack_episode(0, make_episode(1, 4), 5)
     assert first == second
-    assert (tmp_path / "a" / first["file"]).read_bytes() == (tmp_path / "b" / first["file"]).read_bytes()
 
 
-def test_workers_write_and_the_main_process_appends(tmp_path, make_episode):
+def test_workers_pack_and_the_main_process_appends(tmp_path, make_episode):
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        jobs = [(tmp_path, i, make_episode(i, 2), i) for i in range(4)]
-        entries = pool.starmap(write_episode, jobs)
+        packed = pool.starmap(pack_episode, [(i, make_episode(i, 2), i) for i in range(4)])
     store = EpisodeStore(tmp_path)
-    for entry in entries:
-        store.append(entry)
+    for one in packed:
+        store.append(one)
     assert [int(EpisodeStore(tmp_path)[i].obs[0, 0, 0, 0]) for i in range(4)] == [0, 1, 2, 3]
 
 
 def test_entries_come_in_order(store, make_episode):
     with pytest.raises(ValueError, match=r"expected episode_000003\.npz next, not episode_000004\.npz"):
-        store.append(write_episode(store.folder, 4, make_episode(4, 1), 0))
+        store.append(pack_episode(4, make_episode(4, 1), 0))
 
 
 @pytest.mark.parametrize("cut", [1, 5, 60])
@@ -97,8 +95,8 @@ def test_a_torn_last_line_is_written_over(store, make_episode, cut):
     store = EpisodeStore(store.folder)
     assert len(store) == 2
     assert index.read_bytes() == torn  # looking changes nothing
-    store.append(write_episode(store.folder, 2, make_episode(7, 4), 7))
-    store.append(write_episode(store.folder, 3, make_episode(8, 4), 8))
+    store.append(pack_episode(2, make_episode(7, 4), 7))
+    store.append(pack_episode(3, make_episode(8, 4), 8))
     store = EpisodeStore(store.folder)
     assert [entry["seed"] for entry in store.entries] == [1000, 1001, 7, 8]
     assert int(store[2].obs[0, 0, 0, 0]) == 7
@@ -138,7 +136,7 @@ def test_a_line_missing_from_the_index(store):
 def test_the_digest_follows_the_content(store, make_episode):
     before = store.digest()
     assert EpisodeStore(store.folder).digest() == before
-    store.append(write_episode(store.folder, 3, make_episode(3, 1), 0))
+    store.append(pack_episode(3, make_episode(3, 1), 0))
     assert store.digest() != before
 
 

@@ -11,10 +11,11 @@ import pytest
 from reverie.errors import UserError
 from reverie.evaluation import contestants, speed
 from reverie.evaluation.contestants import Heat, Lap, Turn
-from reverie.workers.pool import InlineWorkers, make_workers
+from reverie.workers.inline import InlineWorkers
+from reverie.workers.make import make_workers
 
 
-class Laps:
+class Laps(InlineWorkers):
     """Workers whose turns are made up."""
 
     def __init__(self, *pairs: list[Lap]) -> None:
@@ -24,9 +25,6 @@ class Laps:
         assert function is contestants.take_turn
         assert list(tasks) == [Turn("frames_64", 2.0)] * 2
         return iter(next(self.pairs))
-
-    def close(self) -> None:
-        pass
 
 
 def test_workers_that_did_not_run_at_once_run_again():

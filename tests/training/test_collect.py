@@ -21,7 +21,9 @@ from reverie.seeding import TRAINING_TRACKS, generator, sample_tracks
 from reverie.training.budget import budget
 from reverie.training.collect import collect
 from reverie.training.dream import agent_of
-from reverie.workers.pool import InlineWorkers, Workers, make_workers
+from reverie.workers.contract import Workers
+from reverie.workers.inline import InlineWorkers
+from reverie.workers.make import make_workers
 
 NUM = 20
 AGENTS, OTHERS = range(1, NUM, 2), range(0, NUM, 2)

@@ -21,7 +21,7 @@ from reverie.seeding import VALIDATION_TRACKS
 from reverie.training import controller
 from reverie.training.controller import train_controller
 from reverie.training.search import Evolution, first_center
-from reverie.workers.pool import InlineWorkers
+from reverie.workers.inline import InlineWorkers
 
 
 def with_settings(run: RunFolder, **settings: Any) -> RunFolder:

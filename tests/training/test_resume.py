@@ -28,7 +28,7 @@ from reverie.training.pipeline import run_stages
 from reverie.training.search import Evolution
 from reverie.training.vision import train_vision
 from reverie.types import LossAndMetrics
-from reverie.workers.pool import InlineWorkers
+from reverie.workers.inline import InlineWorkers
 
 
 class Killed(BaseException):

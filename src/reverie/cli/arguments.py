@@ -33,16 +33,31 @@ class StageArguments:
     """Change a setting, as section.key=value; may be given again."""
     again: bool = False
     """Throw away what this made before, and all that was made from it, and do it anew."""
+    workers: str | None = None
+    """Processes that run episodes; -1 for one a core, 0 for none but the main one; or `dask`. Results do not depend on
+    it."""
+    scheduler: str | None = None
+    """With --workers dask: the address of the Dask scheduler, tls://HOST:PORT, or `local`."""
     quiet: bool = False
     """Show no progress."""
     json: bool = False
     """Print the result as one JSON object."""
 
+    @property
+    def dask(self) -> str | None:
+        """Where the Dask scheduler is, if there is to be one."""
+        from reverie.workers.make import scheduler_of
+
+        return scheduler_of(self.workers, self.scheduler)
+
     def open(self, stage: str, *overrides: str) -> "RunFolder":
         """The run that these arguments name, for `stage` and those after it."""
         from reverie import recipes
         from reverie.run_folder import RunFolder
+        from reverie.workers.make import number_of
 
+        if self.workers is not None and self.dask is None:
+            overrides = (*overrides, f"workers={number_of(self.workers)}")
         recipe = self.recipe or (recipes.names()[0] if self.run is None else None)
         path = self.run or Path("runs") / Path(recipe or "").stem
         return RunFolder.open_or_create(path, recipe, [*self.set, *overrides], again=stage if self.again else None)

@@ -35,8 +35,6 @@ class CollectArguments(StageArguments):
     """Decisions of an episode of the agent at most; 0 for as many as --steps."""
     seed: int | None = None
     """Seed of the whole run."""
-    workers: int | None = None
-    """Processes; -1 for one a core, 0 for none but the main one."""
 
 
 def main(verb: str, arguments: Sequence[str]) -> None:
@@ -51,7 +49,6 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     collect = {key: getattr(args, key) for key in names}
     if args.agent is not None:
         collect["agent"] = json.dumps(args.agent, ensure_ascii=False)  # quoted: a folder may look like a number
-    whole = {key: getattr(args, key) for key in ("seed", "workers")}
     overrides = [f"collect.{key}={value}" for key, value in collect.items() if value is not None]
-    overrides += [f"{key}={value}" for key, value in whole.items() if value is not None]
+    overrides += [f"seed={args.seed}"] if args.seed is not None else []
     run_stage(verb, args.open(verb, *overrides), args)

@@ -98,10 +98,9 @@ def _video(args: DreamArguments, run: "RunFolder") -> None:
 
 def _truth(args: DreamArguments, run: "RunFolder") -> None:
     from reverie.training.dream import measure_truth, numbers_of, write_truth
-    from reverie.workers.pool import make_workers, num_cores
+    from reverie.workers.make import make_workers
 
-    workers = num_cores() if run.config.workers < 0 else run.config.workers
-    with make_workers(workers) as pool:
+    with make_workers(run.config.workers) as pool:
         truth = measure_truth(
             run,
             pool,

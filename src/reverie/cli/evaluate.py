@@ -21,8 +21,10 @@ class EvaluateArguments:
     """Track i is Gymnasium's reset(seed=first_seed + i); seeds below 500000 are test tracks."""
     renderer: Literal["gymnasium", "fast"] = "gymnasium"
     """Who draws what the agent sees: Gymnasium itself, or Reverie's fast rasteriser."""
-    workers: int = -1
-    """Processes; -1 for one a core, 0 for none but the main one."""
+    workers: str = "-1"
+    """Processes; -1 for one a core, 0 for none but the main one; or `dask`."""
+    scheduler: str | None = None
+    """With --workers dask: the address of the Dask scheduler, tls://HOST:PORT, or `local`."""
     quiet: bool = False
     """Show no progress."""
     json: bool = False
@@ -37,12 +39,13 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     from reverie.evaluation.protocol import test_seeds
     from reverie.run_folder import RunFolder
     from reverie.training.pipeline import evaluate_run
-    from reverie.workers.pool import make_workers, num_cores
+    from reverie.workers.make import make_workers, number_of, scheduler_of
 
+    scheduler = scheduler_of(args.workers, args.scheduler)
     test_seeds(args.tracks, args.first_seed)
     run = RunFolder.open(args.run)
     run.require_agent()
-    with make_workers(num_cores() if args.workers < 0 else args.workers) as workers:
+    with make_workers(number_of(args.workers) if scheduler is None else 0, scheduler) as workers:
         evaluation = evaluate_run(
             run,
             workers,

@@ -60,7 +60,7 @@ def run_stage(name: str, run: "RunFolder", args: StageArguments, more: int = 0) 
     """Runs a stage if it is not finished, and prints what the manifest says of it."""
     from reverie.training.pipeline import run_stages
 
-    run_stages(run, (name,), again=args.again, more=more, quiet=args.quiet)
+    run_stages(run, (name,), again=args.again, more=more, scheduler=args.dask, quiet=args.quiet)
     facts = run.stage(name)
     if args.json:
         print_json({"run": str(run.path), "stage": name, **facts})

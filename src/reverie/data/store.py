@@ -1,7 +1,7 @@
 """Episodes on disk: one compressed `.npz` each, and an index that names them in order with their checksums.
 
-Workers write episode files (`write_episode`); the main process alone appends to the index (`EpisodeStore.append`), in
-order. An episode is in the store once its line is in the index; a file without one was left by a kill, and is written
+Workers pack episodes (`pack_episode`); the main process alone writes them, in order, so that workers need not see its
+disk. An episode is in the store once its line is in the index; a file without one was left by a kill, and is written
 over when its number comes round again.
 
 An episode file holds obs (t + 1, 64, 64, 3) uint8, action (t, a) float32, reward (t,) float32, done (t,) bool (true at
@@ -16,7 +16,7 @@ import json
 import os
 import zipfile
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
@@ -46,11 +46,15 @@ def episode_file(index: int) -> str:
     return f"episode_{index:06}.npz"
 
 
-def write_episode(folder: Path, index: int, episode: Episode, seed: int) -> Entry:
-    """Write `episode` as number `index`, atomically, and return its entry for `EpisodeStore.append`.
+class Packed(NamedTuple):
+    """An episode for `EpisodeStore.append`: its line of the index, and its file."""
 
-    Safe in any process. The same episode gives the same bytes.
-    """
+    entry: Entry
+    data: bytes
+
+
+def pack_episode(index: int, episode: Episode, seed: int) -> Packed:
+    """`episode` as number `index` of a store. The same episode gives the same bytes."""
     done = np.zeros(len(episode), bool)
     done[-1] = episode.end
     arrays = {
@@ -65,15 +69,14 @@ def write_episode(folder: Path, index: int, episode: Episode, seed: int) -> Entr
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:  # dated 1980, whenever it is written
                 np.lib.format.write_array(member, np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False)
-    with write_atomically(folder / episode_file(index)) as file:
-        file.write(data.getbuffer())
-    return Entry(
+    entry = Entry(
         file=episode_file(index),
         num_decisions=len(episode),
         sha256=hashlib.sha256(data.getbuffer()).hexdigest(),
         seed=int(seed),
         episode_return=float(episode.rew.sum(dtype=np.float64)),
     )
+    return Packed(entry, data.getvalue())
 
 
 class EpisodeStore:
@@ -88,10 +91,13 @@ class EpisodeStore:
         self.index_path = folder / "index.jsonl"
         self.entries, self._size = _read_index(self.index_path)
 
-    def append(self, entry: Entry) -> None:
-        """Take in what `write_episode` wrote; entries come in order. It is on the disk when this returns."""
+    def append(self, packed: Packed) -> None:
+        """Takes in what `pack_episode` packed; episodes come in order. It is on the disk when this returns."""
+        entry = packed.entry
         if entry["file"] != episode_file(len(self)):
             raise ValueError(f"expected {episode_file(len(self))} next, not {entry['file']}")
+        with write_atomically(self.folder / entry["file"]) as file:
+            file.write(packed.data)
         line = json.dumps(entry).encode() + b"\n"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

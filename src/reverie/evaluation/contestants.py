@@ -29,7 +29,8 @@ from reverie.models.vision import VisionConfig, make_vision
 from reverie.rollout import AgentPolicy, Policy
 from reverie.seeding import torch_generator, torch_seeded
 from reverie.types import SequenceBatch
-from reverie.workers.pool import Workers, make_workers
+from reverie.workers.contract import Workers
+from reverie.workers.make import make_workers
 
 BATCH = {"frames_64": 16, "rollout_fp32": 64, "rollout_bf16": 64}
 """Environments that are stepped together."""

@@ -9,7 +9,7 @@ from reverie.errors import UserError
 from reverie.metrics import Progress
 from reverie.rollout import DriveTask, Outcome, drive
 from reverie.seeding import TEST_TRACKS
-from reverie.workers.pool import Workers
+from reverie.workers.contract import Workers
 
 TRACKS_PER_TASK = 4
 

@@ -20,6 +20,8 @@ from reverie.models.vision import VISION_MODELS, Vision, kind_of
 PRETRAINED = "pretrained"
 """Name of the agent that ships in the package."""
 VISION, MEMORY, CONTROLLER = "vision.safetensors", "memory.safetensors", "controller.safetensors"
+MODELS = (VISION, MEMORY)
+"""What a driver's process needs, beside the parameters of C."""
 
 _Module = TypeVar("_Module", bound=nn.Module)
 _Config = TypeVar("_Config")

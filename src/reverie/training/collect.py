@@ -11,14 +11,14 @@ import numpy as np
 from reverie.agent import Agent, AgentConfig
 from reverie.checkpoint import file_sha256
 from reverie.data.episode import Episode
-from reverie.data.store import Entry, EpisodeStore, write_episode
+from reverie.data.store import EpisodeStore, Packed, pack_episode
 from reverie.envs.registry import action_size
 from reverie.envs.starts import random_start, structured_start
 from reverie.envs.vector import Start, Transition
 from reverie.errors import UserError
 from reverie.metrics import Progress
 from reverie.models.controller import Controller, ControllerConfig
-from reverie.models.files import load_controller
+from reverie.models.files import MODELS, load_controller
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import make_vision
 from reverie.policies import MenuPolicy, WalkPolicy
@@ -27,7 +27,7 @@ from reverie.rollout import AgentPolicy, NoisyPolicy, Policy, cached_agent, roll
 from reverie.run_folder import RunFolder, StageClock, collecting_agent
 from reverie.seeding import generator, sample_tracks, torch_seeded
 from reverie.training.summary import summarise
-from reverie.workers.pool import Workers
+from reverie.workers.contract import Workers
 
 EPISODES_PER_TASK = 8
 NETWORK_SPREAD = 0.1
@@ -51,7 +51,6 @@ class Driver:
 class CollectTask:
     """Some episodes, for a worker."""
 
-    folder: Path
     first: int
     skip: int
     """Episodes of this group that are in the store already."""
@@ -64,7 +63,7 @@ class CollectTask:
 def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
     """Collects the episodes that are still missing."""
     config, store = run.config, EpisodeStore(run.rollouts)
-    driver = _driver(run, begun=len(store) > 0)
+    driver = _driver(run, workers, begun=len(store) > 0)
     clock = StageClock(run, "collect")
     if driver:
         clock.entry["agent_digest"] = driver.digest
@@ -74,7 +73,6 @@ def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
     first = len(store) // EPISODES_PER_TASK * EPISODES_PER_TASK  # a group that was cut short is driven again, whole
     tasks = [
         CollectTask(
-            folder=run.rollouts,
             first=i,
             skip=max(0, len(store) - i),
             tracks=tuple(tracks[i : i + EPISODES_PER_TASK]),
@@ -84,15 +82,15 @@ def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
         for i in range(first, num, EPISODES_PER_TASK)
     ]
     with Progress("collect", num, "episodes", start=first, quiet=quiet) as bar:
-        for entries in workers.map(run_collect_task, tasks):
-            for entry in entries:
-                store.append(entry)
+        for episodes in workers.map(run_collect_task, tasks):
+            for episode in episodes:
+                store.append(episode)
             bar.update(len(store), decisions=store.num_decisions)
             clock.beat()
     clock.done([run.rollouts / "index.jsonl"], _facts(store, run))
 
 
-def _driver(run: RunFolder, *, begun: bool) -> Driver | None:
+def _driver(run: RunFolder, workers: Workers, *, begun: bool) -> Driver | None:
     """The agent that shall drive, or None. Raises UserError where it cannot, or is not the one that drove so far."""
     agent = collecting_agent(run)
     if not agent:
@@ -105,7 +103,11 @@ def _driver(run: RunFolder, *, begun: bool) -> Driver | None:
         )
     controller, params = load_controller(agent.controller)
     return Driver(
-        folder=agent.path, digest=digest, agent=agent.config.agent, controller=controller.config, params=params
+        folder=workers.place(agent.path, MODELS),
+        digest=digest,
+        agent=agent.config.agent,
+        controller=controller.config,
+        params=params,
     )
 
 
@@ -136,8 +138,8 @@ def _facts(store: EpisodeStore, run: RunFolder) -> dict[str, Any]:
     return facts
 
 
-def run_collect_task(task: CollectTask) -> list[Entry]:
-    """Drives the episodes of a task and writes them; gives their entries for the index."""
+def run_collect_task(task: CollectTask) -> list[Packed]:
+    """Drives the episodes of a task."""
     collect, group = task.config.collect, range(task.first, task.first + len(task.tracks))
     agents = [i for i in group if _is_agents(i, collect)]
     others = [i for i in group if i not in agents]
@@ -148,7 +150,7 @@ def run_collect_task(task: CollectTask) -> list[Entry]:
         assert task.driver
         episodes |= _drive(task, agents, _shaken(task.driver, task.config), collect.agent_steps or collect.steps)
     return [
-        write_episode(task.folder, i, episodes[i], seed)
+        pack_episode(i, episodes[i], seed)
         for i, seed in zip(group, task.tracks, strict=True)
         if i >= task.first + task.skip
     ]

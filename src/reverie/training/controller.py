@@ -10,13 +10,13 @@ from reverie.evaluation.charts import hours_of_paper
 from reverie.evaluation.protocol import drive_all
 from reverie.metrics import Metrics, Progress
 from reverie.models.controller import Controller
-from reverie.models.files import save_controller
+from reverie.models.files import MODELS, save_controller
 from reverie.rollout import DriveTask, Outcome
 from reverie.run_folder import RunFolder, StageClock
 from reverie.seeding import VALIDATION_TRACKS
 from reverie.training.fitness import longest, measure, num_tracks, tracks_of
 from reverie.training.search import Evolution
-from reverie.workers.pool import Workers
+from reverie.workers.contract import Workers
 
 ROWS_PER_TASK = 32
 """Episodes that a worker steps together: enough for full batches (64 are 4% faster, 16 slower by 13%), few enough to
@@ -81,6 +81,7 @@ class Drivers:
     def __init__(self, run: RunFolder, workers: Workers) -> None:
         self.run, self.workers = run, workers
         self.digest = file_sha256(run.vision) + file_sha256(run.memory)
+        self.folder = workers.place(run.path, MODELS)
 
     def drive(
         self, params: np.ndarray, tracks: np.ndarray, *, patience: int | None = None, max_decisions: int | None = None
@@ -88,7 +89,7 @@ class Drivers:
         """Each of `params` (n, p) on its own `tracks` (n, t): outcomes candidate by candidate."""
         config = self.run.config
         task = DriveTask(
-            folder=self.run.path,
+            folder=self.folder,
             digest=self.digest,
             env=config.env,
             agent=config.agent,

@@ -38,14 +38,14 @@ from reverie.evaluation.judges import load_judges
 from reverie.evaluation.labelled import STATE
 from reverie.evaluation.protocol import drive_all
 from reverie.metrics import Progress
-from reverie.models.files import load_controller, load_models
+from reverie.models.files import MODELS, load_controller, load_models
 from reverie.policies import WalkPolicy
 from reverie.rollout import AgentPolicy, DriveTask
 from reverie.run_folder import RunFolder
 from reverie.seeding import TEST_TRACKS, VALIDATION_TRACKS, generator, sample_tracks
 from reverie.training.search import Evolution
 from reverie.training.vision import num_train_episodes
-from reverie.workers.pool import Workers
+from reverie.workers.contract import Workers
 
 TEMPERATURES = (0.0, 0.5, 1.0, 1.15, 1.3)
 NOISE = 0.1
@@ -87,7 +87,7 @@ def measure_truth(
     by_agent, at_random = drives_of(agent, best, chosen[:drives], run.config.env, seed)
     params, generations = varied_controllers(run, agent, best, controllers, seed)
     task = DriveTask(
-        folder=run.path,
+        folder=workers.place(run.path, MODELS),
         digest=file_sha256(run.vision) + file_sha256(run.memory),
         env=run.config.env,
         agent=run.config.agent,

@@ -11,7 +11,7 @@ from reverie.checkpoint import file_sha256, write_json
 from reverie.errors import UserError
 from reverie.evaluation.protocol import Evaluation, evaluate, test_seeds
 from reverie.metrics import Metrics
-from reverie.models.files import load_controller
+from reverie.models.files import MODELS, load_controller
 from reverie.rollout import DriveTask
 from reverie.run_folder import AGENT_STAGES, REMADE, STAGES, RunFolder, StageClock, collecting_agent
 from reverie.training.collect import collect
@@ -20,7 +20,8 @@ from reverie.training.encode import encode
 from reverie.training.memory import train_memory
 from reverie.training.pictures import draw_pictures
 from reverie.training.vision import train_vision
-from reverie.workers.pool import Workers, make_workers, num_cores
+from reverie.workers.contract import Workers
+from reverie.workers.make import make_workers
 
 NEEDS = {
     "collect": (),
@@ -37,10 +38,17 @@ SCOUT_STAGES = ("collect", "vision", "encode", "memory", "controller")
 
 
 def run_stages(
-    run: RunFolder, names: tuple[str, ...] = STAGES, *, again: bool = False, more: int = 0, quiet: bool = False
+    run: RunFolder,
+    names: tuple[str, ...] = STAGES,
+    *,
+    again: bool = False,
+    more: int = 0,
+    scheduler: str | None = None,
+    quiet: bool = False,
 ) -> None:
     """Runs the stages that are not finished. `again` first forgets them and all that was made from them; `more` lets
-    the first of them, a finished fit, go on for so many epochs or steps, and forgets what was made from it.
+    the first of them, a finished fit, go on for so many epochs or steps, and forgets what was made from it. Episodes
+    are run by the workers of a Dask `scheduler` where one is given.
 
     Raises UserError where a stage lacks what it needs, or finds it damaged.
     """
@@ -58,8 +66,7 @@ def run_stages(
         todo = [name for name in names if not run.is_done(name)]
         if not todo:
             return
-        num_workers = num_cores() if run.config.workers < 0 else run.config.workers
-        with Metrics(run.path) as metrics, make_workers(num_workers) as workers:
+        with Metrics(run.path) as metrics, make_workers(run.config.workers, scheduler) as workers:
             for name in todo:
                 _check_needs(run, name)
                 if name == "collect" and run.config.collect.scout:
@@ -135,7 +142,7 @@ def evaluate_run(
     seeds = test_seeds(num_tracks, first_seed)
     controller, params = load_controller(run.controller)
     task = DriveTask(
-        folder=run.path,
+        folder=workers.place(run.path, MODELS),
         digest=file_sha256(run.vision) + file_sha256(run.memory),
         env=replace(run.config.env, renderer=renderer),
         agent=run.config.agent,

@@ -1,0 +1,219 @@
+"""Tasks on the machines of a cluster, by Dask `distributed`: workers come and go while a run goes on.
+
+`distributed` is the extra `cluster`, and is imported nowhere else.
+"""
+
+import hashlib
+import ipaddress
+import logging
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import reverie
+from reverie.checkpoint import write_atomically
+from reverie.errors import UserError
+from reverie.workers.contract import (
+    FILES_VARIABLE,
+    FLOOR_SECONDS,
+    Attempt,
+    Events,
+    Patience,
+    Result,
+    Task,
+    attempt,
+    num_cores,
+    placed,
+)
+from reverie.workers.inline import one_thread
+
+if TYPE_CHECKING:
+    from distributed import Future, Worker
+
+LOCAL = "local"
+"""Instead of an address: a scheduler and workers of this machine's own, one a core."""
+CONNECT_SECONDS = 30
+WAIT_SECONDS = 1.0
+"""Between two looks at whether anything came."""
+MAX_RESTARTS = 3
+
+
+class DaskWorkers:
+    """The workers of a Dask scheduler."""
+
+    def __init__(self, scheduler: str, *, hang_seconds: float = FLOOR_SECONDS) -> None:
+        """Raises UserError where there is no scheduler at the address, or it would be reached without encryption."""
+        try:
+            from distributed import Client, LocalCluster
+        except ImportError as error:
+            raise UserError(
+                "Dask is not installed: `pip install 'reverie[cluster]'` adds it, here and on the workers"
+            ) from error
+        self.events = Events()
+        self._scheduler = scheduler
+        self._patience = Patience(hang_seconds)
+        self._cluster: Any = None
+        if scheduler == LOCAL:
+            self._cluster = LocalCluster(
+                n_workers=num_cores(),
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="",
+                silence_logs=logging.CRITICAL,
+            )
+        else:
+            check_address(scheduler)
+        try:
+            self._client: Client = Client(self._cluster or scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise UserError(
+                f"no scheduler answers at {scheduler}: start one (`dask scheduler`), or check address and "
+                f"certificates; docs/cluster.md shows how ({error})"
+            ) from error
+        self._seen: set[str] = set()
+        self._placed: set[str] = set()
+
+    def place(self, folder: Path, names: tuple[str, ...]) -> Path:
+        """See `Workers`: the files go to each worker once, and it keeps them where it likes."""
+        files = {name: (folder / name).read_bytes() for name in names}
+        digest = hashlib.sha256(b"".join(hashlib.sha256(files[name]).digest() for name in names)).hexdigest()[:32]
+        if digest not in self._placed:
+            self._client.register_plugin(_files_plugin(digest, files), name=f"reverie-{digest}")
+            self._placed.add(digest)
+        return placed(digest)
+
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+        """See `Workers`. Raises UserError, too, where no worker is left for too long, or workers keep hanging."""
+        self._check_versions()
+        run, restarts = partial(_run, function), 0
+        futures = [
+            self._client.submit(run, task, key=f"reverie-{uuid.uuid4().hex}", pure=False, retries=0) for task in tasks
+        ]
+        self._patience.start()
+        try:
+            for future in futures:
+                while not self._comes(future, futures):
+                    self.events.hung += 1
+                    restarts += 1
+                    if restarts > MAX_RESTARTS or not self._client.scheduler_info(n_workers=-1)["workers"]:
+                        raise UserError(
+                            f"nothing came from the workers of {self._scheduler} for "
+                            f"{self._patience.seconds:.0f} seconds: start some (`dask worker ADDRESS`), or look at "
+                            "their logs; then run the same command again to continue"
+                        )
+                    self._restart_busy()
+                done = self._result(future)
+                self.events.repeated += done.repeated
+                yield done.result
+        finally:
+            self._client.cancel(futures, force=True)
+            self._count_lost()
+
+    def _comes(self, future: "Future", futures: "list[Future]") -> bool:
+        """Waits for a result; false where nobody finishes anything for too long."""
+        from distributed import TimeoutError as NothingYet
+        from distributed import wait
+
+        waited = 0.0
+        while not future.done():
+            pending = [one for one in futures if not one.done()]
+            try:
+                with self._client.as_current():
+                    wait(pending, timeout=WAIT_SECONDS, return_when="FIRST_COMPLETED")
+                self._patience.end()
+                waited = 0.0
+            except (TimeoutError, NothingYet):
+                waited += WAIT_SECONDS
+                if waited >= self._patience.seconds:
+                    return False
+            self._count_lost()
+        return True
+
+    def _result(self, future: "Future") -> Attempt:
+        from distributed import KilledWorker
+
+        try:
+            return future.result()
+        except KilledWorker as error:
+            raise UserError(
+                "several workers died at the same work (out of memory?): give them more "
+                f"(`dask worker --memory-limit`), or start fewer on a machine ({error})"
+            ) from error
+
+    def _restart_busy(self) -> None:
+        processing: Any = self._client.processing()
+        busy = [address for address, keys in processing.items() if keys]
+        self._client.restart_workers(busy, timeout=CONNECT_SECONDS, raise_for_error=False)
+        self._patience.start()
+
+    def _count_lost(self) -> None:
+        there = set(self._client.scheduler_info(n_workers=-1)["workers"])
+        self.events.lost += len(self._seen - there)
+        self._seen = there
+
+    def _check_versions(self) -> None:
+        """Another version of the program on a worker would give other results."""
+        new = set(self._client.scheduler_info(n_workers=-1)["workers"]) - self._seen
+        versions: Any = self._client.run(_version, workers=list(new), on_error="return") if new else {}
+        for address, version in versions.items():
+            if version != reverie.__version__:
+                raise UserError(
+                    f"the worker at {address} has reverie {version}, this machine {reverie.__version__}: "
+                    "install the same"
+                )
+        self._seen |= new
+
+    def close(self) -> None:
+        """Leaves the cluster as it was; ends the one of this machine's own."""
+        self._client.close()
+        if self._cluster is not None:
+            self._cluster.close()
+
+
+def check_address(scheduler: str) -> None:
+    """Raises UserError where tasks, which are programs, would travel unencrypted beyond this machine."""
+    parts = urlsplit(scheduler)
+    if parts.scheme not in ("tcp", "tls") or not parts.hostname or not parts.port:
+        raise UserError(f"--scheduler {scheduler}: give tls://HOST:PORT, or `local`", usage=True)
+    if parts.scheme == "tcp" and not _is_loopback(parts.hostname):
+        raise UserError(
+            f"--scheduler {scheduler}: beyond this machine the connection must be encrypted, or whoever reaches the "
+            "port can run programs there: use tls://, docs/cluster.md shows how to make the certificates",
+            usage=True,
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _run(function: Callable[[Task], Result], task: Task) -> Attempt:
+    with one_thread():
+        return attempt(function, task)
+
+
+def _version() -> str:
+    return reverie.__version__
+
+
+def _files_plugin(digest: str, files: dict[str, bytes]) -> Any:
+    from distributed import WorkerPlugin
+
+    class Files(WorkerPlugin):
+        """Writes files into a worker's own folder when it starts, or at once where it is there already."""
+
+        def setup(self, worker: "Worker") -> None:
+            root = Path(worker.local_directory) / "reverie"
+            for name, content in files.items():
+                with write_atomically(root / digest / name) as file:
+                    file.write(content)
+            os.environ[FILES_VARIABLE] = str(root)
+
+    return Files()

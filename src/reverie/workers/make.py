@@ -1,0 +1,50 @@
+"""Which workers, by what the user says."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from reverie.errors import UserError
+from reverie.workers.cluster import DaskWorkers
+from reverie.workers.contract import Workers, num_cores
+from reverie.workers.inline import InlineWorkers
+from reverie.workers.processes import ProcessWorkers
+
+DASK = "dask"
+
+
+@contextmanager
+def make_workers(num_workers: int, scheduler: str | None = None) -> Iterator[Workers]:
+    """The workers of a Dask `scheduler`, where one is given; else `num_workers` processes, one a core for a negative
+    number, this process itself for 0. What happened to them is said at the end."""
+    workers: Workers
+    if scheduler:
+        workers = DaskWorkers(scheduler)
+    elif num_workers:
+        workers = ProcessWorkers(num_cores() if num_workers < 0 else num_workers)
+    else:
+        workers = InlineWorkers()
+    try:
+        yield workers
+    finally:
+        workers.close()
+        if said := workers.events.text():
+            print(said, file=sys.stderr)
+
+
+def scheduler_of(workers: str | None, scheduler: str | None) -> str | None:
+    """Where the Dask scheduler is, of `--workers` and `--scheduler`; None for no Dask. Raises UserError where the two
+    make no sense together."""
+    if workers == DASK and not scheduler:
+        raise UserError("--workers dask needs --scheduler: tls://HOST:PORT, or local", usage=True)
+    if scheduler and workers != DASK:
+        raise UserError("--scheduler goes with --workers dask", usage=True)
+    return scheduler
+
+
+def number_of(workers: str) -> int:
+    """Of `--workers`, where it is a number."""
+    try:
+        return max(int(workers), -1)
+    except ValueError:
+        raise UserError(f"--workers {workers}: give a number of processes, or dask", usage=True) from None

@@ -1,0 +1,59 @@
+"""Work for workers, in a module that they can import."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import torch
+
+from reverie.errors import UserError
+from reverie.workers.contract import located
+
+
+def square(x: int) -> int:
+    return x * x
+
+
+def threads(_: int) -> int:
+    return torch.get_num_threads()
+
+
+def fail(x: int) -> int:
+    raise ValueError(f"no {x}")
+
+
+def refuse(_: int) -> int:
+    raise UserError("choose another", usage=True)
+
+
+def fail_once(marker: Path) -> str:
+    return _once(marker, lambda: 1 / 0)
+
+
+def die_once(marker: Path) -> str:
+    return _once(marker, lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def hang_once(marker: Path) -> str:
+    return _once(marker, lambda: time.sleep(600))
+
+
+def _once(marker: Path, mishap) -> str:
+    if not marker.exists():
+        marker.touch()
+        mishap()
+    return "done"
+
+
+def die(_: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def read(folder: Path) -> bytes:
+    return (located(folder) / "a.bin").read_bytes()
+
+
+def whose(_: int) -> int:
+    time.sleep(0.05)
+    return os.getpid()

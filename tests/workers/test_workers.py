@@ -1,0 +1,241 @@
+"""One contract for all kinds of workers; one that dies or hangs is replaced, and its work done again."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from reverie.checkpoint import file_sha256
+from reverie.cli.main import main
+from reverie.errors import UserError
+from reverie.models.files import MODELS, load_controller
+from reverie.recipes import load
+from reverie.rollout import DriveTask, drive
+from reverie.run_folder import RunFolder
+from reverie.training.collect import collect
+from reverie.workers.cluster import DaskWorkers, check_address
+from reverie.workers.contract import Workers
+from reverie.workers.inline import InlineWorkers
+from reverie.workers.make import make_workers
+from reverie.workers.processes import ProcessWorkers
+from tests.workers import jobs
+
+pytestmark = pytest.mark.xdist_group("workers")  # those that live in processes are started once
+KINDS = ("inline", "processes", "dask")
+
+
+@pytest.fixture(scope="module")
+def pools() -> Iterator[dict[str, Workers]]:
+    found: dict[str, Workers] = {
+        "inline": InlineWorkers(),
+        "processes": ProcessWorkers(2, hang_seconds=8),
+        "dask": DaskWorkers("local", hang_seconds=8),
+    }
+    yield found
+    for workers in found.values():
+        workers.close()
+
+
+@pytest.fixture
+def workers(request: pytest.FixtureRequest, pools: dict[str, Workers]) -> Workers:
+    return pools[request.param]
+
+
+every_kind = pytest.mark.parametrize("workers", KINDS, indirect=True)
+those_that_live_elsewhere = pytest.mark.parametrize("workers", KINDS[1:], indirect=True)
+
+
+@every_kind
+def test_results_come_in_order_on_one_thread(workers: Workers) -> None:
+    before = torch.get_num_threads()
+    assert list(workers.map(jobs.square, range(7))) == [x * x for x in range(7)]
+    assert set(workers.map(jobs.threads, range(3))) == {1}
+    assert list(workers.map(jobs.square, [])) == []
+    assert torch.get_num_threads() == before
+
+
+@every_kind
+def test_an_error_that_repeats_arrives_with_the_end_of_its_traceback(workers: Workers) -> None:
+    with pytest.raises(
+        UserError, match=r"failed twice at the same work \(ValueError: no 3\)(.|\n)*in fail\n"
+    ) as caught:
+        list(workers.map(jobs.fail, [3]))
+    assert not caught.value.usage
+    assert list(workers.map(jobs.square, [5])) == [25]
+
+
+@every_kind
+def test_what_a_user_can_mend_is_not_tried_again(workers: Workers) -> None:
+    with pytest.raises(UserError, match=r"^choose another$") as caught:
+        list(workers.map(jobs.refuse, [3]))
+    assert caught.value.usage
+
+
+@every_kind
+def test_work_that_fails_once_is_done_again_and_counted(workers: Workers, tmp_path: Path) -> None:
+    before = workers.events.repeated
+    assert list(workers.map(jobs.fail_once, [tmp_path / "a", tmp_path / "b"])) == ["done"] * 2
+    assert workers.events.repeated == before + 2
+
+
+@those_that_live_elsewhere
+def test_a_killed_worker_is_replaced_and_its_work_done_again(workers: Workers, tmp_path: Path) -> None:
+    before = workers.events.lost
+    tasks = [tmp_path / f"{i}" for i in range(3)]
+    tasks[0].touch()
+    tasks[2].touch()
+    assert list(workers.map(jobs.die_once, tasks)) == ["done"] * 3
+    assert workers.events.lost > before
+
+
+@those_that_live_elsewhere
+def test_a_worker_that_hangs_is_replaced_and_its_work_done_again(workers: Workers, tmp_path: Path) -> None:
+    before = workers.events.hung
+    (tmp_path / "fine").touch()
+    started = time.monotonic()
+    assert list(workers.map(jobs.hang_once, [tmp_path / "fine", tmp_path / "hangs"])) == ["done"] * 2
+    assert workers.events.hung == before + 1
+    assert time.monotonic() - started < 120
+
+
+@those_that_live_elsewhere
+def test_there_are_two(workers: Workers) -> None:
+    assert len(set(workers.map(jobs.whose, range(40)))) == 2
+
+
+def test_workers_that_keep_dying_are_given_up_with_a_reason() -> None:
+    workers = ProcessWorkers(1)
+    try:
+        with pytest.raises(UserError, match="worker processes died 4 times"):
+            list(workers.map(jobs.die, [0]))
+    finally:
+        workers.close()
+
+
+def test_work_that_kills_every_worker_is_given_up_with_a_reason(pools: dict[str, Workers]) -> None:
+    with pytest.raises(UserError, match="several workers died at the same work"):
+        list(pools["dask"].map(jobs.die, [0]))
+    assert list(pools["dask"].map(jobs.square, [5])) == [25]
+
+
+@every_kind
+def test_files_are_placed(workers: Workers, tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"first")
+    first = workers.place(tmp_path, ("a.bin",))
+    assert set(workers.map(jobs.read, [first] * 4)) == {b"first"}
+
+
+def test_dask_workers_have_files_of_their_own_also_those_that_come_later(
+    pools: dict[str, Workers], tmp_path: Path
+) -> None:
+    dask = pools["dask"]
+    (tmp_path / "a.bin").write_bytes(b"second")
+    folder = dask.place(tmp_path, ("a.bin",))
+    (tmp_path / "a.bin").unlink()
+    assert folder == dask.place(_with(tmp_path / "again", b"second"), ("a.bin",)), "the same content is sent once"
+    os.kill(next(iter(dask.map(jobs.whose, [0]))), signal.SIGKILL)
+    assert set(dask.map(jobs.read, [folder] * 6)) == {b"second"}
+
+
+def _with(folder: Path, content: bytes) -> Path:
+    folder.mkdir()
+    (folder / "a.bin").write_bytes(content)
+    return folder
+
+
+def generation(run: RunFolder, workers: Workers) -> list[DriveTask]:
+    controller, best = load_controller(run.controller)
+    params = best + 0.1 * np.random.default_rng(0).normal(size=(6, len(best)))
+    task = DriveTask(
+        folder=workers.place(run.path, MODELS),
+        digest=file_sha256(run.vision) + file_sha256(run.memory),
+        env=replace(run.config.env, max_frames=120),
+        agent=run.config.agent,
+        controller=controller.config,
+        params=np.repeat(params, 4, 0).astype(np.float32),
+        seeds=tuple(range(2_000_000, 2_000_004)) * 6,
+    )
+    return task.split(4)
+
+
+def test_fitness_is_the_same_wherever_it_is_measured_and_whoever_dies(
+    pools: dict[str, Workers], tiny_run: RunFolder
+) -> None:
+    expected = [
+        outcome for part in pools["inline"].map(drive, generation(tiny_run, pools["inline"])) for outcome in part
+    ]
+    assert len({outcome.ret for outcome in expected}) > 6
+    for kind in KINDS[1:]:
+        workers = pools[kind]
+        parts = workers.map(drive, generation(tiny_run, workers))
+        assert [outcome for part in parts for outcome in part] == expected
+        pid = next(iter(workers.map(jobs.whose, [0])))
+        before = workers.events.lost
+        timer = threading.Timer(0.3, os.kill, (pid, signal.SIGKILL))
+        timer.start()
+        parts = workers.map(drive, generation(tiny_run, workers) * 3)
+        assert [outcome for part in parts for outcome in part] == expected * 3
+        timer.join()
+        list(workers.map(jobs.square, [1]))
+        assert workers.events.lost > before
+
+
+def test_episodes_are_the_same_wherever_they_are_driven(pools: dict[str, Workers], tmp_path: Path) -> None:
+    digests = set()
+    for kind, workers in pools.items():
+        run = RunFolder.create(tmp_path / kind, load("debug", ["collect.episodes=17", "collect.steps=4"]))
+        collect(run, workers, quiet=True)
+        digests.add(file_sha256(run.rollouts / "index.jsonl"))
+    assert len(digests) == 1
+
+
+def test_what_happened_is_said_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with make_workers(0) as workers:
+        list(workers.map(jobs.fail_once, [tmp_path / "a"]))
+    assert capsys.readouterr().err == "workers: 1 tasks failed once; all of their work was done again\n"
+    with make_workers(0) as workers:
+        list(workers.map(jobs.square, [1]))
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--workers", "dask"], "--workers dask needs --scheduler"),
+        (["--scheduler", "local"], "--scheduler goes with --workers dask"),
+        (["--workers", "many"], "--workers many: give a number of processes, or dask"),
+        (["--workers", "dask", "--scheduler", "tcp://10.1.2.3:8786"], "must be encrypted"),
+        (["--workers", "dask", "--scheduler", "10.1.2.3:8786"], "give tls://HOST:PORT, or `local`"),
+    ],
+)
+def test_mistakes_on_the_command_line(
+    options: list[str], says: str, tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for verb in (
+        ["evaluate", str(tiny_run.path), "--tracks", "1"],
+        ["controller", "--run", str(tiny_run.path), "--again"],
+    ):
+        assert main([*verb, *options]) == 2
+        said = capsys.readouterr().err
+        assert says in said
+        assert said.count("\n") == 1
+
+
+def test_nobody_at_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reverie.workers.cluster.CONNECT_SECONDS", 1)
+    with pytest.raises(UserError, match=r"no scheduler answers at tcp://127\.0\.0\.1:9"):
+        DaskWorkers("tcp://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(
+    "address", ["tcp://127.0.0.1:1", "tcp://localhost:1", "tcp://[::1]:1", "tls://far.example:8786"]
+)
+def test_addresses_that_are_safe(address: str) -> None:
+    check_address(address)
