@@ -34,7 +34,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) -e '.[dev]'
+	$(PIP) -e '.[dev,cluster]'
 	touch $(VENV)/.run $@
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python

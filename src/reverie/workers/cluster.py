@@ -69,7 +69,7 @@ class DaskWorkers:
             check_address(scheduler)
         try:
             self._client: Client = Client(self._cluster or scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
-        except (OSError, TimeoutError, ValueError) as error:
+        except (OSError, TimeoutError, ValueError, TypeError) as error:  # the last without a certificate
             raise UserError(
                 f"no scheduler answers at {scheduler}: start one (`dask scheduler`), or check address and "
                 f"certificates; docs/cluster.md shows how ({error})"
