@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from reverie.dream.ensemble import Member, Watchers
+from reverie.dream.ensemble import Member, Watchers, disagreement, of_each
 from reverie.dream.starts import DREAM, Starts, World, load_starts
 from reverie.errors import UserError
 from reverie.models.files import MEMORY, load_members, load_models, numbered
@@ -28,6 +28,9 @@ class DreamConfig:
     """Of the mixture that z is drawn from: 0 takes the mean of the heaviest normal, above 1 the dream is wilder."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of M's matrix products."""
+    members: Literal["first", "random"] = "first"
+    """Of an ensemble, whose z, reward and end come true: the first M's, or at every decision of every dream those of a
+    member drawn for it (TS1 of Chua et al. 2018), at temperature 0 too. C always reads the first one's state."""
 
 
 class DreamStep(NamedTuple):
@@ -45,7 +48,8 @@ class DreamStep(NamedTuple):
 
 class Dreamer:
     """n dreams that begin at moments of the bank `starts` and go on by what M expects. Chance comes from `generator`,
-    which lives on M's device. Further `members` of an ensemble say how much to believe, and change nothing."""
+    which lives on M's device. Further `members` of an ensemble say how much to believe; where `config.members` is
+    "first", they change nothing."""
 
     def __init__(
         self,
@@ -59,6 +63,11 @@ class Dreamer:
         if not 0 <= config.temperature < math.inf:
             raise UserError(f"the temperature of a dream must be 0 or more, not {config.temperature:g}")
         require_one_of("precision", config.precision, ("fp32", "bf16"))
+        require_one_of("members", config.members, ("first", "random"))
+        if config.members == "random" and not members:
+            raise UserError(
+                "members 'random' needs an ensemble, and this run has one M: train it with memory.members = 2 or more"
+            )
         if not memory.reward.num_outputs:
             raise UserError(
                 "this M does not predict rewards, so its dream is no world to act in: train it with "
@@ -98,7 +107,14 @@ class Dreamer:
         with torch.autocast(act.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
             state = memory.step(self.z, act, self.state, self.rew)
             expected = memory.predict(state.top, self.z)
-            doubt = self._watchers.step(self.z, act, self.rew, expected.z)
+            others = self._watchers.step(self.z, act, self.rew)
+        doubt = None
+        if others:
+            every = [expected, *others]
+            doubt = disagreement(torch.stack([one.z.mean() for one in every]))
+            if config.members == "random":
+                drawn = torch.randint(len(every), (self.num,), generator=self.generator, device=self.generator.device)
+                expected = of_each(every, drawn)
         assert expected.reward is not None
         self.state = MemoryState(state.h.float(), state.c.float())
         self.z = expected.z.sample(config.temperature, self.generator)
@@ -128,12 +144,18 @@ class Dreams(NamedTuple):
 
 
 def load_dreams(folder: Path) -> Dreams:
-    """V, M and the bank of starts in `folder`. Raises UserError where one is missing, damaged, or not made from the
-    others."""
+    """V, M with its ensemble and the bank of starts in `folder`. Raises UserError where one is missing, damaged, or not
+    made from the others."""
     vision, memory = load_models(folder)
     starts, world = load_starts(folder / DREAM, folder / MEMORY)
-    members = [
-        Member(memory=member, starts=load_starts(folder / numbered(DREAM, i), folder / numbered(MEMORY, i))[0])
-        for i, member in enumerate(load_members(folder), 1)
-    ]
+    members = []
+    for i, member in enumerate(load_members(folder), 1):
+        path = folder / numbered(DREAM, i)
+        theirs, _ = load_starts(path, folder / numbered(MEMORY, i))
+        if member.config != memory.config or not torch.equal(theirs.z, starts.z):
+            raise UserError(
+                f"{path} is of another ensemble than {folder / DREAM}: take all members from the same run, or train "
+                f"them anew with `reverie memory --run {folder} --again`"
+            )
+        members.append(Member(memory=member, starts=theirs))
     return Dreams(vision.eval(), memory.eval(), starts, world, tuple(members))

@@ -2,7 +2,8 @@
 
 Where a dream goes beyond what M has seen, its members, which began with other weights and saw other batches, have no
 reason to agree (Lakshminarayanan et al. 2017, arXiv 1612.01474; for world models Chua et al. 2018, arXiv 1805.12114).
-The first of them is the world; the others watch, with states of their own, the same latents and actions.
+The first of them is the world; the others watch, with states of their own, the same latents and actions. Or each dream
+draws at every decision whose word counts (Chua et al.'s TS1), so that nobody can live off the mistakes of one M.
 
 Shapes: m members, b dreams, t decisions, z latent, a action.
 """
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from reverie.dream.starts import Starts
 from reverie.models.distributions import Mixture
-from reverie.models.mdn_rnn import Memory, MemoryState
+from reverie.models.mdn_rnn import Memory, MemoryState, Prediction
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,7 +28,7 @@ class Member:
 
 
 class Watchers:
-    """The further members, beside dreams whose world is the first."""
+    """The further members, beside the dreams of the first."""
 
     def __init__(self, members: Sequence[Member], num: int, device: torch.device) -> None:
         self._members = [
@@ -43,22 +44,33 @@ class Watchers:
             fresh = one.starts.state.select(drawn)
             self._states[i] = self._states[i].replaced(rows, fresh)
 
-    def step(self, z: Tensor, act: Tensor, rew: Tensor, expected: Mixture) -> Tensor | None:
-        """Lets them take the decision act (b, a) from z (b, z), and compares what they expect with what the first M
-        does: the doubt (b,), or None where there is nobody to ask."""
-        if not self._members:
-            return None
-        means = [expected.mean()]
+    def step(self, z: Tensor, act: Tensor, rew: Tensor) -> list[Prediction]:
+        """Lets them take the decision act (b, a) from z (b, z): what each expects."""
+        expected = []
         for i, one in enumerate(self._members):
             state = one.memory.step(z, act, self._states[i], rew)
-            means.append(one.memory.predict(state.top, z).z.mean())
+            expected.append(one.memory.predict(state.top, z))
             self._states[i] = MemoryState(state.h.float(), state.c.float())
-        return disagreement(torch.stack(means))
+        return expected
 
 
 def disagreement(means: Tensor) -> Tensor:
-    """Of what members expect (m, ..., z): the standard deviation over members, root mean square over z -> (...)."""
+    """Of the means of z_t+1 that members expect, mu (m, ..., z): their standard deviation over members, root mean square
+    over z -> (...), in units of z. That is sqrt(1/z sum_j 1/m sum_i (mu_ij - 1/m sum_l mu_lj)^2)."""
     return means.var(0, unbiased=False).mean(-1).sqrt()
+
+
+def of_each(expected: Sequence[Prediction], who: Tensor) -> Prediction:
+    """Of what each member expects in b dreams, in every dream that of the member in `who` (b,)."""
+    rows = torch.arange(len(who), device=who.device)
+
+    def pick(parts: Sequence[Tensor | None]) -> Tensor | None:
+        found = [part for part in parts if part is not None]  # members are built alike: all have a head, or none
+        return torch.stack(found)[who, rows] if found else None
+
+    logpi, mu, logsigma = (torch.stack(parts)[who, rows] for parts in zip(*(one.z for one in expected), strict=True))
+    reward, end_logit = (pick([getattr(one, name) for one in expected]) for name in ("reward", "end_logit"))
+    return Prediction(Mixture(logpi, mu, logsigma), reward, end_logit)
 
 
 @torch.inference_mode()

@@ -57,7 +57,8 @@ class DreamEnv(gymnasium.Env):
 
     ## Arguments
     `run`: folder of a run, or `pretrained`. `temperature`: of the mixture that the next latent is drawn from; 1 is what
-    M believes, 0 its heaviest guess. `precision`: `"bf16"` is faster. `device`: where M runs.
+    M believes, 0 its heaviest guess. `precision`: `"bf16"` is faster. `members`: of an ensemble, `"first"` for dreams of
+    its first M, `"random"` for those of a member drawn at every decision. `device`: where M runs.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "render_fps": 50}  # noqa: RUF012 (as Gymnasium has it)
@@ -70,15 +71,16 @@ class DreamEnv(gymnasium.Env):
         temperature: float = 1.0,
         max_decisions: int | None = None,
         precision: Literal["fp32", "bf16"] = "fp32",
+        members: Literal["first", "random"] = "first",
         render_mode: Literal["rgb_array", "human"] | None = None,
         device: str = "cpu",
     ) -> None:
         """Raises UserError where the run cannot dream, or a setting makes no sense."""
         require_one_of("render_mode", render_mode, (None, *DreamEnv.metadata["render_modes"]))
-        vision, memory, starts, world, members = load_dreams(agent_folder(run))
+        vision, memory, starts, world, others = load_dreams(agent_folder(run))
         generator = torch.Generator(device)
-        config = DreamConfig(temperature=temperature, precision=precision)
-        self.dreamer = Dreamer(memory.to(device), starts, 1, config, generator, members)
+        config = DreamConfig(temperature=temperature, precision=precision, members=members)
+        self.dreamer = Dreamer(memory.to(device), starts, 1, config, generator, others)
         self.view = View(vision.to(device), memory, world, observation)
         self.max_decisions = world.limit(max_decisions)
         self.action_space = self.view.action_space

@@ -33,14 +33,15 @@ class DreamVectorEnv(VectorEnv):
         temperature: float = 1.0,
         max_decisions: int | None = None,
         precision: Literal["fp32", "bf16"] = "fp32",
+        members: Literal["first", "random"] = "first",
         render_mode: Literal["rgb_array"] | None = None,
         device: str = "cpu",
     ) -> None:
         """Raises UserError where the run cannot dream, or a setting makes no sense."""
         require_one_of("render_mode", render_mode, (None, *DreamVectorEnv.metadata["render_modes"]))
-        vision, memory, starts, world, members = load_dreams(agent_folder(run))
-        config = DreamConfig(temperature=temperature, precision=precision)
-        self.dreamer = Dreamer(memory.to(device), starts, num_envs, config, torch.Generator(device), members)
+        vision, memory, starts, world, others = load_dreams(agent_folder(run))
+        config = DreamConfig(temperature=temperature, precision=precision, members=members)
+        self.dreamer = Dreamer(memory.to(device), starts, num_envs, config, torch.Generator(device), others)
         self.view = View(vision.to(device), memory, world, observation)
         self.num_envs = num_envs
         self.max_decisions = world.limit(max_decisions)
@@ -72,7 +73,9 @@ class DreamVectorEnv(VectorEnv):
             self._begin(began)
             rew, end, trunc = np.where(began, 0.0, rew), end & ~began, trunc & ~began
         self._over = end | trunc
-        infos = {} if step.doubt is None else {"doubt": step.doubt.cpu().numpy(), "_doubt": ~began}
+        infos = {}
+        if step.doubt is not None and not began.all():  # Gymnasium's layout: a value, and of which rows it is one
+            infos = {"doubt": np.where(began, 0.0, step.doubt.cpu().numpy().astype(np.float64)), "_doubt": ~began}
         return self.view.observe(self.dreamer), rew, end, trunc, infos
 
     def _begin(self, rows: np.ndarray) -> None:

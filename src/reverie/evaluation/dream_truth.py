@@ -183,15 +183,16 @@ def measure_dream(
         reward_ratio=tuple(a / b for a, b in zip(foreseen, came, strict=True)) if foreseen and all(came) else None,
         per_track=each,
         ci95={name: tuple(confidence_interval(np.array(values)) for values in found) for name, found in each.items()},
-        doubt=_doubt([memory, *members], dreamt, z, act, drives.rew) if members else None,
+        doubt=_doubt([memory, *members], dreamt, z, act, torch.from_numpy(prev_rew)) if members else None,
     )
 
 
 def _doubt(
-    memories: Sequence[Memory], dreamt: Dream, z: np.ndarray, act: torch.Tensor, rew: np.ndarray
+    memories: Sequence[Memory], dreamt: Dream, z: np.ndarray, act: torch.Tensor, prev_rew: torch.Tensor
 ) -> tuple[float, ...]:
-    rewards = torch.from_numpy(rew) if dreamt.rew is None else dreamt.rew
-    prev_rew = torch.cat([torch.zeros(len(z), 1), rewards[:, :-1]], 1)
+    """All see what the dreamer saw: the rewards prev_rew (n, CONTEXT + 1) that came, then those that it dreamt."""
+    rewards = torch.zeros(act.shape[:2]) if dreamt.rew is None else dreamt.rew
+    prev_rew = torch.cat([prev_rew, rewards[:, CONTEXT:-1]], 1)
     doubt = doubt_along(memories, dreamt.z, act, prev_rew).numpy()
     found = []
     for horizon in HORIZONS:

@@ -1,6 +1,6 @@
 """V, M and C as files: each safetensors file says in its metadata how to build what it holds."""
 
-import itertools
+import re
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -84,9 +84,14 @@ def load_models(folder: Path) -> tuple[Vision, Memory]:
 
 
 def load_members(folder: Path) -> list[Memory]:
-    """The further members of M's ensemble, in order; errors as `load_models`."""
-    paths = itertools.takewhile(Path.exists, (folder / numbered(MEMORY, i) for i in itertools.count(1)))
-    return [_memory_of(folder, path) for path in paths]
+    """The further members of M's ensemble, in order; errors as `load_models`, also where one before the last is gone."""
+    return [_memory_of(folder, folder / numbered(MEMORY, i)) for i in range(1, num_members(folder))]
+
+
+def num_members(folder: Path) -> int:
+    """Members of M's ensemble by the files in `folder`; 1 for a single M."""
+    named = [re.fullmatch(r"memory\.(\d+)\.safetensors", path.name) for path in folder.glob("memory.*.safetensors")]
+    return 1 + max((int(match[1]) for match in named if match), default=0)
 
 
 def numbered(name: str, member: int) -> str:

@@ -26,7 +26,7 @@ def parameter_counts(config: RunConfig) -> dict[str, int]:
 
 def budget(config: RunConfig) -> dict[str, Any]:
     """Upper bounds: frames are simulator steps, images what V is fitted on, timesteps what M is fitted on."""
-    env, collect, stage = config.env, config.collect, config.controller
+    env, collect, memory, stage = config.env, config.collect, config.memory, config.controller
     limit = -(-env.max_frames // env.action_repeat)
     by_agent = collect.by_agent(collect.episodes)
     collected = (collect.episodes - by_agent) * min(collect.steps, limit)
@@ -39,7 +39,7 @@ def budget(config: RunConfig) -> dict[str, Any]:
     return {
         "collect_frames": collected * env.action_repeat,
         "vision_images": config.vision.epochs * collected,
-        "memory_timesteps": config.memory.steps * config.memory.fit.batch_size * config.memory.length,
+        "memory_timesteps": memory.members * memory.steps * memory.fit.batch_size * memory.length,
         "controller_generations": stage.generations,
         "controller_frames": episodes * env.max_frames,
         "controller_minutes": stage.minutes,

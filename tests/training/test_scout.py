@@ -1,0 +1,81 @@
+"""A scout: an agent that is trained first, within the run, and takes part in collecting."""
+
+from pathlib import Path
+
+import pytest
+
+from reverie import recipes
+from reverie.data.store import EpisodeStore
+from reverie.errors import UserError
+from reverie.run_folder import RunFolder
+from reverie.training import controller
+from reverie.training.pipeline import run_stages
+from reverie.training.search import Evolution
+from reverie.training.summary import summarise
+
+SETTINGS = ["collect.scout=debug", "collect.episodes=8", "env.max_frames=60"]
+
+
+def scouted(path: Path, *overrides: str) -> RunFolder:
+    return RunFolder.create(path, recipes.load("debug", [*SETTINGS, *overrides]))
+
+
+def test_it_is_trained_drives_and_counts(tmp_path: Path) -> None:
+    run = scouted(tmp_path / "run")
+    run_stages(run, ("collect",), quiet=True)
+    scout = RunFolder.open(run.scout)
+    scout.require_agent()
+    assert scout.config.seed == run.config.seed
+    assert not scout.is_done("evaluate"), "it is not scored"
+    facts = run.stage("collect")
+    assert facts["agent_episodes"] == 4
+    assert facts["agent_digest"].startswith(scout.stage("vision")["files"]["vision.safetensors"][:16])
+    cost = summarise(scout)
+    assert facts["scout_frames"] == cost["frames"] > 0
+    found = summarise(run)
+    assert found["frames"] == cost["frames"] + facts["frames"]
+    assert found["minutes"] == pytest.approx(cost["minutes"] + facts["seconds"] / 60, abs=1e-3)
+    named = RunFolder.create(tmp_path / "named", recipes.load("debug", [f"collect.agent={run.scout}", *SETTINGS[1:]]))
+    run_stages(named, ("collect",), quiet=True)
+    assert EpisodeStore(named.rollouts).digest() == EpisodeStore(run.rollouts).digest()
+    run.forget("collect")
+    assert not run.scout.exists()
+
+
+def test_one_that_was_cut_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, cut = scouted(tmp_path / "whole"), scouted(tmp_path / "cut")
+    run_stages(whole, ("collect",), quiet=True)
+    save, saves = Evolution.save, []
+
+    def dies(self: Evolution) -> None:
+        save(self)
+        saves.append(self.generation)
+        if len(saves) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Evolution, "save", dies)
+    monkeypatch.setattr(controller, "SNAPSHOT_SECONDS", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        run_stages(cut, ("collect",), quiet=True)
+    monkeypatch.undo()
+    cut = RunFolder.open(cut.path)
+    assert RunFolder.open(cut.scout).is_done("memory")
+    run_stages(cut, ("collect",), quiet=True)
+    assert EpisodeStore(cut.rollouts).digest() == EpisodeStore(whole.rollouts).digest()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["collect.agent=pretrained"], "agent and scout are two ways"),
+        (
+            ["env.action_repeat=2"],
+            r"^collect\.scout: debug drives CarRacing-v3 with env\.action_repeat = 4, not CarR.* 2",
+        ),
+        (["collect.scout=nobody"], "there is no recipe 'nobody'"),
+    ],
+)
+def test_mistakes_come_before_anything_is_written(overrides: list[str], says: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=says):
+        scouted(tmp_path / "run", *overrides)
+    assert not (tmp_path / "run").exists()
