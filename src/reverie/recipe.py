@@ -7,6 +7,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from reverie.agent import AgentConfig
 from reverie.envs.config import EnvConfig
+from reverie.errors import UserError
 from reverie.evolution.strategies import StrategyConfig
 from reverie.models.controller import ControllerConfig
 from reverie.models.mdn_rnn import MemoryConfig
@@ -48,7 +49,9 @@ class CollectConfig:
 
     def __post_init__(self) -> None:
         if self.agent and self.scout:
-            raise ValueError("agent and scout are two ways to say who takes part: leave one empty")
+            raise UserError(
+                "collect.agent and collect.scout are two ways to say who takes part: leave one empty", usage=True
+            )
 
     def by_agent(self, episodes: int) -> int:
         """How many of the first `episodes` the agent drives: its share of however many, to within one."""
@@ -154,7 +157,11 @@ class ControllerStage(StrategyConfig):
 
     def __post_init__(self) -> None:
         if self.race and (self.fitness == "min" or self.common_tracks != "all"):
-            raise ValueError("race compares means on common tracks: set fitness = mean and common_tracks = all")
+            raise UserError(
+                "controller.race compares means on common tracks: set controller.fitness = mean and "
+                "controller.common_tracks = all, or race = 0",
+                usage=True,
+            )
 
     def num_tracks(self, generation: int) -> int:
         """Tracks that each candidate of a generation drives."""

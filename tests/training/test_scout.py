@@ -67,7 +67,7 @@ def test_one_that_was_cut_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [
-        (["collect.agent=pretrained"], "agent and scout are two ways"),
+        (["collect.agent=pretrained"], r"^collect\.agent and collect\.scout are two ways"),
         (
             ["env.action_repeat=2"],
             r"^collect\.scout: debug drives CarRacing-v3 with env\.action_repeat = 4, not CarR.* 2",
