@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reverie.dream.dreamer import load_dreams
 from reverie.errors import UserError
 from reverie.run_folder import RunFolder, StageClock
 
@@ -24,6 +25,20 @@ def test_shipped_agent_is_whole_and_has_no_data(tiny_run: RunFolder, tmp_path: P
     names = {path.name for path in (tmp_path / "shipped").rglob("*") if path.is_file()}
     assert {"vision.safetensors", "memory.safetensors", "controller.safetensors", "log.csv"} <= names
     assert not names & {"state.safetensors", "frames.npy", "index.jsonl", "mu.npy", "vision.optimizer.safetensors"}
+
+
+def test_an_ensemble_ships_with_its_members(tiny_run: RunFolder, tmp_path: Path) -> None:
+    run = tiny_run
+    for name in ("memory", "dream"):
+        for suffix in ("safetensors", "json"):
+            shutil.copy(run.path / f"{name}.{suffix}", run.path / f"{name}.1.{suffix}")
+        files = run.manifest["stages"]["memory"]["files"]
+        files[f"{name}.1.safetensors"] = files[f"{name}.safetensors"]
+    run.copy_agent(tmp_path / "shipped")
+    shipped = RunFolder.open(tmp_path / "shipped")
+    shipped.verify("memory")
+    assert shipped.stage("memory")["files"].keys() >= {"memory.1.safetensors", "dream.1.safetensors"}
+    assert len(load_dreams(shipped.path).members) == 1
 
 
 def test_forgetting_a_stage_forgets_what_was_made_from_it(tiny_run: RunFolder) -> None:

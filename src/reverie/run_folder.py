@@ -15,7 +15,7 @@ from reverie import checkpoint, recipes
 from reverie.dream.starts import DREAM
 from reverie.envs.registry import action_size
 from reverie.errors import UserError
-from reverie.models.files import CONTROLLER, MEMORY, PRETRAINED, VISION, agent_folder, packaged
+from reverie.models.files import CONTROLLER, MEMORY, PRETRAINED, VISION, agent_folder, num_members, numbered, packaged
 from reverie.recipe import RunConfig
 from reverie.workers.contract import num_cores
 
@@ -201,6 +201,8 @@ class RunFolder:
     def copy_agent(self, destination: Path) -> None:
         """Copies what it takes to drive, and what tells where it came from, but no data: how an agent is shipped."""
         shipped = [*_SHIPPED, *(path.relative_to(self.path) for path in sorted(self.pictures.glob("*.png")))]
+        for member in range(1, num_members(self.path)):
+            shipped += [numbered(name, member) for name in _SHIPPED if name.startswith(("memory.", "dream."))]
         for file in map(Path, shipped):
             (destination / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self.path / file, destination / file)

@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 
 from reverie.agent import Agent
+from reverie.checkpoint import file_sha256
 from reverie.cli.main import main
+from reverie.dream.starts import load_starts, save_starts
 from reverie.evaluation.dream_video import make_film, write_film
+from reverie.models.files import save_memory
+from reverie.models.mdn_rnn import Memory
 from reverie.rollout import rollout
 from reverie.run_folder import RunFolder, StageClock
+from reverie.seeding import torch_seeded
 from reverie.training.dream import agent_of, varied_controllers
 from reverie.training.search import Evolution
 from tests.cli.test_compare import Judges
@@ -137,6 +142,42 @@ def test_truth_is_measured_and_written(
     assert len(found["drives"]["tracks"]) == 4
     for name in ("truth.md", "truth_horizon.png", "truth_returns.png"):
         assert (tmp_path / "out" / name).stat().st_size > 100
+
+
+def test_another_driver_changes_the_drives_alone(evolved: tuple[RunFolder, list[np.ndarray]], tmp_path: Path):
+    run, _ = evolved
+    command = ["dream", str(run.path), "--truth", "--drives", "4", "--controllers", "8", "--tracks", "3", "--quiet"]
+    found = {}
+    for driver in ("own", "pretrained"):
+        options = ["--output", str(tmp_path / driver), *(["--driver", driver] if driver != "own" else [])]
+        assert main([*command, *options]) == 0
+        found[driver] = json.loads((tmp_path / driver / "truth.json").read_text())
+    own, other = found["own"], found["pretrained"]
+    assert own["drives"]["still"] != other["drives"]["still"]
+    assert [own[key] for key in ("driven", "returns", "real")] == [other[key] for key in ("driven", "returns", "real")]
+
+
+def test_truth_of_an_ensemble_says_whether_it_knows_when_it_is_wrong(
+    evolved: tuple[RunFolder, list[np.ndarray]], capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    run, _ = evolved
+    arguments = ["dream", str(run.path), "--truth", "--drives", "4", "--controllers", "8", "--tracks", "3", "--quiet"]
+    arguments += ["--output", str(tmp_path / "out")]
+    row = "| rank correlation of M's doubt with the latent's error |"
+    for doubted in (False, True):
+        if doubted:
+            with torch_seeded(1, "member"):
+                member = Memory(run.config.memory.model, 8, 3)
+            path = run.path / "memory.1.safetensors"
+            save_memory(path, member, vision_sha256=file_sha256(run.vision))
+            starts, world = load_starts(run.dream, run.memory)  # only its moments count here
+            save_starts(run.path / "dream.1.safetensors", starts, world, path)
+        assert main(arguments) == 0
+        assert (row in capsys.readouterr().out) == doubted
+        found = json.loads((tmp_path / "out" / "truth.json").read_text())["drives"]["doubt"]
+        assert (found is not None) == doubted
+    assert len(found) == 2
+    assert all(-1 <= rho <= 1 for rho in found)
 
 
 def test_a_run_without_its_search_is_refused(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]):

@@ -2,22 +2,32 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
+from typing import Literal
 
-import gymnasium
 import numpy as np
 import pytest
 import torch
+from gymnasium.vector import SyncVectorEnv
 
+from reverie import checkpoint, recipes
+from reverie.checkpoint import file_sha256
+from reverie.cli.main import main
 from reverie.dream.dreamer import DreamConfig, Dreamer, load_dreams
-from reverie.dream.ensemble import Member, disagreement, doubt_along
+from reverie.dream.ensemble import Member, disagreement, doubt_along, of_each
 from reverie.dream.env import DreamEnv
+from reverie.dream.starts import load_starts, save_starts
+from reverie.dream.vector_env import DreamVectorEnv
 from reverie.errors import UserError
 from reverie.metrics import Metrics
-from reverie.models.mdn_rnn import Memory, MemoryConfig
+from reverie.models.files import load_memory, load_models, save_memory
+from reverie.models.mdn_rnn import Memory, MemoryConfig, Prediction
 from reverie.run_folder import RunFolder
 from reverie.seeding import torch_seeded
-from reverie.training.memory import train_memory
-from reverie.types import SequenceBatch
+from reverie.training.budget import budget
+from reverie.training.memory import HELD_OUT_BATCHES, train_memory
+from reverie.training.pipeline import run_stages
+from reverie.types import LossAndMetrics, SequenceBatch
 from tests.dream.test_dreamer import bank
 
 
@@ -33,10 +43,10 @@ def test_disagreement_is_the_spread_of_the_members_over_all_of_z() -> None:
     assert disagreement(means[:1]).tolist() == [0]
 
 
-def dreamt(members: list[Member], decisions: int = 6) -> tuple[Dreamer, torch.Tensor, torch.Tensor, list]:
+def dreamt(others: list[Member], decisions: int = 6, **settings) -> tuple[Dreamer, torch.Tensor, torch.Tensor, list]:
     """A dreamer after some decisions in four dreams, the actions, the latents and what each step gave."""
-    memory = born(0)
-    dreamer = Dreamer(memory, bank(memory, 5), 4, DreamConfig(), torch.Generator().manual_seed(1), members)
+    memory, chance = born(0), torch.Generator().manual_seed(1)
+    dreamer = Dreamer(memory, bank(memory, 5), 4, DreamConfig(**settings), chance, others)
     dreamer.begin(torch.arange(4))
     act = torch.linspace(-1, 1, 4 * decisions * 2).reshape(4, decisions, 2)
     latents, steps = [dreamer.z], []
@@ -60,8 +70,74 @@ def test_those_who_watch_change_nothing() -> None:
 
 
 def test_a_member_like_the_first_has_no_doubt() -> None:
-    _, _, _, steps = dreamt([member(0)])
-    assert all(torch.allclose(step.doubt, torch.zeros(4), atol=1e-6) for step in steps)
+    for num in (1, 2, 4):
+        _, _, _, steps = dreamt([member(0)] * num)
+        assert all(torch.equal(step.doubt, torch.zeros(4)) for step in steps)
+
+
+def test_of_each_dream_what_its_member_expects() -> None:
+    memories, z = [born(0), born(1), born(2)], torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    every = [memory.predict(torch.linspace(-1, 1, 30).reshape(5, 6), z) for memory in memories]
+    who = torch.tensor([2, 0, 1, 1, 0])
+    found = of_each(every, who)
+    assert found.reward is not None
+    assert found.end_logit is not None
+    for i, m in enumerate(who.tolist()):
+        alone = every[m]
+        assert alone.reward is not None
+        assert alone.end_logit is not None
+        for mine, parts in ((found.z, alone.z), ((found.reward, found.end_logit), (alone.reward, alone.end_logit))):
+            assert all(torch.equal(part[i], expected[i]) for part, expected in zip(mine, parts, strict=True))
+    bare = [Prediction(one.z, None, None) for one in every]
+    assert of_each(bare, who)[1:] == (None, None)
+
+
+def test_each_dream_draws_whose_word_counts() -> None:
+    """Rewards of 0 and 1 tell the members apart: the draw is even, new at every decision, and decided by the seed."""
+    first, others = born(0), [member(1)]
+    with torch.no_grad():
+        for one, reward in ((first, 0.0), (others[0].memory, 1.0)):
+            one.head.weight[-2].zero_()
+            one.head.bias[-2] = reward / 10
+
+    def drive(seed: int) -> torch.Tensor:
+        chance = torch.Generator().manual_seed(seed)
+        dreamer = Dreamer(first, bank(first, 1), 500, DreamConfig(members="random"), chance, others)
+        steps = [dreamer.step(torch.zeros(500, 2)) for _ in range(4)]
+        assert all(step.doubt is not None and (step.doubt > 0).all() for step in steps)
+        return torch.stack([step.rew for step in steps], 1)
+
+    rew = drive(0)
+    assert set(rew.flatten().tolist()) == {0.0, 1.0}
+    assert rew.mean().item() == pytest.approx(0.5, abs=0.05)
+    assert len(rew.unique(dim=0)) == 2**4
+    assert torch.equal(drive(0), rew)
+    assert not torch.equal(drive(1), rew)
+
+
+def test_c_reads_the_first_whoever_is_drawn() -> None:
+    """Its state follows the latents of the dream, wherever they come from."""
+    dreamer, act, latents, _ = dreamt([member(1)], members="random")
+    assert not torch.equal(latents, dreamt([member(1)])[2])
+    memory = dreamer.memory
+    state = bank(memory, 5).state.first(4)
+    rew = bank(memory, 5).rew[:4]
+    for i in range(act.shape[1]):
+        state = memory.step(latents[:, i], act[:, i], state, rew)
+    torch.testing.assert_close(dreamer.state.top, state.top)
+
+
+def test_members_alike_dream_as_one_whoever_is_drawn() -> None:
+    _, _, first, _ = dreamt([member(0)], temperature=0.0)
+    _, _, drawn, _ = dreamt([member(0)], temperature=0.0, members="random")
+    assert torch.equal(drawn, first)
+
+
+def test_a_single_m_has_nobody_to_draw() -> None:
+    with pytest.raises(UserError, match=r"members 'random' needs an ensemble.*memory\.members = 2 or more"):
+        dreamt([], members="random")
+    with pytest.raises(UserError, match="members 'best' is not one of first, random"):
+        dreamt([member(1)], members="best")
 
 
 def test_doubt_along_a_drive_is_that_of_the_dream_step_by_step() -> None:
@@ -142,26 +218,138 @@ def test_the_first_is_what_it_would_be_alone_and_the_others_differ(ensemble: Run
     assert not load_dreams(ensemble.path).members
 
 
-def test_a_dream_says_its_doubt(ensemble: RunFolder) -> None:
-    env = DreamEnv(str(ensemble.path))
+def test_each_member_begins_elsewhere_and_has_batches_of_its_own(
+    tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All are measured on the same held-out episodes, so that their losses can be compared."""
+    seen: dict[Memory, list[bytes]] = {}
+    held_out: set[bytes] = set()
+    original = Memory.loss
+
+    def loss(self: Memory, batch: SequenceBatch) -> LossAndMetrics:
+        if self.training:
+            seen.setdefault(self, []).append(batch.z.numpy().tobytes())
+        else:
+            held_out.add(batch.z.numpy().tobytes())
+        return original(self, batch)
+
+    monkeypatch.setattr(Memory, "loss", loss)
+    tiny_run.forget("memory")
+    tiny_run.config = replace(tiny_run.config, memory=replace(tiny_run.config.memory, members=3, eval_every=3))
+    with Metrics(tiny_run.path, tensorboard=False) as metrics:
+        train_memory(tiny_run, metrics, quiet=True)
+    batches = list(seen.values())
+    assert [len(of_one) for of_one in batches] == [6, 6, 6]
+    assert len({batch for of_one in batches for batch in of_one}) == 18
+    assert len(held_out) == HELD_OUT_BATCHES
+
+    tiny_run.forget("memory")
+    tiny_run.config = replace(tiny_run.config, memory=replace(tiny_run.config.memory, steps=0))
+    with Metrics(tiny_run.path, tensorboard=False) as metrics:
+        train_memory(tiny_run, metrics, quiet=True)
+    names = ("memory.safetensors", "memory.1.safetensors", "memory.2.safetensors")
+    assert len({(tiny_run.path / name).read_bytes() for name in names}) == 3
+
+
+def endless(*dreamers: Dreamer) -> None:
+    """Only the limit ends these dreams."""
+    for dreamer in dreamers:
+        for memory in (dreamer.memory, *(one.memory for one in dreamer._watchers._members)):
+            memory.head.bias.data[-1] = -50.0
+
+
+@pytest.mark.parametrize("members", ["first", "random"])
+def test_a_dream_says_its_doubt(members: Literal["first", "random"], ensemble: RunFolder) -> None:
+    env = DreamEnv(str(ensemble.path), members=members)
+    row = DreamVectorEnv(str(ensemble.path), 1, members=members)
+    endless(env.dreamer, row.dreamer)
     env.reset(seed=0)
     act = np.array([0.3, 1, 0], np.float32)
     doubt = [env.step(act)[4]["doubt"] for _ in range(3)]
     assert all(value > 0 for value in doubt)
     env.reset(seed=0)
     assert [env.step(act)[4]["doubt"] for _ in range(3)] == doubt
-    many = gymnasium.make_vec("reverie/Dream-v0", num_envs=2, run=str(ensemble.path), max_decisions=2)
-    many.reset(seed=0)
-    over = np.zeros(2, bool)
-    for _ in range(6):
-        _, _, end, trunc, info = many.step(np.tile(act, (2, 1)))
-        np.testing.assert_array_equal(info["_doubt"], ~over)  # a dream that begins anew took no action
-        assert (info["doubt"] > 0).all()
-        over = end | trunc
+    row.reset(seed=0)
+    assert [row.step(act[None])[4]["doubt"].tolist() for _ in range(3)] == [[value] for value in doubt]
 
 
-def test_a_member_of_another_v_is_refused(ensemble: RunFolder) -> None:
-    load_dreams(ensemble.path)
-    shutil.copy(ensemble.path / "dream.2.safetensors", ensemble.path / "dream.1.safetensors")
+def test_infos_are_laid_out_as_by_gymnasium_s_own_vector_environment(ensemble: RunFolder) -> None:
+    run = str(ensemble.path)
+    ours = DreamVectorEnv(run, 2, max_decisions=3)
+    theirs = SyncVectorEnv([lambda: DreamEnv(run, max_decisions=3)] * 2)
+    for env in (ours, theirs):
+        assert env.reset(seed=0)[1] == {}
+    endless(ours.dreamer, *(env.unwrapped.dreamer for env in theirs.envs))  # pyright: ignore[reportAttributeAccessIssue]
+    ours._decisions[1] = 1  # so that each begins anew by itself
+    theirs.envs[1].unwrapped._decisions = 1  # pyright: ignore[reportAttributeAccessIssue]
+    act, masks = np.tile(np.array([0.3, 1, 0], np.float32), (2, 1)), []
+    for _ in range(12):
+        mine, expected = ours.step(act)[4], theirs.step(act)[4]
+        assert mine.keys() == expected.keys()
+        for key in mine:
+            assert (mine[key].shape, mine[key].dtype) == (expected[key].shape, expected[key].dtype)
+        np.testing.assert_array_equal(mine["_doubt"], expected["_doubt"])
+        np.testing.assert_array_equal(mine["doubt"] > 0, mine["_doubt"])
+        masks.append(tuple(mine["_doubt"].tolist()))
+    assert {(True, True), (False, True), (True, False)} <= set(masks)
+    ours.reset(seed=0)
+    while not ours.step(act)[3].all():
+        pass
+    assert ours.step(act)[4] == {}  # all begin anew
+
+
+def test_members_that_do_not_belong_together_are_refused(ensemble: RunFolder, tmp_path: Path) -> None:
+    folder = ensemble.path
+    assert len(load_dreams(folder).members) == 2
+
+    def changed(name: str) -> Path:
+        return Path(shutil.copytree(folder, tmp_path / name))
+
+    bank_of_other = changed("bank")
+    shutil.copy(folder / "dream.2.safetensors", bank_of_other / "dream.1.safetensors")
     with pytest.raises(UserError, match=r"dream\.1\.safetensors was made with another M than"):
-        load_dreams(ensemble.path)
+        load_dreams(bank_of_other)
+    missing = changed("missing")
+    (missing / "memory.1.safetensors").unlink()
+    with pytest.raises(UserError, match=r"memory\.1\.safetensors does not exist"):
+        load_dreams(missing)
+    other_v = changed("vision")
+    path = other_v / "memory.1.safetensors"
+    save_memory(path, load_memory(path), vision_sha256="0" * 64)
+    with pytest.raises(UserError, match=r"memory\.1\.safetensors learned from another V than \S*vision\.safetensors"):
+        load_dreams(other_v)
+    load_models(other_v)  # who drives needs the first alone
+    moments = changed("moments")
+    starts, world = load_starts(moments / "dream.1.safetensors", moments / "memory.1.safetensors")
+    save_starts(
+        moments / "dream.1.safetensors", replace(starts, z=starts.z + 1), world, moments / "memory.1.safetensors"
+    )
+    with pytest.raises(UserError, match=r"dream\.1\.safetensors is of another ensemble than \S*dream\.safetensors"):
+        load_dreams(moments)
+
+
+def test_every_member_costs_as_much() -> None:
+    one, three = (budget(recipes.load("debug", [f"memory.members={num}"])) for num in (1, 3))
+    assert three == one | {"memory_timesteps": 3 * one["memory_timesteps"]}
+
+
+def test_an_ensemble_is_listed(ensemble: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(ensemble.path), "--quiet"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name in ("memory.safetensors", "memory.1.safetensors", "memory.2.safetensors"):
+        assert any(f"{file_sha256(ensemble.path / name)[:12]}  {name}" in line for line in lines)
+
+
+def test_a_finished_ensemble_goes_on(ensemble: RunFolder) -> None:
+    recipes.save(ensemble.config, ensemble.path / "recipe.toml")
+    names = [f"memory{part}" for part in ("", ".1", ".2")]
+    before = {name: (ensemble.path / f"{name}.safetensors").read_bytes() for name in names}
+    steps = ensemble.config.memory.steps
+    run_stages(ensemble, ("memory",), more=steps, quiet=True)
+    again = RunFolder.open(ensemble.path)
+    assert (again.config.memory.steps, again.config.memory.members) == (2 * steps, 3)
+    for name in names:
+        assert checkpoint.load(again.path / f"{name}.optimizer.safetensors")[1]["step"] == 2 * steps
+        assert (again.path / f"{name}.safetensors").read_bytes() != before[name]
+    again.verify("memory")
+    assert len(load_dreams(again.path).members) == 2

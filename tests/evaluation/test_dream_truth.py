@@ -85,6 +85,10 @@ class SumOfActions:
     def step(self, z: Tensor, act: Tensor, state: MemoryState, rew: Tensor) -> MemoryState:  # noqa: ARG002
         return MemoryState((z + self.gain * act)[:, None], state.c)
 
+    def __call__(self, z: Tensor, act: Tensor, prev_rew: Tensor) -> tuple[Tensor, MemoryState]:
+        self.seen_rew = prev_rew
+        return z + self.gain * act, self.initial_state(len(z))
+
     def predict(self, hidden: Tensor, z: Tensor) -> Prediction:  # noqa: ARG002
         mu = hidden.unsqueeze(-2)
         reward = None if self.reward is None else torch.full((len(hidden),), self.reward)
@@ -142,6 +146,34 @@ def test_the_median_of_dreams_errs_less_than_one_with_chance_in_it():
         alone = np.sqrt(2 / np.pi * horizon)  # mean absolute deviation of a walk so long
         assert 0 < error < 0.7 * alone
     assert measured(0.0).relative_median == pytest.approx((1.0,) * len(HORIZONS), abs=0.5)
+
+
+@pytest.mark.parametrize(("gain", "other", "rho"), [(0.5, 0.0, 1.0), (0.0, 0.5, 1.0), (0.5, 0.5, 0.0), (1.0, 0.0, 0.0)])
+def test_doubt_ranks_drives_as_their_errors_do(gain: float, other: float, rho: float):
+    """Both members are the more wrong, and the further apart, the larger the actions; alike they doubt nothing, and a
+    first one that knows the world makes no error to foresee."""
+    world, member = (cast(Memory, SumOfActions(g, None)) for g in (gain, other))
+    drives, vision, judges = toy_drives(), cast(Vision, world), cast(Judges, ColourProbe())
+    act = drives.act.copy()
+    act[:, :CONTEXT] = 2 - act[:, :CONTEXT]  # what was doubted before the dream does not count
+    drives = replace(drives, act=act)
+    assert measure_dream(vision, world, judges, drives, [member]).doubt == pytest.approx((rho,) * len(HORIZONS))
+    assert measure_dream(vision, world, judges, drives).doubt is None
+
+
+def test_who_doubts_reads_the_rewards_that_came_and_then_those_dreamt():
+    class Counter(SumOfActions):
+        """Expects a reward of 1, then 2, and so on."""
+
+        def predict(self, hidden: Tensor, z: Tensor) -> Prediction:
+            self.reward = 1.0 if self.reward is None else self.reward + 1
+            return super().predict(hidden, z)
+
+    world, member = Counter(1.0, None), SumOfActions(0.5, None)
+    drives, judges = toy_drives(), cast(Judges, ColourProbe())
+    measure_dream(cast(Vision, world), cast(Memory, world), judges, drives, [cast(Memory, member)])
+    expected = [0.0] + [1.0] * CONTEXT + [i + 1.0 for i in range(CONTEXT, LENGTH - 1)]
+    np.testing.assert_array_equal(member.seen_rew.numpy(), np.tile(expected, (4, 1)))
 
 
 def test_half_a_memory_errs_half():

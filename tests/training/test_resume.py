@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -49,6 +50,18 @@ def kill_after_save(owner: type, number: int, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(owner, "save", save)
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(controller, "SNAPSHOT_SECONDS", 0.0)
+
+
+def count_steps(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """Grows by an entry with every step that an optimiser takes."""
+    original, taken = torch.optim.Adam.step, []
+
+    def step(self: torch.optim.Adam, *args: Any) -> Any:
+        taken.append(None)
+        return original(self, *args)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", step)
+    return taken
 
 
 def logged(run: RunFolder) -> list[dict]:
@@ -118,7 +131,7 @@ def test_a_run_with_a_larger_budget_is_killed_and_goes_on(tiny_run: RunFolder, m
     assert len(text(again).splitlines()) == 1 + 7
 
 
-@pytest.mark.parametrize("kill", [2, 8, 9])
+@pytest.mark.parametrize("kill", [2, 7, 8, 9, 14])  # each member saves after its six steps, and at its end
 def test_an_ensemble_continues_within_and_between_its_members(
     kill: int, tiny_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,8 +143,10 @@ def test_an_ensemble_continues_within_and_between_its_members(
     with pytest.raises(Killed):
         fit("memory", tiny_run)
     monkeypatch.undo()
+    taken = count_steps(monkeypatch)
     with Metrics(tiny_run.path, tensorboard=False) as metrics:
         go_on("memory", tiny_run, metrics)
+    assert len(taken) == 12 - (kill - kill // 7)  # of both: none is taken twice
     for name in ("memory.safetensors", "memory.1.safetensors", "dream.1.safetensors"):
         assert (tiny_run.path / name).read_bytes() == (whole.path / name).read_bytes()
     assert logged(tiny_run) == logged(whole)

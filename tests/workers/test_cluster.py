@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import dask.config
+import psutil
 import pytest
 from distributed import LocalCluster
 from distributed.security import Security
@@ -20,7 +21,7 @@ from reverie.cli.main import main
 from reverie.errors import UserError
 from reverie.rollout import drive
 from reverie.run_folder import RunFolder
-from reverie.workers.cluster import DaskWorkers
+from reverie.workers.cluster import DaskWorkers, versions
 from reverie.workers.inline import InlineWorkers
 from tests.workers import jobs
 from tests.workers.test_workers import generation
@@ -113,11 +114,70 @@ def test_nobody_to_work_is_said(nodes: Nodes) -> None:
         workers.close()
 
 
+def local_cluster(**options: Any) -> Any:
+    return LocalCluster(host="127.0.0.1", **{"dashboard_address": None, **options})
+
+
+def test_a_scheduler_that_is_gone_is_said(nodes: Nodes) -> None:
+    nodes.add()
+    with dask.config.set({"distributed.comm.timeouts.connect": "2s"}):
+        workers = DaskWorkers(nodes.address)
+        try:
+            found = workers.map(jobs.whose, range(500))
+            next(found)
+            nodes.kill(nodes.running[0])
+            with pytest.raises(UserError, match=r"the scheduler at tcp://.* is gone: start it again"):
+                list(found)
+        finally:
+            workers.close()
+
+
+def test_a_worker_that_is_sent_away_is_not_lost_and_one_that_hangs_is_not_counted_twice(tmp_path: Path) -> None:
+    with local_cluster(n_workers=2, threads_per_worker=1) as cluster:
+        workers = DaskWorkers(cluster.scheduler_address, hang_seconds=8)
+        found = workers.map(jobs.whose, range(60))
+        next(found)
+        workers._client.retire_workers([next(iter(workers._client.scheduler_info(n_workers=-1)["workers"]))])
+        assert len([*found]) == 59
+        assert workers.events.lost == 0
+        assert list(workers.map(jobs.hang_once, [tmp_path / "hangs"])) == ["done"]
+        assert (workers.events.lost, workers.events.hung) == (0, 1)
+        workers.close()
+
+
+def test_a_worker_with_several_threads_does_one_task_at_a_time(tiny_run: RunFolder) -> None:
+    inline = InlineWorkers()
+    expected = [outcome for part in inline.map(drive, generation(tiny_run, inline)) for outcome in part]
+    with local_cluster(n_workers=1, threads_per_worker=4) as cluster:
+        workers = DaskWorkers(cluster.scheduler_address)
+        parts = workers.map(drive, generation(tiny_run, workers))
+        assert [outcome for part in parts for outcome in part] == expected
+        workers.close()
+
+
+def test_another_version_of_what_results_depend_on_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reverie.workers.cluster.versions", lambda: versions() | {"numpy": "1.0"})
+    workers = DaskWorkers("local")
+    try:
+        with pytest.raises(UserError, match=r"a worker has numpy .*, this machine 1\.0: install the same"):
+            list(workers.map(jobs.square, [1]))
+    finally:
+        workers.close()
+
+
+def test_the_local_cluster_listens_on_loopback_only() -> None:
+    workers = DaskWorkers("local")
+    try:
+        me = psutil.Process()
+        sockets = [c for p in (me, *me.children(recursive=True)) for c in p.net_connections("inet")]
+        assert {c.laddr[0] for c in sockets if c.status == "LISTEN"} <= {"127.0.0.1", "::1"}
+    finally:
+        workers.close()
+
+
 def test_encrypted_and_only_for_those_with_a_certificate() -> None:
     security = Security.temporary()
-    cluster: Any = LocalCluster(
-        n_workers=1, threads_per_worker=1, protocol="tls", host="127.0.0.1", security=security, dashboard_address=""
-    )
+    cluster = local_cluster(n_workers=1, threads_per_worker=1, protocol="tls", security=security)
     with cluster:
         address = cluster.scheduler_address
         assert address.startswith("tls://")

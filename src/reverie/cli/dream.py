@@ -33,6 +33,9 @@ class DreamArguments:
     controllers. Minutes of driving."""
     drives: int = 100
     """With --truth: real drives to dream along."""
+    driver: str | None = None
+    """With --truth: whose agent drives half of them; a run, or `pretrained`. Default: this run's. M knows best how the
+    agent drives that took part in its collecting (collect.agent)."""
     controllers: int = 24
     """With --truth: controllers of varied skill."""
     tracks: int = 16
@@ -97,6 +100,7 @@ def _video(args: DreamArguments, run: "RunFolder") -> None:
 
 
 def _truth(args: DreamArguments, run: "RunFolder") -> None:
+    from reverie.run_folder import RunFolder
     from reverie.training.dream import measure_truth, numbers_of, write_truth
     from reverie.workers.make import make_workers
 
@@ -104,6 +108,7 @@ def _truth(args: DreamArguments, run: "RunFolder") -> None:
         truth = measure_truth(
             run,
             pool,
+            driver=RunFolder.open(args.driver) if args.driver else run,
             drives=args.drives,
             controllers=args.controllers,
             tracks=args.tracks,

@@ -1,5 +1,6 @@
 """`reverie info`: what a run holds, and whether it is whole."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +119,7 @@ def _show(found: dict[str, Any]) -> None:
     stages = Table("stage", "status", "time", "SHA-256", box=None, pad_edge=False, header_style="dim")
     for name, stage in found["stages"].items():
         state = f"{stage['status']}, verified" if name in found["verified"] else stage["status"]
-        stages.add_row(name, state, duration(stage["seconds"]), *_checksums(found["sha256"], name))
+        stages.add_row(name, state, duration(stage["seconds"]), _checksums(found["sha256"], name))
     sizes = Table("on disk", "size", box=None, pad_edge=False, header_style="dim")
     for name, size in found["bytes"].items():
         sizes.add_row(escape(name), decimal(size))
@@ -129,6 +130,7 @@ def _show(found: dict[str, Any]) -> None:
     console.print("\nEvery file of a stage that is marked as verified is what its checksum says.")
 
 
-def _checksums(files: dict[str, str], stage: str) -> list[str]:
-    """The models' checksums, shortened."""
-    return [f"{sha256[:12]}  {file}" for file, sha256 in files.items() if file == f"{stage}.safetensors"] or [""]
+def _checksums(files: dict[str, str], stage: str) -> str:
+    """The models' checksums, shortened: one, or a line for each member of an ensemble."""
+    model = re.compile(rf"{stage}(\.\d+)?\.safetensors")
+    return "\n".join(f"{sha256[:12]}  {file}" for file, sha256 in files.items() if model.fullmatch(file))

@@ -40,11 +40,12 @@ def main(verb: str, arguments: Sequence[str]) -> None:
 def _text(name: str, row: dict[str, Any]) -> str:
     """A paragraph for people."""
     cost, minutes = row["budget"], row["budget"]["controller_minutes"]
+    scout = f"first {cost['scout']}, up to its controller; " if cost["scout"] else ""
     limit = f", {minutes:g} minutes at most" if minutes else ""
     lines = [
         f"{name}: {row['description']}",
         f"parameters  V {row['vision']:,}, M {row['memory']:,}, C {row['controller']:,}",
-        f"budget      collect {cost['collect_frames']:,} frames; V {cost['vision_images']:,} images; "
+        f"budget      {scout}collect {cost['collect_frames']:,} frames; V {cost['vision_images']:,} images; "
         f"M {cost['memory_timesteps']:,} timesteps; C {cost['controller_generations']:,} generations, "
         f"{cost['controller_frames']:,} frames{limit}",
         f"measured    {_measured(row['measured'])}",

@@ -3,7 +3,7 @@
 Where a dream goes beyond what M has seen, its members, which began with other weights and saw other batches, have no
 reason to agree (Lakshminarayanan et al. 2017, arXiv 1612.01474; for world models Chua et al. 2018, arXiv 1805.12114).
 The first of them is the world; the others watch, with states of their own, the same latents and actions. Or each dream
-draws at every decision whose word counts (Chua et al.'s TS1), so that nobody can live off the mistakes of one M.
+draws at every decision whose word counts (Chua et al.'s TS1), so that nobody can count on the mistakes of one M.
 
 Shapes: m members, b dreams, t decisions, z latent, a action.
 """
@@ -55,8 +55,8 @@ class Watchers:
 
 
 def disagreement(means: Tensor) -> Tensor:
-    """Of the means of z_t+1 that members expect, mu (m, ..., z): their standard deviation over members, root mean square
-    over z -> (...), in units of z. That is sqrt(1/z sum_j 1/m sum_i (mu_ij - 1/m sum_l mu_lj)^2)."""
+    """Of the means of z_t+1 that members expect, mu (m, ..., z): their standard deviation over members, root mean
+    square over z -> (...), in units of z: sqrt(1/z sum_j 1/m sum_i (mu_ij - 1/m sum_l mu_lj)^2)."""
     return means.var(0, unbiased=False).mean(-1).sqrt()
 
 

@@ -57,8 +57,8 @@ class DreamEnv(gymnasium.Env):
 
     ## Arguments
     `run`: folder of a run, or `pretrained`. `temperature`: of the mixture that the next latent is drawn from; 1 is what
-    M believes, 0 its heaviest guess. `precision`: `"bf16"` is faster. `members`: of an ensemble, `"first"` for dreams of
-    its first M, `"random"` for those of a member drawn at every decision. `device`: where M runs.
+    M believes, 0 its heaviest guess. `precision`: `"bf16"` is faster. `members`: of an ensemble, `"first"` for dreams
+    of its first M, `"random"` for those of a member drawn at every decision. `device`: where M runs.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "render_fps": 50}  # noqa: RUF012 (as Gymnasium has it)

@@ -84,7 +84,7 @@ def load_models(folder: Path) -> tuple[Vision, Memory]:
 
 
 def load_members(folder: Path) -> list[Memory]:
-    """The further members of M's ensemble, in order; errors as `load_models`, also where one before the last is gone."""
+    """The further members of M's ensemble, in order; errors as `load_models`, and where one between is gone."""
     return [_memory_of(folder, folder / numbered(MEMORY, i)) for i in range(1, num_members(folder))]
 
 

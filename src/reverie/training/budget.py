@@ -37,6 +37,7 @@ def budget(config: RunConfig) -> dict[str, Any]:
     evaluations += (stage.finalists + 1) * stage.final_tracks
     episodes = stage.settings.population * driven + evaluations
     return {
+        "scout": collect.scout,
         "collect_frames": collected * env.action_repeat,
         "vision_images": config.vision.epochs * collected,
         "memory_timesteps": memory.members * memory.steps * memory.fit.batch_size * memory.length,

@@ -41,7 +41,7 @@ from reverie.metrics import Progress
 from reverie.models.files import MODELS, load_controller, load_models
 from reverie.policies import WalkPolicy
 from reverie.rollout import AgentPolicy, DriveTask
-from reverie.run_folder import RunFolder
+from reverie.run_folder import RunFolder, check_same_world
 from reverie.seeding import TEST_TRACKS, VALIDATION_TRACKS, generator, sample_tracks
 from reverie.training.search import Evolution
 from reverie.training.vision import num_train_episodes
@@ -72,19 +72,31 @@ class Truth:
 
 
 def measure_truth(
-    run: RunFolder, workers: Workers, *, drives: int, controllers: int, tracks: int, seed: int, test: bool, quiet: bool
+    run: RunFolder,
+    workers: Workers,
+    *,
+    driver: RunFolder,
+    drives: int,
+    controllers: int,
+    tracks: int,
+    seed: int,
+    test: bool,
+    quiet: bool,
 ) -> Truth:
-    """`drives` real drives to dream along, half by the run's agent and half at random; `controllers` of varied skill on
-    `tracks` real tracks and in as many dreams.
+    """`drives` real drives to dream along, half by the agent of `driver` and half at random; `controllers` of varied
+    skill on `tracks` real tracks and in as many dreams.
 
-    Raises UserError where the run has no C, or its search is gone.
+    Raises UserError where the run has no C, its search is gone, or the driver does not know its world.
     """
+    driver.require_agent()
+    check_same_world(run.config, driver.config, f"--driver: {driver.name}")
     run.require_agent()
     dreams, (controller, best) = load_dreams(run.path), load_controller(run.controller)
     agent = Agent(dreams.vision, dreams.memory, controller, run.config.agent)
     held_out = TEST_TRACKS if test else VALIDATION_TRACKS
     chosen = sample_tracks(generator(seed, "dream truth"), 2 * drives + tracks, held_out)
-    by_agent, at_random = drives_of(agent, best, chosen[:drives], run.config.env, seed)
+    own, at_random = drives_of(agent, best, chosen[:drives], run.config.env, seed)
+    by_agent = own if driver is run else drives_of(*agent_of(driver), chosen[:drives], run.config.env, seed)[0]
     params, generations = varied_controllers(run, agent, best, controllers, seed)
     task = DriveTask(
         folder=workers.place(run.path, MODELS),
@@ -124,7 +136,7 @@ def measure_truth(
             join([by_agent, at_random]),
             [member.memory for member in dreams.members],
         ),
-        driven=driven_rewards(dreams.vision, dreams.memory, agent.controller, best, by_agent, TEMPERATURES, seed),
+        driven=driven_rewards(dreams.vision, dreams.memory, agent.controller, best, own, TEMPERATURES, seed),
         calibration=calibration(dreams.memory, [sampler.batch(i) for i in range(BATCHES)]),
         returns=found,
         real=np.array([outcome.ret for outcome in outcomes]).reshape(len(params), tracks),
@@ -231,7 +243,7 @@ def text_of(truth: Truth, seed: int, test: bool) -> str:
                 f"{len(d.tracks)} real drives on {where} tracks; the dream has the same actions from the same moment, "
                 "at temperature 0. Mean absolute errors of what the state probe reads.",
                 comparison.table(horizons),
-                "The agent's drives of these, where it drives on in the dream by what it sees there.",
+                "Drives of the run's agent, where it drives on in the dream by what it sees there.",
                 comparison.table(driven),
                 f"{len(truth.real)} controllers, each on {truth.real.shape[1]} {where} tracks and in as many dreams of "
                 f"at most {truth.returns[0].num_decisions} decisions.",

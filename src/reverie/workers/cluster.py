@@ -7,14 +7,18 @@ import hashlib
 import ipaddress
 import logging
 import os
+import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from functools import cache, partial
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import reverie
+from reverie import __version__
 from reverie.checkpoint import write_atomically
 from reverie.errors import UserError
 from reverie.workers.contract import (
@@ -40,6 +44,9 @@ CONNECT_SECONDS = 30
 WAIT_SECONDS = 1.0
 """Between two looks at whether anything came."""
 MAX_RESTARTS = 3
+_VERSIONS = ("numpy", "torch", "gymnasium", "box2d", "numba")
+"""Of what a result depends on, beside our own."""
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class DaskWorkers:
@@ -62,7 +69,7 @@ class DaskWorkers:
                 n_workers=num_cores(),
                 threads_per_worker=1,
                 host="127.0.0.1",
-                dashboard_address="",
+                dashboard_address=None,  # pyright: ignore[reportArgumentType] ("" would open one on all interfaces)
                 silence_logs=logging.CRITICAL,
             )
         else:
@@ -74,7 +81,9 @@ class DaskWorkers:
                 f"no scheduler answers at {scheduler}: start one (`dask scheduler`), or check address and "
                 f"certificates; docs/cluster.md shows how ({error})"
             ) from error
-        self._seen: set[str] = set()
+        self._client.subscribe_topic("all", self._hear)
+        self._stopped: set[str] = set()
+        """Addresses of workers that were started anew because they hung."""
         self._placed: set[str] = set()
 
     def place(self, folder: Path, names: tuple[str, ...]) -> Path:
@@ -88,8 +97,7 @@ class DaskWorkers:
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         """See `Workers`. Raises UserError, too, where no worker is left for too long, or workers keep hanging."""
-        self._check_versions()
-        run, restarts = partial(_run, function), 0
+        run, restarts = partial(_run, function, versions()), 0
         futures = [
             self._client.submit(run, task, key=f"reverie-{uuid.uuid4().hex}", pure=False, retries=0) for task in tasks
         ]
@@ -108,29 +116,28 @@ class DaskWorkers:
                     self._restart_busy()
                 done = self._result(future)
                 self.events.repeated += done.repeated
+                self._patience.learn(done.seconds)
                 yield done.result
         finally:
-            self._client.cancel(futures, force=True)
-            self._count_lost()
+            with suppress(Exception):  # of a scheduler that is gone
+                self._client.cancel(futures, force=True)
 
     def _comes(self, future: "Future", futures: "list[Future]") -> bool:
         """Waits for a result; false where nobody finishes anything for too long."""
         from distributed import TimeoutError as NothingYet
         from distributed import wait
 
-        waited = 0.0
         while not future.done():
             pending = [one for one in futures if not one.done()]
             try:
                 with self._client.as_current():
                     wait(pending, timeout=WAIT_SECONDS, return_when="FIRST_COMPLETED")
-                self._patience.end()
-                waited = 0.0
+                self._patience.renew()
+            except CancelledError as error:
+                raise self._gone() from error
             except (TimeoutError, NothingYet):
-                waited += WAIT_SECONDS
-                if waited >= self._patience.seconds:
+                if self._patience.left < 0:
                     return False
-            self._count_lost()
         return True
 
     def _result(self, future: "Future") -> Attempt:
@@ -138,6 +145,8 @@ class DaskWorkers:
 
         try:
             return future.result()
+        except CancelledError as error:
+            raise self._gone() from error
         except KilledWorker as error:
             raise UserError(
                 "several workers died at the same work (out of memory?): give them more "
@@ -147,28 +156,29 @@ class DaskWorkers:
     def _restart_busy(self) -> None:
         processing: Any = self._client.processing()
         busy = [address for address, keys in processing.items() if keys]
+        self._stopped |= set(busy)
         self._client.restart_workers(busy, timeout=CONNECT_SECONDS, raise_for_error=False)
-        self._patience.start()
+        self._patience.renew(hung=True)
 
-    def _count_lost(self) -> None:
-        there = set(self._client.scheduler_info(n_workers=-1)["workers"])
-        self.events.lost += len(self._seen - there)
-        self._seen = there
+    def _hear(self, event: Any) -> None:
+        """What the scheduler says of its workers: one is lost that died with our work, not one that was sent away."""
+        _, said = event
+        if not isinstance(said, dict) or said.get("action") != "remove-worker" or said["expected"]:
+            return
+        ours = any(str(key).startswith("reverie-") for key in said["processing-tasks"])
+        if ours and said["worker"] not in self._stopped:
+            self.events.lost += 1
 
-    def _check_versions(self) -> None:
-        """Another version of the program on a worker would give other results."""
-        new = set(self._client.scheduler_info(n_workers=-1)["workers"]) - self._seen
-        versions: Any = self._client.run(_version, workers=list(new), on_error="return") if new else {}
-        for address, version in versions.items():
-            if version != reverie.__version__:
-                raise UserError(
-                    f"the worker at {address} has reverie {version}, this machine {reverie.__version__}: "
-                    "install the same"
-                )
-        self._seen |= new
+    def _gone(self) -> UserError:
+        return UserError(
+            f"the scheduler at {self._scheduler} is gone: start it again, or look at its log; "
+            "then run the same command again to continue"
+        )
 
     def close(self) -> None:
         """Leaves the cluster as it was; ends the one of this machine's own."""
+        with suppress(Exception):  # a scheduler that is gone, or it would go on telling us
+            self._client.unsubscribe_topic("all")
         self._client.close()
         if self._cluster is not None:
             self._cluster.close()
@@ -194,13 +204,21 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _run(function: Callable[[Task], Result], task: Task) -> Attempt:
-    with one_thread():
+def _run(function: Callable[[Task], Result], theirs: dict[str, str], task: Task) -> Attempt:
+    """Runs a task on a worker; one at a time, since environments and models are kept for all threads of a process."""
+    for name, version in versions().items():
+        if version != theirs[name]:  # other versions may give other results
+            raise UserError(
+                f"a worker has {name} {version}, this machine {theirs[name]}: install the same and restart the workers"
+            )
+    with _ONE_AT_A_TIME, one_thread():
         return attempt(function, task)
 
 
-def _version() -> str:
-    return reverie.__version__
+@cache
+def versions() -> dict[str, str]:
+    """Of reverie and of what it computes with; builds of one version (torch's +cpu) count as the same."""
+    return {"reverie": __version__, **{name: metadata.version(name).split("+")[0] for name in _VERSIONS}}
 
 
 def _files_plugin(digest: str, files: dict[str, bytes]) -> Any:

@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 TRACEBACK_LINES = 6
 """Of a failed task, the last of which reach the user."""
 FLOOR_SECONDS, SLOW = 600.0, 20.0
-"""Workers hang if none of them has finished a task for so many seconds, and so many times the longest wait before."""
+"""Workers hang if none of them has finished a task for so many seconds, and so many times the longest task before."""
 FILES_VARIABLE = "REVERIE_FILES"
 _PLACED = "@reverie"
 
@@ -30,7 +30,7 @@ class Events:
     """What went wrong and was mended."""
 
     lost: int = 0
-    """Workers that died or left; their work was done again."""
+    """Workers that died with work in their hands; it was done again."""
     hung: int = 0
     """Times that nothing came for too long, and workers were started anew."""
     repeated: int = 0
@@ -87,17 +87,19 @@ def located(folder: Path) -> Path:
 
 
 class Attempt(NamedTuple):
-    """A result, and whether it took a second try."""
+    """A result, whether it took a second try, and how long the last try took."""
 
     result: Any
     repeated: bool
+    seconds: float
 
 
 def attempt(function: Callable[[Task], Result], task: Task) -> Attempt:
     """Runs a task in this process, twice if it must be."""
     for repeated in (False, True):
+        started = time.monotonic()
         try:
-            return Attempt(function(task), repeated)
+            return Attempt(function(task), repeated, time.monotonic() - started)
         except UserError:
             raise
         except Exception as error:
@@ -112,21 +114,33 @@ def attempt(function: Callable[[Task], Result], task: Task) -> Attempt:
 
 
 class Patience:
-    """How long to wait for the next result before workers count as hanging."""
+    """How long to wait for the next result before workers count as hanging.
+
+    It goes by how long tasks took, not by how long results were waited for: that has the start of the workers in it.
+    """
 
     def __init__(self, floor: float = FLOOR_SECONDS) -> None:
-        self._floor, self._longest, self._since = floor, 0.0, time.monotonic()
+        self._floor, self._longest, self._hangs, self._since = floor, 0.0, 0, time.monotonic()
 
     @property
     def seconds(self) -> float:
-        """From now on."""
-        return max(self._floor, SLOW * self._longest)
+        """Between two results; twice as long after each hang of a round, so that slow work ends at last."""
+        return max(self._floor, SLOW * self._longest) * 2**self._hangs
+
+    @property
+    def left(self) -> float:
+        """Seconds until it is over; below 0 when it is."""
+        return self._since + self.seconds - time.monotonic()
 
     def start(self) -> None:
-        """Waiting begins."""
+        """A round begins."""
+        self._hangs, self._since = 0, time.monotonic()
+
+    def renew(self, *, hung: bool = False) -> None:
+        """Something came, or workers were started anew."""
+        self._hangs += hung
         self._since = time.monotonic()
 
-    def end(self) -> None:
-        """Something came."""
-        self._longest = max(self._longest, time.monotonic() - self._since)
-        self._since = time.monotonic()
+    def learn(self, seconds: float) -> None:
+        """A task took so long."""
+        self._longest = max(self._longest, seconds)

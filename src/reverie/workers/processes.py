@@ -51,11 +51,13 @@ class ProcessWorkers:
                         break
                     self.events.hung += 1
                     self._restart("hung", None)
+                    self._patience.renew(hung=True)
                 except BrokenProcessPool as error:
                     self.events.lost += 1
                     self._restart("died", error)
                 futures[index:] = self._submit(function, waiting[index:])
             self.events.repeated += done.repeated
+            self._patience.learn(done.seconds)
             yield done.result
 
     def _comes(self, futures: "list[Future[Attempt]]", index: int) -> bool:
@@ -63,12 +65,12 @@ class ProcessWorkers:
         while not futures[index].done():
             finished, _ = wait(
                 [future for future in futures[index:] if not future.done()],
-                timeout=self._patience.seconds,
+                timeout=max(0.0, self._patience.left),
                 return_when=FIRST_COMPLETED,
             )
             if not finished:
                 return False
-            self._patience.end()
+            self._patience.renew()
         return True
 
     def _submit(self, function: Callable[[Task], Result], tasks: list[Task]) -> "list[Future[Attempt]]":
@@ -90,7 +92,7 @@ class ProcessWorkers:
             process.kill()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._pool = self._start()
-        self._patience.start()
+        self._patience.renew()
 
     def close(self) -> None:
         """Ends the processes; what they had not begun is dropped."""
