@@ -150,9 +150,7 @@ def test_cap_follows_the_mean_length() -> None:
 
 @pytest.mark.parametrize("others", ["controller.fitness=min", "controller.common_tracks=none"])
 def test_a_race_needs_means_on_common_tracks(others: str) -> None:
-    with pytest.raises(
-        UserError, match=r"^controller\.race compares means on common tracks: set"
-    ):
+    with pytest.raises(UserError, match=r"^controller\.race compares means on common tracks: set"):
         load("debug", ["controller.race=1.0", others])
 
 
