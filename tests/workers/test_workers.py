@@ -35,8 +35,8 @@ KINDS = ("inline", "processes", "dask")
 def pools() -> Iterator[dict[str, Workers]]:
     found: dict[str, Workers] = {
         "inline": InlineWorkers(),
-        "processes": ProcessWorkers(2, hang_seconds=8),
-        "dask": DaskWorkers("local", hang_seconds=8),
+        "processes": ProcessWorkers(2),
+        "dask": DaskWorkers("local"),
     }
     yield found
     for workers in found.values():
@@ -95,14 +95,17 @@ def test_a_killed_worker_is_replaced_and_its_work_done_again(workers: Workers, t
     assert workers.events.lost > before
 
 
-@those_that_live_elsewhere
-def test_a_worker_that_hangs_is_replaced_and_its_work_done_again(workers: Workers, tmp_path: Path) -> None:
-    before = workers.events.hung
-    (tmp_path / "fine").touch()
-    started = time.monotonic()
-    assert list(workers.map(jobs.hang_once, [tmp_path / "fine", tmp_path / "hangs"])) == ["done"] * 2
-    assert workers.events.hung == before + 1
-    assert time.monotonic() - started < 120
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_a_worker_that_hangs_is_replaced_and_its_work_done_again(kind: str, tmp_path: Path) -> None:
+    workers = ProcessWorkers(2, hang_seconds=8) if kind == "processes" else DaskWorkers("local", hang_seconds=8)
+    try:
+        (tmp_path / "fine").touch()
+        started = time.monotonic()
+        assert list(workers.map(jobs.hang_once, [tmp_path / "fine", tmp_path / "hangs"])) == ["done"] * 2
+        assert workers.events.hung >= 1  # more where a busy machine takes long to start workers anew
+        assert time.monotonic() - started < 400, "the one that hangs would do so for 600 seconds"
+    finally:
+        workers.close()
 
 
 @those_that_live_elsewhere
