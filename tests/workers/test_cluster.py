@@ -115,7 +115,7 @@ def test_nobody_to_work_is_said(nodes: Nodes) -> None:
 
 
 def local_cluster(**options: Any) -> Any:
-    return LocalCluster(host="127.0.0.1", **{"dashboard_address": None, **options})
+    return LocalCluster(host="127.0.0.1", **{"dashboard_address": "127.0.0.1:0", **options})
 
 
 def test_a_scheduler_that_is_gone_is_said(nodes: Nodes) -> None:

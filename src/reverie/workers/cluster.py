@@ -69,7 +69,7 @@ class DaskWorkers:
                 n_workers=num_cores(),
                 threads_per_worker=1,
                 host="127.0.0.1",
-                dashboard_address=None,  # pyright: ignore[reportArgumentType] ("" would open one on all interfaces)
+                dashboard_address="127.0.0.1:0",  # one for its health there is always: on loopback, on any port
                 silence_logs=logging.CRITICAL,
             )
         else:
