@@ -35,7 +35,6 @@ def train_controller(run: RunFolder, workers: Workers, metrics: Metrics, *, quie
     evolution = Evolution(run, controller, quiet=quiet)
     clock = StageClock(run, "controller")  # now, since a replay is no part of the search's budget
     metrics.rewind("controller", evolution.generation)
-    made_with = {"vision_sha256": file_sha256(run.vision), "memory_sha256": file_sha256(run.memory)}
     drivers = Drivers(run, workers)
     saved = time.monotonic()
     bar = Progress(
@@ -53,7 +52,6 @@ def train_controller(run: RunFolder, workers: Workers, metrics: Metrics, *, quie
             row = _generation(evolution, drivers, metrics)
             if evaluate_now := evolution.generation % stage.eval_every == 0:
                 _evaluate_center(evolution, drivers, metrics)
-                evolution.save_controllers(**made_with)
             bar.update(evolution.generation, **_shown(row, evolution))
             if evaluate_now or time.monotonic() - saved > SNAPSHOT_SECONDS:
                 evolution.save()
@@ -61,16 +59,15 @@ def train_controller(run: RunFolder, workers: Workers, metrics: Metrics, *, quie
                 saved = time.monotonic()
         if evolution.history[-1]["eval_mean_return"] is None:
             _evaluate_center(evolution, drivers, metrics)
-            evolution.save_controllers(**made_with)
         evolution.save()
         chosen, score, cost = _choose(evolution, drivers)
-    save_controller(run.controller, controller, chosen, **made_with)
+    save_controller(run.controller, controller, chosen, **drivers.made_with)
     facts = {
         "generations": evolution.generation,
         "frames": int(evolution.total("frames")) + sum(outcome.frames for outcome in cost),
         "decisions": int(evolution.total("decisions")) + sum(outcome.decisions for outcome in cost),
         "validation_score": round(score, 3),
-        **made_with,
+        **drivers.made_with,
     }
     clock.done([run.controller, evolution.path], facts)
 
@@ -80,7 +77,8 @@ class Drivers:
 
     def __init__(self, run: RunFolder, workers: Workers) -> None:
         self.run, self.workers = run, workers
-        self.digest = file_sha256(run.vision) + file_sha256(run.memory)
+        self.made_with = {"vision_sha256": file_sha256(run.vision), "memory_sha256": file_sha256(run.memory)}
+        """Says in a controller's file which V and M it was made for."""
         self.folder = workers.place(run.path, MODELS)
 
     def drive(
@@ -90,7 +88,7 @@ class Drivers:
         config = self.run.config
         task = DriveTask(
             folder=self.folder,
-            digest=self.digest,
+            digest="".join(self.made_with.values()),
             env=config.env,
             agent=config.agent,
             controller=config.controller.model,
@@ -157,6 +155,7 @@ def _evaluate_center(evolution: Evolution, drivers: Drivers, metrics: Metrics) -
     metrics.log("controller", evolution.generation - 1, {"controller/validation/mean_return": score})
     if stage.retrain and row["eval_mean_return"] < max(evolution.scores):
         evolution.strategy.recenter(evolution.best)
+    evolution.save_controllers(**drivers.made_with)
 
 
 def _choose(evolution: Evolution, drivers: Drivers) -> tuple[np.ndarray, float, list[Outcome]]:

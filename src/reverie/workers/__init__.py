@@ -1,1 +1,1 @@
-"""Where episodes are run: inline or in processes, behind one contract."""
+"""Where episodes are run: in this process, in several, or on a cluster, behind one contract."""
