@@ -11,7 +11,7 @@ from reverie.training.budget import budget, parameter_counts
 
 
 def test_the_default_comes_first_and_all_are_there() -> None:
-    assert recipes.names()[:5] == ["quick", "standard", "paper", "seed", "vae_gan"]
+    assert recipes.names()[:6] == ["quick", "standard", "marathon", "paper", "seed", "vae_gan"]
     assert set(recipes.names()) >= {"debug"}
 
 
@@ -115,3 +115,9 @@ def test_tracks_double_and_stop() -> None:
         16,
     ]
     assert recipes.load("debug", ["controller.tracks=4"]).controller.num_tracks(500) == 4
+
+
+def test_the_recipe_of_a_scout_is_kept_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert recipes.load("debug", ["collect.scout=mine.toml"]).collect.scout == str(tmp_path / "mine.toml")
+    assert recipes.load("debug", ["collect.scout=scout"]).collect.scout == "scout"

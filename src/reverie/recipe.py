@@ -38,7 +38,8 @@ class CollectConfig:
     empty for none. A relative path starts where the command is run, and the new run keeps it in full."""
     scout: str = ""
     """A recipe that is run first, up to its controller, in the folder `scout` of the run, for its agent to take part
-    instead: V and M then learn from driving like that which C will do (the paper's iterative training, section 5)."""
+    instead: V and M then learn from driving like that which C will do (the paper's iterative training, section 5). It
+    may have a scout itself."""
     agent_share: Annotated[float, Ge(0), Le(1)] = 0.5
     """Share of the episodes that the agent drives, spread evenly among the others."""
     agent_noise: Annotated[float, Ge(0)] = 0.3
@@ -130,6 +131,8 @@ class ControllerStage(StrategyConfig):
     common_tracks: Literal["all", "halves", "none"] = "all"
     """Who drives the same tracks in a generation: all candidates, those at the same place of its two halves (the
     report's antithetic seeds), or nobody."""
+    hard_tracks: Annotated[float, Ge(0), Le(1)] = 0.0
+    """Share of a generation's tracks that are driven again, from those on which candidates did worst so far."""
     fitness: Literal["mean", "min"] = "mean"
     """What counts of a candidate's returns: their mean, or the worst of them."""
     race: Annotated[float, Ge(0)] = 0.0
@@ -154,12 +157,28 @@ class ControllerStage(StrategyConfig):
     init_from: str = ""
     """A controller made for the same V and M, at which the search begins: its file, or the folder of its run; empty to
     begin at zero. A relative path starts where the command is run, and the run keeps it in full."""
+    imitate: bool = False
+    """Whether the search begins at the C that does most nearly what the agent that took part in collecting would do."""
+    directions: NotNegative = 0
+    """Principal directions of C's inputs along which it is searched for, each scaled to variance 1; 0 to search in its
+    parameters as they are."""
 
     def __post_init__(self) -> None:
+        if self.imitate and self.init_from:
+            raise UserError(
+                "controller.init_from and controller.imitate are two ways to begin: leave one out", usage=True
+            )
         if self.race and (self.fitness == "min" or self.common_tracks != "all"):
             raise UserError(
                 "controller.race compares means on common tracks: set controller.fitness = mean and "
                 "controller.common_tracks = all, or race = 0",
+                usage=True,
+            )
+
+        if self.hard_tracks and self.common_tracks != "all":
+            raise UserError(
+                "controller.hard_tracks compares candidates on common tracks: set controller.common_tracks = all, or "
+                "hard_tracks = 0",
                 usage=True,
             )
 
@@ -199,3 +218,11 @@ class RunConfig:
     memory: MemoryStage = field(default_factory=MemoryStage)
     controller: ControllerStage = field(default_factory=ControllerStage)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+
+    def __post_init__(self) -> None:
+        if self.controller.imitate and not (self.collect.agent or self.collect.scout):
+            raise UserError(
+                "controller.imitate: nobody to imitate, since no agent takes part in collecting: set collect.scout or "
+                "collect.agent, or controller.imitate = false",
+                usage=True,
+            )

@@ -86,9 +86,9 @@ class RunFolder:
         if path.is_file() or (path.is_dir() and not all(map(_is_left_by_create, path.iterdir()))):
             raise UserError(f"{path} exists and is not a run of reverie: choose another --run", usage=True)
         action_size(config.env)  # an environment that cannot be made is refused before anything is written,
-        if config.collect.scout:  # and so is an agent that cannot drive in it
-            check_same_world(config, recipes.load(config.collect.scout), f"collect.scout: {config.collect.scout}")
-        else:
+        for scout in recipes.scouts_of(config):  # and so is an agent that cannot drive in it
+            check_same_world(config, scout, f"collect.scout: {scout.name}")
+        if not config.collect.scout:
             collecting_agent(cls(path, config, {}))
         manifest = {
             "format": FORMAT,

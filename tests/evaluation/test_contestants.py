@@ -1,7 +1,9 @@
 """That the sides of a benchmark do what they are said to do; how fast they are is for `reverie bench`."""
 
 import runpy
+import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from reverie.errors import UserError
 from reverie.evaluation import contestants, speed
 from reverie.evaluation.contestants import Heat, Lap, Turn
+from reverie.rollout import DriveTask, Outcome, drive
 from reverie.workers.inline import InlineWorkers
 from reverie.workers.make import make_workers
 
@@ -73,6 +76,29 @@ def test_a_heat_leaves_out_a_peer_that_is_missing(tmp_path: Path, monkeypatch: p
     assert set(found) == {"gymnasium_64_x2", "frames_64_x1"}
     assert found["gymnasium_64_x2"] == (7.0, 7.0)
     assert min(found["frames_64_x1"]) > 0
+
+
+def test_a_generation_is_driven_by_workers_of_its_own(monkeypatch: pytest.MonkeyPatch):
+    asked: list[int] = []
+
+    def inline(num_workers: int) -> Any:
+        asked.append(num_workers)
+        return make_workers(0)
+
+    def drive_all(task: DriveTask, workers: object, *, rows_per_task: int) -> list[Outcome]:
+        assert isinstance(workers, InlineWorkers)
+        assert len(task.params) == len(task.seeds) == 128
+        assert len(np.unique(task.params, axis=0)) == 64
+        assert rows_per_task == 32
+        time.sleep(0.01)
+        return drive(replace(task, params=task.params[:2], seeds=task.seeds[:2], max_decisions=3))
+
+    monkeypatch.setattr(contestants, "make_workers", inline)
+    monkeypatch.setattr(contestants, "drive_all", drive_all)
+    heat = Heat(1, (), (("generation", 1), ("generation", 2)))
+    found = contestants.run_heat(heat, rounds=1, seconds=0.05, unit="frames", quiet=True)
+    assert asked == [2, 1, 2]
+    assert 0 < found["generation_x1"][0] < 2 * 3 * 4 / 0.01
 
 
 def _inline(num_workers: int) -> Any:

@@ -102,13 +102,6 @@ def test_what_does_not_rank_is_refused():
     assert "road IoU" in {refusal.name for refusal in found.refused}
 
 
-def test_the_table_names_every_measure():
-    found = measure(Blurring)
-    text = found.text()
-    assert all(measured.name in text for measured in found.measures)
-    assert all(refusal.reason in text for refusal in found.refused)
-
-
 def controls(*means: float) -> dict[str, np.ndarray]:
     return {name: np.full(5, mean) for name, mean in zip((*CONTROLS, "model"), (*means, 0.5), strict=True)}
 

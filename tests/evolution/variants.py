@@ -39,7 +39,10 @@ def make(variant: str, num_params: int, *, seed: int = 4, start: np.ndarray | No
     kind = variant.split("-")[0]
     settings: Any = {kind: replace(VARIANTS[variant], **changes)}
     config = StrategyConfig(strategy=kind, **settings)  # pyright: ignore[reportArgumentType]
-    return make_strategy(config, num_params, np.random.default_rng(seed), start)
+    strategy = make_strategy(config, num_params, np.random.default_rng(seed))
+    if start is not None:
+        strategy.recenter(start)
+    return strategy
 
 
 def sphere(x: np.ndarray) -> np.ndarray:

@@ -18,9 +18,9 @@ from reverie.models.files import load_controller, save_controller
 from reverie.rollout import DriveTask, Outcome
 from reverie.run_folder import RunFolder
 from reverie.seeding import VALIDATION_TRACKS
-from reverie.training import controller
+from reverie.training import drivers
 from reverie.training.controller import train_controller
-from reverie.training.search import Evolution, first_center
+from reverie.training.search import Evolution, first_params
 from reverie.workers.inline import InlineWorkers
 
 
@@ -46,7 +46,7 @@ def tasks(monkeypatch: pytest.MonkeyPatch) -> list[DriveTask]:
         driven.append(task)
         return [Outcome(float(params[0]), frames=7, decisions=7, terminated=False) for params in task.params]
 
-    monkeypatch.setattr(controller, "drive_all", drive_all)
+    monkeypatch.setattr(drivers, "drive_all", drive_all)
     return driven
 
 
@@ -88,7 +88,7 @@ def test_retraining_goes_back_to_the_best(tiny_run: RunFolder, monkeypatch: pyte
             centers.append(task.params[0])
         return [Outcome(value + i, frames=7, decisions=7, terminated=False) for i in range(len(task.params))]
 
-    monkeypatch.setattr(controller, "drive_all", drive_all)
+    monkeypatch.setattr(drivers, "drive_all", drive_all)
     evolution = evolve(run)
     assert len(centers) == 2
     np.testing.assert_array_equal(evolution.strategy.center, evolution.evaluated[0])
@@ -152,13 +152,13 @@ def test_a_controller_of_other_models_is_no_place_to_begin(tiny_run: RunFolder, 
     shape = load_controller(path)[0]
     run = with_settings(tiny_run, init_from=str(path))
     with pytest.raises(UserError, match=r"^controller.init_from: .*other.safetensors was not made for .*memory.saf"):
-        first_center(run, shape)
+        first_params(run, shape)
     run.config = replace(run.config, controller=replace(run.config.controller, init_from="pretrained"))
     with pytest.raises(UserError, match="controller of another shape"):
-        first_center(run, shape)
+        first_params(run, shape)
     run.config = replace(run.config, controller=replace(run.config.controller, init_from=str(tmp_path / "none")))
     with pytest.raises(UserError, match=r"^controller.init_from: .*none"):
-        first_center(run, shape)
+        first_params(run, shape)
 
 
 def test_init_from_on_the_command_line(
@@ -177,7 +177,7 @@ def test_init_from_on_the_command_line(
 def test_a_state_of_an_earlier_version_is_refused(tiny_run: RunFolder) -> None:
     path = tiny_run.evolution / "state.safetensors"
     tensors, meta = checkpoint.load(path)
-    del tensors["evaluated"]
+    del tensors["space.origin"]
     checkpoint.save(path, {key: value.numpy() for key, value in tensors.items()}, meta)
     with pytest.raises(UserError, match="earlier version: begin the search again"):
         Evolution(tiny_run, load_controller(tiny_run.controller)[0])

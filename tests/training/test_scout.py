@@ -79,3 +79,23 @@ def test_mistakes_come_before_anything_is_written(overrides: list[str], says: st
     with pytest.raises(UserError, match=says):
         scouted(tmp_path / "run", *overrides)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_scout_may_have_one_itself(tmp_path: Path) -> None:
+    recipe = tmp_path / "second.toml"
+    recipes.save(recipes.load("debug", SETTINGS), recipe)
+    run = scouted(tmp_path / "run", f"collect.scout={recipe}")
+    run_stages(run, ("collect",), quiet=True)
+    second = RunFolder.open(run.scout)
+    first = RunFolder.open(second.scout)
+    assert first.is_done("controller")
+    assert run.stage("collect")["scout_frames"] == summarise(second)["frames"] > summarise(first)["frames"]
+    assert first.config.seed == run.config.seed
+
+
+def test_scouts_that_go_in_a_circle(tmp_path: Path) -> None:
+    recipe = tmp_path / "endless.toml"
+    recipe.write_text(f'name = "endless"\ndescription = ""\n[collect]\nscout = "{recipe}"\n')
+    with pytest.raises(UserError, match=r"^collect\.scout goes in a circle \(.*endless\.toml -> .*endless\.toml\)"):
+        scouted(tmp_path / "run", f"collect.scout={recipe}")
+    assert not (tmp_path / "run").exists()

@@ -21,7 +21,7 @@ class BenchArguments:
     memory: the same of M. dream: decisions in the dream of the paper's M, against a dream of batch 1 that decodes each
     frame, one core. rollout: an agent of the paper's
     size in the real environment, no action repeat, against a loop of batch 1 on Gymnasium, one core. scaling: that
-    agent in two workers against one."""
+    agent in two workers against one, and a whole generation of the search by them."""
     seconds: float = 2.0
     """Of each turn."""
     rounds: int = 5
@@ -50,7 +50,7 @@ _HEATS = {
     "memory": [(1, (("memory", 1),), (("memory_bf16", 1), ("memory_fp32", 1), ("memory_small", 1)))],
     "dream": [(1, (("dream1", 1),), (("dream_bf16", 1), ("dream_fp32", 1)))],
     "rollout": [(1, (("batch1", 1),), (("rollout_bf16", 1), ("rollout_fp32", 1)))],
-    "scaling": [(2, (), (("rollout_bf16", 1), ("rollout_bf16", 2)))],
+    "scaling": [(2, (), (("rollout_bf16", 1), ("rollout_bf16", 2), ("generation", 1), ("generation", 2)))],
 }
 _RATIOS = {
     "env": {
@@ -77,7 +77,10 @@ _RATIOS = {
         "ratio_batch1": Ratio("rollout_bf16_x1", "batch1_x1", "a loop of batch 1 on Gymnasium, one core"),
         "ratio_bf16": Ratio("rollout_bf16_x1", "rollout_fp32_x1", "itself with the encoder in fp32, one core"),
     },
-    "scaling": {"ratio_two_workers": Ratio("rollout_bf16_x2", "rollout_bf16_x1", "one worker")},
+    "scaling": {
+        "ratio_two_workers": Ratio("rollout_bf16_x2", "rollout_bf16_x1", "one worker, each for the same time"),
+        "ratio_generation": Ratio("generation_x2", "generation_x1", "one worker, for a whole generation"),
+    },
 }
 _UNITS = {"vision": "images", "memory": "timesteps", "dream": "decisions"}
 """What is counted; elsewhere frames."""
@@ -90,7 +93,8 @@ _HOW = {
     "its own, and decodes none",
     "rollout": "a frame is a decision; networks of the paper's size; ours drives 64 tracks together; "
     "new tracks are not counted",
-    "scaling": "the agent of `bench rollout` in each worker",
+    "scaling": "the agent of `bench rollout` in each worker; a generation is 64 candidates near `pretrained` on two "
+    "tracks, to the end, in tasks as the search gives them out, however long that takes",
 }
 
 

@@ -21,13 +21,15 @@ from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_env, make_vector_env
 from reverie.envs.vector import VectorEnv
 from reverie.errors import UserError
+from reverie.evaluation.protocol import ROWS_PER_TASK, drive_all
 from reverie.evaluation.speed import Clock, MissingPeerError, Peer, Round, on_cores, race
 from reverie.models.controller import Controller, ControllerConfig
+from reverie.models.files import CONTROLLER, MODELS, load_controller, packaged
 from reverie.models.mdn_rnn import Memory, MemoryConfig
 from reverie.models.rewards import RewardConfig
 from reverie.models.vision import VisionConfig, make_vision
-from reverie.rollout import AgentPolicy, Policy
-from reverie.seeding import torch_generator, torch_seeded
+from reverie.rollout import AgentPolicy, DriveTask, Policy
+from reverie.seeding import VALIDATION_TRACKS, torch_generator, torch_seeded
 from reverie.types import SequenceBatch
 from reverie.workers.contract import Workers
 from reverie.workers.make import make_workers
@@ -40,6 +42,8 @@ SEQUENCES = {"memory_bf16": 64, "memory_fp32": 64, "memory_small": 16}
 """Of a step of the paper's M in training, each of `SEQUENCE_LENGTH` decisions; small is bf16 too."""
 SEQUENCE_LENGTH = 32
 NUM_DREAMS = 256
+GENERATION = "generation"
+CANDIDATES, CANDIDATES_TRACKS = 64, 2
 MAX_TRIES = 20
 """At first a worker may still be starting while another has done the work of both."""
 
@@ -69,8 +73,33 @@ def run_heat(heat: Heat, *, rounds: int, seconds: float, unit: str, quiet: bool)
                 stack.callback(peer.close)
             except MissingPeerError:
                 continue
-        contestants |= {f"{name}_x{num}": in_workers(workers, num, name) for name, num in heat.ours}
+        for name, num in heat.ours:
+            own = stack.enter_context(make_workers(num)) if name == GENERATION else None
+            contestants[f"{name}_x{num}"] = _generation(own) if own else in_workers(workers, num, name)
         return race(contestants, rounds=rounds, seconds=seconds, unit=f"{unit}/s", quiet=quiet)
+
+
+def _generation(workers: Workers) -> Round:
+    """Frames per second of a whole generation, as the search for C gives it out, however long that takes: candidates
+    near the agent that ships, on the same tracks, to the end of every episode."""
+    controller, params = load_controller(packaged() / CONTROLLER)
+    noise = np.random.default_rng(0).standard_normal((CANDIDATES, len(params)))
+    task = DriveTask(
+        folder=workers.place(packaged(), MODELS),
+        digest=GENERATION,
+        env=EnvConfig(action_repeat=4),
+        agent=AgentConfig(precision="bf16"),
+        controller=controller.config,
+        params=np.repeat(params + 0.1 * params.std() * noise, CANDIDATES_TRACKS, axis=0).astype(np.float32),
+        seeds=tuple(VALIDATION_TRACKS[:CANDIDATES_TRACKS]) * CANDIDATES,
+    )
+
+    def turn(seconds: float) -> float:  # noqa: ARG001 (it is the work that is fixed)
+        began = time.monotonic()
+        outcomes = drive_all(task, workers, rows_per_task=ROWS_PER_TASK)
+        return sum(outcome.frames for outcome in outcomes) / (time.monotonic() - began)
+
+    return turn
 
 
 class Turn(NamedTuple):

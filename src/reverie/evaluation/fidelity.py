@@ -44,18 +44,6 @@ class Fidelity:
         """By name; None where it was refused."""
         return next((found for found in self.measures if found.name == name), None)
 
-    def text(self) -> str:
-        """A table for people."""
-        lines = [f"{'':20} {'model':>9} {'95% interval':>21} " + " ".join(f"{name:>11}" for name in CONTROLS)]
-        for m in self.measures:
-            interval = f"[{m.ci95[0]:.4f}, {m.ci95[1]:.4f}]" if m.ci95 else ""
-            controls = " ".join(f"{m.controls[name]:11.4f}" for name in CONTROLS)
-            lines.append(f"{m.name:20} {m.mean:9.4f} {interval:>21} {controls}  {m.better}")
-        for r in self.refused:
-            controls = " ".join(f"{r.controls[name]:11.4f}" for name in CONTROLS)
-            lines.append(f"{r.name:20} {'refused':>9} {'':>21} {controls}  {r.reason}")
-        return "\n".join(lines)
-
 
 def measure_fidelity(
     vision: Autoencoder, judges: Judges, frames: LabelledFrames, train: LabelledFrames, seed: int = 0

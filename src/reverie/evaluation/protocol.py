@@ -12,6 +12,10 @@ from reverie.seeding import TEST_TRACKS
 from reverie.workers.contract import Workers
 
 TRACKS_PER_TASK = 4
+"""Of a score, whose frames Gymnasium draws."""
+ROWS_PER_TASK = 32
+"""Episodes of many candidates that a worker steps together: enough for full batches (64 are 4% faster, 16 slower by
+13%), few enough to share a generation, or a round of a race, out."""
 
 
 @dataclass(frozen=True, kw_only=True)

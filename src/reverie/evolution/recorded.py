@@ -26,14 +26,11 @@ class Recorded:
         rng: np.random.Generator,
         *,
         weight_decay: float = 0.0,
-        start: Vectors | None = None,
     ) -> None:
-        """`make` gives a new strategy that draws from `rng` and from nothing else; it starts at `start`, or zero."""
+        """`make` gives a new strategy that draws from `rng` and from nothing else."""
         self._make, self._rng, self._weight_decay = make, rng, weight_decay
         self._first_rng = rng.bit_generator.state
         self._begin()
-        if start is not None:
-            self.recenter(start)
 
     def _begin(self) -> None:
         self._search = self._make()

@@ -10,7 +10,6 @@ from reverie.evolution.ga import Ga, GaConfig
 from reverie.evolution.openes import OpenEs, OpenEsConfig
 from reverie.evolution.pepg import Pepg, PepgConfig
 from reverie.evolution.recorded import Recorded
-from reverie.evolution.strategy import Vectors
 
 STRATEGIES: dict[str, Any] = {"cma": Cma, "pepg": Pepg, "openes": OpenEs, "ga": Ga}
 """Name -> its class."""
@@ -37,9 +36,7 @@ class StrategyConfig:
         return getattr(self, self.strategy)
 
 
-def make_strategy(
-    config: StrategyConfig, num_params: int, rng: np.random.Generator, start: Vectors | None = None
-) -> Recorded:
-    """The strategy that `config` names over p parameters, at `start` (p,) or zero; it draws from `rng` alone."""
+def make_strategy(config: StrategyConfig, num_params: int, rng: np.random.Generator) -> Recorded:
+    """The strategy that `config` names over p parameters, at zero; it draws from `rng` alone."""
     kind, settings = STRATEGIES[config.strategy], config.settings
-    return Recorded(lambda: kind(settings, num_params, rng), rng, weight_decay=settings.weight_decay, start=start)
+    return Recorded(lambda: kind(settings, num_params, rng), rng, weight_decay=settings.weight_decay)

@@ -40,16 +40,19 @@ class Controller:
         self.layers = [w for w in widths if w]
         self.num_params = sum((i + 1) * o for i, o in zip(self.layers[:-1], self.layers[1:], strict=True))
 
+    def inputs(self, z: Tensor, state: MemoryState) -> Tensor:
+        """What C reads (b, i): of M's state, the last layer's."""
+        parts = {"z": z, "h": state.top, "c": state.c[:, -1]}
+        return torch.cat([parts[name] for name in self.config.inputs], -1)
+
     def act(self, params: Tensor, z: Tensor, state: MemoryState) -> Tensor:
         """Actions (b, 3) of CarRacing: steering in [-1, 1], gas and brake in [0, 1].
 
-        `params` (b, p) holds each row's own controller, z is (b, z); of M's state the last layer's counts.
+        `params` (b, p) holds each row's own controller, z is (b, z).
         """
         b, p = params.shape
         assert p == self.num_params, f"params must be (b, {self.num_params}), not {tuple(params.shape)}"
-        parts = {"z": z, "h": state.top, "c": state.c[:, -1]}
-        x = torch.cat([parts[name] for name in self.config.inputs], -1)
-        start = 0
+        x, start = self.inputs(z, state), 0
         for i, o in zip(self.layers[:-1], self.layers[1:], strict=True):
             weight = params[:, start : start + i * o].view(b, o, i)
             bias = params[:, start + i * o : start + (i + 1) * o]

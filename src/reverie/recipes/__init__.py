@@ -23,7 +23,7 @@ MEASURED = "measured"
 
 def names() -> list[str]:
     """The recipes that ship, the default first."""
-    order = ["quick", "standard", "paper", "seed", "vae_gan", "debug"]
+    order = ["quick", "standard", "marathon", "paper", "seed", "vae_gan", "debug"]
     found = {Path(entry.name).stem for entry in resources.files(__name__).iterdir() if entry.name.endswith(".toml")}
     return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
 
@@ -33,6 +33,21 @@ def load(recipe: str, overrides: Sequence[str] = ()) -> RunConfig:
     table, where = _table(recipe)
     table.pop(MEASURED, None)
     return _build(_override(table, overrides), where)
+
+
+def scouts_of(config: RunConfig) -> list[RunConfig]:
+    """The scout of a recipe, the scout's own, and so on. Raises UserError where one is missing, or where none is the
+    last."""
+    found: list[RunConfig] = []
+    name, passed = config.collect.scout, list[str]()
+    while name:
+        if name in passed:
+            way = " -> ".join([*passed, name])
+            raise UserError(f"collect.scout goes in a circle ({way}): choose a scout without one", usage=True)
+        passed.append(name)
+        found.append(load(name))
+        name = found[-1].collect.scout
+    return found
 
 
 def measured(recipe: str) -> dict[str, Any]:
@@ -110,7 +125,11 @@ def _build(table: dict[str, Any], where: str) -> RunConfig:
         test_seeds(config.evaluate.tracks, config.evaluate.first_seed)
         return replace(
             config,
-            collect=replace(config.collect, agent=_in_full(config.collect.agent)),
+            collect=replace(
+                config.collect,
+                agent=_in_full(config.collect.agent),
+                scout=_in_full(scout) if (scout := config.collect.scout).endswith(".toml") else scout,
+            ),
             controller=replace(config.controller, init_from=_in_full(config.controller.init_from)),
         )
     except ValidationError as error:
@@ -120,9 +139,9 @@ def _build(table: dict[str, Any], where: str) -> RunConfig:
         raise UserError(f"{where}: {key}: {first['msg'][0].lower()}{first['msg'][1:]}{given}", usage=True) from error
 
 
-def _in_full(agent: str) -> str:
-    """The folder of an agent, so that a run finds it again wherever it is continued from; names stay as they are."""
-    return agent if agent in ("", PRETRAINED) else str(Path(agent).resolve())
+def _in_full(path: str) -> str:
+    """A path that a run finds again wherever it is continued from; `pretrained` stays as it is."""
+    return path if path in ("", PRETRAINED) else str(Path(path).resolve())
 
 
 def _refuse_unknown(table: Mapping[str, Any], kind: type, prefix: str, where: str) -> None:

@@ -5,24 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from reverie.checkpoint import file_sha256
 from reverie.evaluation.charts import hours_of_paper
-from reverie.evaluation.protocol import drive_all
 from reverie.metrics import Metrics, Progress
 from reverie.models.controller import Controller
-from reverie.models.files import MODELS, save_controller
-from reverie.rollout import DriveTask, Outcome
+from reverie.models.files import save_controller
+from reverie.rollout import Outcome
 from reverie.run_folder import RunFolder, StageClock
-from reverie.seeding import VALIDATION_TRACKS
+from reverie.seeding import VALIDATION_TRACKS, generator
+from reverie.training.drivers import Drivers
 from reverie.training.fitness import longest, measure, num_tracks, tracks_of
+from reverie.training.pictures import draw_learning_curve
 from reverie.training.search import Evolution
 from reverie.workers.contract import Workers
 
-ROWS_PER_TASK = 32
-"""Episodes that a worker steps together: enough for full batches (64 are 4% faster, 16 slower by 13%), few enough to
-share a generation, or a round of a race, out."""
-EVAL_ROWS_PER_TASK = 16
-"""The same for an evaluation of the center, which has fewer."""
 SNAPSHOT_SECONDS = 20.0
 
 
@@ -35,7 +30,7 @@ def train_controller(run: RunFolder, workers: Workers, metrics: Metrics, *, quie
     evolution = Evolution(run, controller, quiet=quiet)
     clock = StageClock(run, "controller")  # now, since a replay is no part of the search's budget
     metrics.rewind("controller", evolution.generation)
-    drivers = Drivers(run, workers)
+    drivers = Drivers(run, workers, controller.config)
     saved = time.monotonic()
     bar = Progress(
         "controller",
@@ -57,6 +52,8 @@ def train_controller(run: RunFolder, workers: Workers, metrics: Metrics, *, quie
                 evolution.save()
                 clock.beat()
                 saved = time.monotonic()
+            if evaluate_now:
+                draw_learning_curve(run)  # to look at while it goes on
         if evolution.history[-1]["eval_mean_return"] is None:
             _evaluate_center(evolution, drivers, metrics)
         evolution.save()
@@ -72,47 +69,25 @@ def train_controller(run: RunFolder, workers: Workers, metrics: Metrics, *, quie
     clock.done([run.controller, evolution.path], facts)
 
 
-class Drivers:
-    """Drives candidates with the run's V and M."""
-
-    def __init__(self, run: RunFolder, workers: Workers) -> None:
-        self.run, self.workers = run, workers
-        self.made_with = {"vision_sha256": file_sha256(run.vision), "memory_sha256": file_sha256(run.memory)}
-        """Says in a controller's file which V and M it was made for."""
-        self.folder = workers.place(run.path, MODELS)
-
-    def drive(
-        self, params: np.ndarray, tracks: np.ndarray, *, patience: int | None = None, max_decisions: int | None = None
-    ) -> list[Outcome]:
-        """Each of `params` (n, p) on its own `tracks` (n, t): outcomes candidate by candidate."""
-        config = self.run.config
-        task = DriveTask(
-            folder=self.folder,
-            digest="".join(self.made_with.values()),
-            env=config.env,
-            agent=config.agent,
-            controller=config.controller.model,
-            params=np.repeat(params.astype(np.float32), tracks.shape[1], axis=0),
-            seeds=tuple(tracks.ravel().tolist()),
-            patience=patience,
-            max_decisions=max_decisions,
-        )
-        rows = ROWS_PER_TASK if len(params) > 1 else EVAL_ROWS_PER_TASK
-        return drive_all(task, self.workers, rows_per_task=rows)
-
-
 def _generation(evolution: Evolution, drivers: Drivers, metrics: Metrics) -> dict[str, Any]:
     """Asks, drives, tells, and adds a row to the history."""
     config, stage, history = drivers.run.config, drivers.run.config.controller, evolution.history
     started = time.monotonic()
     candidates = evolution.strategy.ask()
+    params = evolution.space.params(candidates)
     tracks = tracks_of(stage, config.seed, evolution.generation, len(candidates), num_tracks(stage, history))
-    limits = {
-        "patience": stage.patience or None,
-        "max_decisions": longest(stage, history, config.env.action_repeat),
-    }
-    found = measure(lambda rows, seeds: drivers.drive(candidates[rows], seeds, **limits), tracks, stage)
+    if stage.hard_tracks:
+        rng = generator(config.seed, "controller", "hard tracks", evolution.generation)
+        tracks = np.tile(evolution.hard.mixed(tracks[0], stage.hard_tracks, rng), (len(candidates), 1))
+    patience, limit = stage.patience or None, longest(stage, history, config.env.action_repeat)
+
+    def drive(rows: np.ndarray, seeds: np.ndarray) -> list[Outcome]:
+        return drivers.drive(params[rows], seeds, patience=patience, max_decisions=limit)
+
+    found = measure(drive, tracks, stage)
     evolution.strategy.tell(candidates, found.fitness)
+    if stage.hard_tracks:
+        evolution.hard.note(tracks[0], found.returns)
     frames = sum(outcome.frames for outcome in found.outcomes)
     row = {
         "generation": evolution.generation + 1,
@@ -144,7 +119,7 @@ def _evaluate_center(evolution: Evolution, drivers: Drivers, metrics: Metrics) -
     started, stage = time.monotonic(), drivers.run.config.controller
     tracks = np.array(VALIDATION_TRACKS[: stage.eval_tracks])
     center = evolution.strategy.center
-    outcomes = drivers.drive(center[None], tracks[None])
+    outcomes = drivers.drive(evolution.space.params(center[None]), tracks[None])
     score = float(np.mean([outcome.ret for outcome in outcomes]))
     row = evolution.history[-1]
     row["eval_mean_return"] = round(score, 3)
@@ -170,9 +145,10 @@ def _choose(evolution: Evolution, drivers: Drivers) -> tuple[np.ndarray, float, 
     if len(evolution.evaluated) > 1:
         finalists.append(np.mean(evolution.evaluated[-stage.finalists :], 0))
     tracks = np.array(VALIDATION_TRACKS[stage.eval_tracks : stage.eval_tracks + stage.final_tracks])
-    outcomes = drivers.drive(np.array(finalists), np.repeat(tracks[None], len(finalists), 0))
+    params = evolution.space.params(np.array(finalists))
+    outcomes = drivers.drive(params, np.repeat(tracks[None], len(finalists), 0))
     scores = np.array([outcome.ret for outcome in outcomes]).reshape(len(finalists), -1).mean(1)
-    return finalists[int(scores.argmax())], float(scores.max()), outcomes
+    return params[scores.argmax()], float(scores.max()), outcomes
 
 
 def _shown(row: dict[str, Any], evolution: Evolution) -> dict[str, str]:

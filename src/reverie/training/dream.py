@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from reverie.agent import Agent
-from reverie.checkpoint import file_sha256, write_json
+from reverie.checkpoint import write_json
 from reverie.data.batches import SequenceSampler
 from reverie.data.latents import LatentStore
 from reverie.dream.dreamer import load_dreams
@@ -36,13 +36,13 @@ from reverie.evaluation.dream_truth import (
 )
 from reverie.evaluation.judges import load_judges
 from reverie.evaluation.labelled import STATE
-from reverie.evaluation.protocol import drive_all
 from reverie.metrics import Progress
-from reverie.models.files import MODELS, load_controller, load_models
+from reverie.models.files import load_controller, load_models
 from reverie.policies import WalkPolicy
-from reverie.rollout import AgentPolicy, DriveTask
+from reverie.rollout import AgentPolicy
 from reverie.run_folder import RunFolder, check_same_world
 from reverie.seeding import TEST_TRACKS, VALIDATION_TRACKS, generator, sample_tracks
+from reverie.training.drivers import Drivers
 from reverie.training.search import Evolution
 from reverie.training.vision import num_train_episodes
 from reverie.workers.contract import Workers
@@ -52,7 +52,6 @@ NOISE = 0.1
 """Deviation of the noise on a controller's parameters, in those of its own: drivers of another kind than those the
 search went through."""
 BATCHES, BATCH, LENGTH = 16, 64, 32
-ROWS_PER_TASK = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,17 +97,9 @@ def measure_truth(
     own, at_random = drives_of(agent, best, chosen[:drives], run.config.env, seed)
     by_agent = own if driver is run else drives_of(*agent_of(driver), chosen[:drives], run.config.env, seed)[0]
     params, generations = varied_controllers(run, agent, best, controllers, seed)
-    task = DriveTask(
-        folder=workers.place(run.path, MODELS),
-        digest=file_sha256(run.vision) + file_sha256(run.memory),
-        env=run.config.env,
-        agent=run.config.agent,
-        controller=agent.controller.config,
-        params=np.repeat(params, tracks, 0).astype(np.float32),
-        seeds=tuple(chosen[-tracks:]) * len(params),
-    )
-    with Progress("real drives", len(task.seeds), "episodes", quiet=quiet) as bar:
-        outcomes = drive_all(task, workers, rows_per_task=ROWS_PER_TASK, progress=bar)
+    on = np.repeat(np.array(chosen[-tracks:])[None], len(params), axis=0)
+    with Progress("real drives", on.size, "episodes", quiet=quiet) as bar:
+        outcomes = Drivers(run, workers, agent.controller.config).drive(params, on, progress=bar)
     found = []
     with Progress("dreams", len(TEMPERATURES), "temperatures", quiet=quiet) as bar:
         for temperature in TEMPERATURES:
@@ -174,7 +165,7 @@ def varied_controllers(
         )
     noisy = num // 4
     wanted = np.unique(np.geomspace(1, evolution.generation, num - noisy).round().astype(int))
-    centers = evolution.centers(wanted.tolist())
+    centers = evolution.params_after(wanted.tolist())
     rng = generator(seed, "varied controllers")
     scales = np.linspace(0.5, 4, noisy)[:, None] * NOISE * np.std(best)
     others = best + scales * rng.standard_normal((noisy, len(best)))

@@ -26,11 +26,8 @@ TEMPERATURES = (1.0, 0.5)
 def draw_pictures(run: RunFolder) -> list[Path]:
     """Draws what the run has: reconstructions and dreams, and, once there are any, learning curve and evaluation."""
     drawn = [_reconstructions(run), _dream(run)]
-    log = run.evolution / "log.csv"
-    if log.exists():
-        drawn.append(run.pictures / "learning_curve.png")
-        title = f"How C learned to drive: recipe {run.config.name}"
-        charts.learning_curve(drawn[-1], charts.read_log(log.read_text()), title=title)
+    if (run.evolution / "log.csv").exists():
+        drawn.append(draw_learning_curve(run))
     if run.evaluation.exists():
         drawn.append(run.pictures / "evaluation.png")
         found = read_json(run.evaluation)
@@ -41,6 +38,15 @@ def draw_pictures(run: RunFolder) -> list[Path]:
             title=f"Score on {found['num_tracks']} unseen tracks: recipe {run.config.name}",
         )
     return drawn
+
+
+def draw_learning_curve(run: RunFolder) -> Path:
+    """The search for C so far, over the paper's."""
+    path, log = run.pictures / "learning_curve.png", run.evolution / "log.csv"
+    charts.learning_curve(
+        path, charts.read_log(log.read_text()), title=f"How C learned to drive: recipe {run.config.name}"
+    )
+    return path
 
 
 def _held_out(num_episodes: int) -> range:

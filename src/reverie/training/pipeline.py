@@ -7,15 +7,15 @@ from typing import Literal
 import numpy as np
 
 from reverie import recipes
-from reverie.checkpoint import file_sha256, write_json
+from reverie.checkpoint import write_json
 from reverie.errors import UserError
 from reverie.evaluation.protocol import Evaluation, evaluate, test_seeds
 from reverie.metrics import Metrics
-from reverie.models.files import MODELS, load_controller
-from reverie.rollout import DriveTask
+from reverie.models.files import load_controller
 from reverie.run_folder import AGENT_STAGES, REMADE, STAGES, RunFolder, StageClock, collecting_agent
 from reverie.training.collect import collect
 from reverie.training.controller import train_controller
+from reverie.training.drivers import Drivers
 from reverie.training.encode import encode
 from reverie.training.memory import train_memory
 from reverie.training.pictures import draw_pictures
@@ -68,9 +68,6 @@ def run_stages(
             return
         with Metrics(run.path) as metrics, make_workers(run.config.workers, scheduler) as workers:
             for name in todo:
-                _check_needs(run, name)
-                if name == "collect" and run.config.collect.scout:
-                    _train_scout(run, workers, quiet)
                 _run(name, run, workers, metrics, quiet)
 
 
@@ -95,7 +92,7 @@ def _check_done(run: RunFolder, name: str) -> None:
 
 
 def _train_scout(run: RunFolder, workers: Workers, quiet: bool) -> None:
-    """Trains the agent that takes part in collecting, or goes on where it was cut."""
+    """Trains the agent that takes part in collecting, or goes on where it was cut. It may have a scout itself."""
     config = run.config
     seed = [f"seed={config.seed}"]
     scout = RunFolder.open(run.scout) if (run.scout / "recipe.toml").exists() else None
@@ -103,11 +100,13 @@ def _train_scout(run: RunFolder, workers: Workers, quiet: bool) -> None:
     with scout.locked(), Metrics(scout.path) as metrics:
         for name in SCOUT_STAGES:
             if not scout.is_done(name):
-                _check_needs(scout, name)
                 _run(name, scout, workers, metrics, quiet)
 
 
 def _run(name: str, run: RunFolder, workers: Workers, metrics: Metrics, quiet: bool) -> None:
+    _check_needs(run, name)
+    if name == "collect" and run.config.collect.scout:
+        _train_scout(run, workers, quiet)
     stages: dict[str, Callable[[], object]] = {
         "collect": lambda: collect(run, workers, quiet=quiet),
         "vision": lambda: train_vision(run, metrics, quiet=quiet),
@@ -139,17 +138,10 @@ def evaluate_run(
     quiet: bool = False,
 ) -> Evaluation:
     """Scores the run's agent on test tracks."""
-    seeds = test_seeds(num_tracks, first_seed)
+    tracks = np.array(test_seeds(num_tracks, first_seed))
     controller, params = load_controller(run.controller)
-    task = DriveTask(
-        folder=workers.place(run.path, MODELS),
-        digest=file_sha256(run.vision) + file_sha256(run.memory),
-        env=replace(run.config.env, renderer=renderer),
-        agent=run.config.agent,
-        controller=controller.config,
-        params=np.repeat(params[None], num_tracks, axis=0),
-        seeds=tuple(seeds),
-    )
+    env = replace(run.config.env, renderer=renderer)
+    task = Drivers(run, workers, controller.config).task(params[None], tracks[None], env=env)
     return evaluate(task, workers, run.name, quiet=quiet)
 
 

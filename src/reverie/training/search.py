@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,19 @@ import numpy as np
 
 from reverie import checkpoint
 from reverie.checkpoint import file_sha256
+from reverie.data.latents import LatentStore
+from reverie.data.store import EpisodeStore
 from reverie.errors import UserError
 from reverie.evolution.recorded import Recorded
 from reverie.evolution.strategies import make_strategy
 from reverie.metrics import Progress
 from reverie.models.controller import Controller
-from reverie.models.files import CONTROLLER, agent_folder, load_controller, save_controller
-from reverie.run_folder import RunFolder
-from reverie.seeding import generator
+from reverie.models.files import CONTROLLER, agent_folder, load_controller, load_models, save_controller
+from reverie.run_folder import RunFolder, collecting_agent
+from reverie.seeding import generator, torch_generator
+from reverie.training.hard_tracks import HardTracks
+from reverie.training.imitation import actions_of, drives_of, imitated, sights_of, some_episodes
+from reverie.training.search_space import SearchSpace, principal_basis
 
 
 class Evolution:
@@ -26,13 +32,16 @@ class Evolution:
     def __init__(self, run: RunFolder, controller: Controller, *, quiet: bool = True) -> None:
         self._run, self._controller = run, controller
         self.path = run.evolution / "state.safetensors"
-        self.strategy = self._new_strategy(None if self.path.exists() else first_center(run, controller))
         self.history: list[dict[str, Any]] = []
         """A row for each generation; the columns of log.csv."""
         self.evaluated: list[np.ndarray] = []
-        """The centers that were evaluated; their scores stand in the history."""
+        """The centers (x,) that were evaluated; their scores stand in the history."""
+        self.hard = HardTracks()
         if self.path.exists():
             self._load(quiet)
+        else:
+            self.space = search_space(run, controller, quiet=quiet)
+            self.strategy = self._new_strategy()
 
     @property
     def generation(self) -> int:
@@ -46,31 +55,34 @@ class Evolution:
 
     @property
     def best(self) -> np.ndarray:
-        """The evaluated center with the best score (p,)."""
+        """The evaluated center with the best score (x,)."""
         return self.evaluated[int(np.argmax(self.scores))]
 
     def total(self, key: str) -> float:
         """Sum of a column of the history."""
         return sum(row[key] for row in self.history)
 
-    def _new_strategy(self, start: np.ndarray | None = None) -> Recorded:
+    def _new_strategy(self) -> Recorded:
         config = self._run.config
         rng = generator(config.seed, "controller", "strategy")
-        return make_strategy(config.controller, self._controller.num_params, rng, start)
+        return make_strategy(config.controller, self.space.num_coordinates, rng)
 
-    def centers(self, generations: Sequence[int]) -> np.ndarray:
-        """The center after each of `generations` (n,) -> (n, p), by running the search again without driving."""
+    def params_after(self, generations: Sequence[int]) -> np.ndarray:
+        """The center's parameters after each of `generations` (n,) -> (n, p), by running the search again without
+        driving."""
         strategy = self._new_strategy()
         centers: dict[int, np.ndarray] = {}
         strategy.load_state(*self.strategy.state(), lambda done: centers.__setitem__(done, strategy.center))
-        return np.stack([centers[generation] for generation in generations])
+        return self.space.params(np.stack([centers[generation] for generation in generations]))
 
     def save(self) -> None:
         """Replaces the state, and log.csv, which has the columns of the published logs."""
         arrays, values = self.strategy.state()
         arrays = {f"strategy.{key}": value for key, value in arrays.items()}
-        arrays["evaluated"] = np.array(self.evaluated).reshape(-1, self._controller.num_params)
-        checkpoint.save(self.path, arrays, {"strategy": values, "history": self.history})
+        arrays["evaluated"] = np.array(self.evaluated).reshape(-1, self.space.num_coordinates)
+        arrays |= self.space.arrays()
+        hard = list(self.hard.means.items())
+        checkpoint.save(self.path, arrays, {"strategy": values, "history": self.history, "hard_tracks": hard})
         if self.history:
             text = io.StringIO()
             table = csv.DictWriter(text, self.history[-1].keys(), lineterminator="\n")
@@ -81,23 +93,52 @@ class Evolution:
 
     def save_controllers(self, **made_with: str) -> None:
         """Writes the best evaluated center and the current one as controllers, which can be watched meanwhile."""
-        for name, params in (("best", self.best), ("current", self.strategy.center)):
-            save_controller(self._run.evolution / f"{name}.safetensors", self._controller, params, **made_with)
+        for name, center in (("best", self.best), ("current", self.strategy.center)):
+            path, params = self._run.evolution / f"{name}.safetensors", self.space.params(center[None])[0]
+            save_controller(path, self._controller, params, **made_with)
 
     def _load(self, quiet: bool) -> None:
         tensors, meta = checkpoint.load(self.path)
         arrays = {key: tensor.numpy() for key, tensor in tensors.items()}
         self.history = meta["history"]
-        if "evaluated" not in arrays or len(arrays["evaluated"]) != len(self.scores):
+        if "space.origin" not in arrays or len(arrays["evaluated"]) != len(self.scores):
             raise UserError(f"{self.path} was written by an earlier version: begin the search again (`--again`)")
         self.evaluated = list(arrays.pop("evaluated"))
+        self.hard = HardTracks(dict(meta["hard_tracks"]))
+        self.space = SearchSpace(origin=arrays.pop("space.origin"), basis=arrays.pop("space.basis", None))
+        self.strategy = self._new_strategy()
         arrays = {key.removeprefix("strategy."): value for key, value in arrays.items()}
         with Progress("replay", len(self.history), "generations", quiet=quiet) as bar:
             self.strategy.load_state(arrays, meta["strategy"], bar.update)
 
 
-def first_center(run: RunFolder, controller: Controller) -> np.ndarray | None:
-    """Where the search begins (p,): the controller that the recipe names, or None for zero.
+def search_space(run: RunFolder, controller: Controller, *, quiet: bool = True) -> SearchSpace:
+    """Where the recipe lets the search begin, and along what it goes. Raises UserError as `first_params`."""
+    stage = run.config.controller
+    origin = first_params(run, controller)
+    space = SearchSpace(origin=np.zeros(controller.num_params) if origin is None else origin)
+    if not (stage.directions or stage.imitate):
+        return space
+    latents = LatentStore(run.latents)
+    episodes = some_episodes(latents)
+    sights = sights_of(load_models(run.path)[1], drives_of(latents, episodes))
+    if stage.directions:
+        inputs = controller.inputs(*sights).numpy()
+        space = replace(space, basis=principal_basis(controller, inputs, stage.directions))
+    if stage.imitate:
+        teacher = collecting_agent(run)
+        assert teacher, "a recipe that imitates has somebody to imitate"
+        act = actions_of(teacher, EpisodeStore(run.rollouts), episodes)
+        chance = torch_generator(run.config.seed, "controller", "imitation")
+        params, error = imitated(controller, space, sights, act, chance)
+        space = replace(space, origin=params)
+        if not quiet:
+            print(f"controller: imitates {teacher.name}; {error:.0%} of its actions' variance is left")
+    return space
+
+
+def first_params(run: RunFolder, controller: Controller) -> np.ndarray | None:
+    """The controller that the recipe names to begin at (p,), or None for zero.
 
     Raises UserError where it is missing, of another shape, or was made for another V or M: its weights would say
     nothing about what they are given here.
