@@ -19,7 +19,7 @@ BEFORE = ("collect", "vision", "encode", "memory")
 
 
 def curve(run: RunFolder) -> tuple[np.ndarray, np.ndarray]:
-    """Minutes since the run began and scores on validation tracks, of each evaluated center; the test score last."""
+    """Minutes since the run began and scores on validation tracks, of each evaluated center."""
     stages = summarise(run)["stages"]
     before = sum(stages[name]["seconds"] for name in BEFORE) / 60 + stages["collect"]["facts"].get("scout_minutes", 0)
     log = read_log((run.evolution / "log.csv").read_text())

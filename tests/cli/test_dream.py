@@ -17,7 +17,8 @@ from reverie.models.mdn_rnn import Memory
 from reverie.rollout import rollout
 from reverie.run_folder import RunFolder, StageClock
 from reverie.seeding import torch_seeded
-from reverie.training.dream import agent_of, varied_controllers
+from reverie.training.dream import varied_controllers
+from reverie.training.drivers import agent_of
 from reverie.training.search import Evolution
 from tests.cli.test_compare import Judges
 

@@ -20,7 +20,7 @@ from reverie.run_folder import RunFolder
 from reverie.seeding import TRAINING_TRACKS, generator, sample_tracks
 from reverie.training.budget import budget
 from reverie.training.collect import collect
-from reverie.training.dream import agent_of
+from reverie.training.drivers import agent_of
 from reverie.workers.contract import Workers
 from reverie.workers.inline import InlineWorkers
 from reverie.workers.make import make_workers

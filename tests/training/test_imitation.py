@@ -19,7 +19,7 @@ from reverie.models.files import load_controller, load_memory, load_models
 from reverie.models.mdn_rnn import Memory, MemoryConfig
 from reverie.run_folder import RunFolder
 from reverie.seeding import torch_seeded
-from reverie.training.imitation import Drive, actions_of, drives_of, imitated, sights_of, some_episodes
+from reverie.training.imitation import Drive, actions_of, encoded_drives, imitated, sights_of, some_episodes
 from reverie.training.search import Evolution, search_space
 from reverie.training.search_space import SearchSpace, principal_basis
 
@@ -55,7 +55,7 @@ def test_sights_are_what_m_remembers_before_each_decision(layers: int) -> None:
 def test_encoded_episodes_are_the_drives(tiny_run: RunFolder) -> None:
     latents, store = LatentStore(tiny_run.latents), EpisodeStore(tiny_run.rollouts)
     assert some_episodes(latents) == list(range(len(latents)))
-    for i, drive in enumerate(drives_of(latents, range(len(latents)))):
+    for i, drive in enumerate(encoded_drives(latents, range(len(latents)))):
         np.testing.assert_array_equal(drive.act, store[i].act)
         np.testing.assert_array_equal(drive.rew, store[i].rew)
         np.testing.assert_array_equal(drive.z, latents.mu[13 * i : 13 * i + 12])
@@ -113,7 +113,7 @@ def test_a_search_begins_like_its_teacher(tiny_run: RunFolder, tmp_path: Path) -
     shape, theirs = load_controller(tiny_run.controller)
     space = search_space(run, shape)
     assert space.num_coordinates == 2 * 5
-    sights = sights_of(load_memory(run.memory), drives_of(LatentStore(run.latents), range(10)))
+    sights = sights_of(load_memory(run.memory), encoded_drives(LatentStore(run.latents), range(10)))
     act = shape.act(torch.from_numpy(theirs).expand(len(sights.z), -1), *sights)
     done = shape.act(torch.from_numpy(space.params(np.zeros((1, 10)))).float().expand(len(act), -1), *sights)
     assert float((done - act).square().mean()) < 0.2 * float((act - act.mean(0)).square().mean())

@@ -77,7 +77,7 @@ def _check(args: DreamArguments) -> None:
 def _video(args: DreamArguments, run: "RunFolder") -> None:
     from reverie.evaluation.dream_video import make_film, write_film
     from reverie.evaluation.video import FPS
-    from reverie.training.dream import agent_of
+    from reverie.training.drivers import agent_of
 
     agent, params = agent_of(run)
     env = run.config.env

@@ -25,7 +25,8 @@ from reverie.metrics import Progress
 from reverie.models.files import PRETRAINED, load_models, load_vision
 from reverie.run_folder import RunFolder
 from reverie.seeding import TEST_TRACKS, TRAINING_TRACKS, VALIDATION_TRACKS, generator, sample_tracks
-from reverie.training.dream import agent_of, drives_of
+from reverie.training.dream import drives_of
+from reverie.training.drivers import agent_of
 
 TRAINING_TRACKS_USED = 1000
 """Tracks for the linear probe and the attribute vectors."""

@@ -37,12 +37,12 @@ from reverie.evaluation.dream_truth import (
 from reverie.evaluation.judges import load_judges
 from reverie.evaluation.labelled import STATE
 from reverie.metrics import Progress
-from reverie.models.files import load_controller, load_models
+from reverie.models.files import load_controller
 from reverie.policies import WalkPolicy
 from reverie.rollout import AgentPolicy
 from reverie.run_folder import RunFolder, check_same_world
 from reverie.seeding import TEST_TRACKS, VALIDATION_TRACKS, generator, sample_tracks
-from reverie.training.drivers import Drivers
+from reverie.training.drivers import Drivers, agent_of
 from reverie.training.search import Evolution
 from reverie.training.vision import num_train_episodes
 from reverie.workers.contract import Workers
@@ -133,13 +133,6 @@ def measure_truth(
         real=np.array([outcome.ret for outcome in outcomes]).reshape(len(params), tracks),
         generations=generations,
     )
-
-
-def agent_of(run: RunFolder) -> tuple[Agent, np.ndarray]:
-    """The run's agent and the parameters of its C (p,)."""
-    run.require_agent()
-    controller, params = load_controller(run.controller)
-    return Agent(*load_models(run.path), controller, run.config.agent), params
 
 
 def drives_of(

@@ -5,18 +5,26 @@ Shapes: n controllers, t tracks, p parameters of C.
 
 import numpy as np
 
+from reverie.agent import Agent
 from reverie.checkpoint import file_sha256
 from reverie.envs.config import EnvConfig
 from reverie.evaluation.protocol import ROWS_PER_TASK, drive_all
 from reverie.metrics import Progress
 from reverie.models.controller import ControllerConfig
-from reverie.models.files import MODELS
+from reverie.models.files import MODELS, load_controller, load_models
 from reverie.rollout import DriveTask, Outcome
 from reverie.run_folder import RunFolder
 from reverie.workers.contract import Workers
 
 ROWS_OF_ONE = 16
 """Episodes of a single controller that a worker steps together: there are fewer of them to share out."""
+
+
+def agent_of(run: RunFolder) -> tuple[Agent, np.ndarray]:
+    """The run's agent and the parameters of its C (p,)."""
+    run.require_agent()
+    controller, params = load_controller(run.controller)
+    return Agent(*load_models(run.path), controller, run.config.agent), params
 
 
 class Drivers:

@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from reverie.agent import Agent
 from reverie.data.latents import LatentStore
 from reverie.data.store import EpisodeStore
 from reverie.models.controller import Controller
-from reverie.models.files import load_controller, load_models
 from reverie.models.mdn_rnn import Memory, MemoryState
 from reverie.run_folder import RunFolder
+from reverie.training.drivers import agent_of
 from reverie.training.search_space import SearchSpace
 
 EPISODES_AT_ONCE = 64
@@ -54,7 +53,7 @@ def some_episodes(latents: LatentStore) -> list[int]:
     return list(range(0, len(latents), max(1, round(latents.num_decisions / DECISIONS))))
 
 
-def drives_of(latents: LatentStore, episodes: Iterable[int]) -> Iterator[Drive]:
+def encoded_drives(latents: LatentStore, episodes: Iterable[int]) -> Iterator[Drive]:
     """Encoded episodes, one by one."""
     for i in episodes:
         decisions = slice(latents.decision_offsets[i], latents.decision_offsets[i + 1])
@@ -86,9 +85,7 @@ def sights_of(memory: Memory, drives: Iterable[Drive]) -> Sights:
 @torch.inference_mode()
 def actions_of(teacher: RunFolder, store: EpisodeStore, episodes: Iterable[int]) -> Tensor:
     """What the agent of `teacher` would do along episodes that somebody drove (d, a), decisions as in `sights_of`."""
-    vision, memory = load_models(teacher.path)
-    controller, params = load_controller(teacher.controller)
-    agent = Agent(vision, memory, controller, teacher.config.agent)
+    agent, params = agent_of(teacher)
 
     def drives() -> Iterator[Drive]:
         for i in episodes:
@@ -96,8 +93,8 @@ def actions_of(teacher: RunFolder, store: EpisodeStore, episodes: Iterable[int])
             z = agent.encode(torch.from_numpy(np.array(episode.obs[:-1]))).float()
             yield Drive(z, *(torch.from_numpy(np.array(x, np.float32)) for x in (episode.act, episode.rew)))
 
-    sights = sights_of(memory, drives())
-    return controller.act(torch.from_numpy(params)[None].expand(len(sights.z), -1), *sights)
+    sights = sights_of(agent.memory, drives())
+    return agent.controller.act(torch.from_numpy(params)[None].expand(len(sights.z), -1), *sights)
 
 
 def imitated(

@@ -18,11 +18,11 @@ from reverie.evolution.recorded import Recorded
 from reverie.evolution.strategies import make_strategy
 from reverie.metrics import Progress
 from reverie.models.controller import Controller
-from reverie.models.files import CONTROLLER, agent_folder, load_controller, load_models, save_controller
+from reverie.models.files import CONTROLLER, agent_folder, load_controller, load_memory, save_controller
 from reverie.run_folder import RunFolder, collecting_agent
 from reverie.seeding import generator, torch_generator
 from reverie.training.hard_tracks import HardTracks
-from reverie.training.imitation import actions_of, drives_of, imitated, sights_of, some_episodes
+from reverie.training.imitation import actions_of, encoded_drives, imitated, sights_of, some_episodes
 from reverie.training.search_space import SearchSpace, principal_basis
 
 
@@ -121,7 +121,7 @@ def search_space(run: RunFolder, controller: Controller, *, quiet: bool = True) 
         return space
     latents = LatentStore(run.latents)
     episodes = some_episodes(latents)
-    sights = sights_of(load_models(run.path)[1], drives_of(latents, episodes))
+    sights = sights_of(load_memory(run.memory), encoded_drives(latents, episodes))
     if stage.directions:
         inputs = controller.inputs(*sights).numpy()
         space = replace(space, basis=principal_basis(controller, inputs, stage.directions))
