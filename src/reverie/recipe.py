@@ -131,8 +131,8 @@ class ControllerStage(StrategyConfig):
     common_tracks: Literal["all", "halves", "none"] = "all"
     """Who drives the same tracks in a generation: all candidates, those at the same place of its two halves (the
     report's antithetic seeds), or nobody."""
-    hard_tracks: Annotated[float, Ge(0), Le(1)] = 0.0
-    """Share of a generation's tracks that are driven again, from those on which candidates did worst so far."""
+    astray: Annotated[float, Ge(0), Le(1)] = 0.0
+    """Share of the training tracks on which the car begins where it has lost the road: beside it, or across it."""
     fitness: Literal["mean", "min"] = "mean"
     """What counts of a candidate's returns: their mean, or the worst of them."""
     race: Annotated[float, Ge(0)] = 0.0
@@ -172,13 +172,6 @@ class ControllerStage(StrategyConfig):
             raise UserError(
                 "controller.race compares means on common tracks: set controller.fitness = mean and "
                 "controller.common_tracks = all, or race = 0",
-                usage=True,
-            )
-
-        if self.hard_tracks and self.common_tracks != "all":
-            raise UserError(
-                "controller.hard_tracks compares candidates on common tracks: set controller.common_tracks = all, or "
-                "hard_tracks = 0",
                 usage=True,
             )
 

@@ -11,7 +11,7 @@ from reverie.models.controller import Controller
 from reverie.models.files import save_controller
 from reverie.rollout import Outcome
 from reverie.run_folder import RunFolder, StageClock
-from reverie.seeding import VALIDATION_TRACKS, generator
+from reverie.seeding import VALIDATION_TRACKS
 from reverie.training.drivers import Drivers
 from reverie.training.fitness import longest, measure, num_tracks, tracks_of
 from reverie.training.pictures import draw_learning_curve
@@ -76,18 +76,13 @@ def _generation(evolution: Evolution, drivers: Drivers, metrics: Metrics) -> dic
     candidates = evolution.strategy.ask()
     params = evolution.space.params(candidates)
     tracks = tracks_of(stage, config.seed, evolution.generation, len(candidates), num_tracks(stage, history))
-    if stage.hard_tracks:
-        rng = generator(config.seed, "controller", "hard tracks", evolution.generation)
-        tracks = np.tile(evolution.hard.mixed(tracks[0], stage.hard_tracks, rng), (len(candidates), 1))
     patience, limit = stage.patience or None, longest(stage, history, config.env.action_repeat)
 
     def drive(rows: np.ndarray, seeds: np.ndarray) -> list[Outcome]:
-        return drivers.drive(params[rows], seeds, patience=patience, max_decisions=limit)
+        return drivers.drive(params[rows], seeds, astray=stage.astray, patience=patience, max_decisions=limit)
 
     found = measure(drive, tracks, stage)
     evolution.strategy.tell(candidates, found.fitness)
-    if stage.hard_tracks:
-        evolution.hard.note(tracks[0], found.returns)
     frames = sum(outcome.frames for outcome in found.outcomes)
     row = {
         "generation": evolution.generation + 1,

@@ -21,7 +21,6 @@ from reverie.models.controller import Controller
 from reverie.models.files import CONTROLLER, agent_folder, load_controller, load_memory, save_controller
 from reverie.run_folder import RunFolder, collecting_agent
 from reverie.seeding import generator, torch_generator
-from reverie.training.hard_tracks import HardTracks
 from reverie.training.imitation import actions_of, encoded_drives, imitated, sights_of, some_episodes
 from reverie.training.search_space import SearchSpace, principal_basis
 
@@ -36,7 +35,6 @@ class Evolution:
         """A row for each generation; the columns of log.csv."""
         self.evaluated: list[np.ndarray] = []
         """The centers (x,) that were evaluated; their scores stand in the history."""
-        self.hard = HardTracks()
         if self.path.exists():
             self._load(quiet)
         else:
@@ -81,8 +79,7 @@ class Evolution:
         arrays = {f"strategy.{key}": value for key, value in arrays.items()}
         arrays["evaluated"] = np.array(self.evaluated).reshape(-1, self.space.num_coordinates)
         arrays |= self.space.arrays()
-        hard = list(self.hard.means.items())
-        checkpoint.save(self.path, arrays, {"strategy": values, "history": self.history, "hard_tracks": hard})
+        checkpoint.save(self.path, arrays, {"strategy": values, "history": self.history})
         if self.history:
             text = io.StringIO()
             table = csv.DictWriter(text, self.history[-1].keys(), lineterminator="\n")
@@ -104,7 +101,6 @@ class Evolution:
         if "space.origin" not in arrays or len(arrays["evaluated"]) != len(self.scores):
             raise UserError(f"{self.path} was written by an earlier version: begin the search again (`--again`)")
         self.evaluated = list(arrays.pop("evaluated"))
-        self.hard = HardTracks(dict(meta["hard_tracks"]))
         self.space = SearchSpace(origin=arrays.pop("space.origin"), basis=arrays.pop("space.basis", None))
         self.strategy = self._new_strategy()
         arrays = {key.removeprefix("strategy."): value for key, value in arrays.items()}
