@@ -1,20 +1,12 @@
 """Lockstep against a world whose every return is known."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from reverie.agent import Agent, AgentConfig
-from reverie.envs.config import EnvConfig
 from reverie.envs.vector import Start, Transition
-from reverie.models.autoencoder import NetConfig
-from reverie.models.controller import Controller, ControllerConfig
-from reverie.models.mdn_rnn import Memory, MemoryConfig
-from reverie.models.vae import Vae, VaeConfig
-from reverie.rollout import AgentPolicy, DriveTask, rollout
+from reverie.rollout import rollout
 
 
 class Countdown:
@@ -106,6 +98,13 @@ def test_the_observer_sees_what_was_acted_on_and_what_came() -> None:
 
 
 def test_one_controller_for_each_row_is_checked() -> None:
+    from reverie.agent import Agent, AgentConfig
+    from reverie.models.autoencoder import NetConfig
+    from reverie.models.controller import Controller, ControllerConfig
+    from reverie.models.mdn_rnn import Memory, MemoryConfig
+    from reverie.models.vae import Vae, VaeConfig
+    from reverie.rollout import AgentPolicy
+
     controller = Controller(ControllerConfig(), 4, 8)
     agent = Agent(
         Vae(NetConfig(z_size=4), VaeConfig()), Memory(MemoryConfig(hidden_size=8), 4, 3), controller, AgentConfig()
@@ -120,22 +119,3 @@ def test_each_wave_gets_its_own_starts() -> None:
     assert env.starts == [starts[:2], starts[2:]]
     rollout(env, Echo(), [3])
     assert env.starts[-1] is None
-
-
-def test_a_piece_of_a_task_has_its_own_rows_starts_and_tracks() -> None:
-    starts = (Start(0.5, 0.0, 0.0), None, Start(0.7, 1.0, 0.0))
-    task = DriveTask(
-        folder=Path(),
-        digest="",
-        env=EnvConfig(),
-        agent=AgentConfig(),
-        controller=ControllerConfig(),
-        params=np.arange(6).reshape(3, 2),
-        seeds=(3, 4, 5),
-        starts=starts,
-    )
-    first, second = task.split(2)
-    assert (first.starts, second.starts) == (starts[:2], starts[2:])
-    assert (first.seeds, second.seeds) == ((3, 4), (5,))
-    np.testing.assert_array_equal(second.params, [[4, 5]])
-    assert [part.starts for part in replace(task, starts=None).split(2)] == [None, None]

@@ -131,8 +131,6 @@ class ControllerStage(StrategyConfig):
     common_tracks: Literal["all", "halves", "none"] = "all"
     """Who drives the same tracks in a generation: all candidates, those at the same place of its two halves (the
     report's antithetic seeds), or nobody."""
-    astray: Annotated[float, Ge(0), Le(1)] = 0.0
-    """Share of the training tracks on which the car begins where it has lost the road: beside it, or across it."""
     fitness: Literal["mean", "min"] = "mean"
     """What counts of a candidate's returns: their mean, or the worst of them."""
     race: Annotated[float, Ge(0)] = 0.0

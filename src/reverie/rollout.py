@@ -60,7 +60,7 @@ def rollout(
     policy: Policy,
     seeds: Sequence[int],
     *,
-    starts: Sequence[Start | None] | None = None,
+    starts: Sequence[Start] | None = None,
     max_decisions: int | None = None,
     patience: int | None = None,
     observer: Observer | None = None,
@@ -68,7 +68,7 @@ def rollout(
     """One episode for each seed, at most `env.num_envs` at a time.
 
     `patience` ends an episode after that many decisions without a reward above zero (training only: a car that stands
-    still cannot get better); `max_decisions` ends it after that many. `starts` puts cars elsewhere than on the line
+    still cannot get better); `max_decisions` ends it after that many. `starts` puts each car elsewhere than on the line
     (training only, too).
     """
     outcomes: list[Outcome] = []
@@ -83,7 +83,7 @@ def _wave(
     env: VectorEnv,
     policy: Policy,
     seeds: Sequence[int],
-    starts: Sequence[Start | None] | None,
+    starts: Sequence[Start] | None,
     max_decisions: int | None,
     patience: int | None,
     observer: Observer | None,
@@ -199,19 +199,13 @@ class DriveTask:
     """(n, p): a controller for each episode."""
     seeds: tuple[int, ...]
     """(n,): a track for each episode."""
-    starts: tuple[Start | None, ...] | None = None
-    """(n,): where its car begins, None for the line."""
     patience: int | None = None
     max_decisions: int | None = None
 
     def split(self, rows: int) -> "list[DriveTask]":
         """The same work in pieces of at most `rows` episodes."""
-
-        def part(rows: slice) -> DriveTask:
-            starts = self.starts[rows] if self.starts else None
-            return replace(self, params=self.params[rows], seeds=self.seeds[rows], starts=starts)
-
-        return [part(slice(i, i + rows)) for i in range(0, len(self.seeds), rows)]
+        starts = range(0, len(self.seeds), rows)
+        return [replace(self, params=self.params[i : i + rows], seeds=self.seeds[i : i + rows]) for i in starts]
 
 
 def drive(task: DriveTask) -> list[Outcome]:
@@ -219,8 +213,7 @@ def drive(task: DriveTask) -> list[Outcome]:
     agent = cached_agent(task.folder, task.digest, task.agent, task.controller)
     env = vector_env(task.env, len(task.seeds))
     policy = AgentPolicy(agent, task.params)
-    patience, limit = task.patience, task.max_decisions
-    return rollout(env, policy, task.seeds, starts=task.starts, patience=patience, max_decisions=limit)
+    return rollout(env, policy, task.seeds, patience=task.patience, max_decisions=task.max_decisions)
 
 
 @lru_cache(maxsize=1)

@@ -309,13 +309,14 @@ def check_same_world(ours: RunConfig, theirs: RunConfig, who: str) -> None:
 class StageClock:
     """Counts the wall time of a stage over all sittings, and keeps it in the manifest."""
 
-    def __init__(self, run: RunFolder, name: str) -> None:
+    def __init__(self, run: RunFolder, name: str, *, since: float | None = None) -> None:
+        """Counts from now, or from `since`, a time of `time.monotonic`."""
         self.run = run
         self.entry = run.stage(name)
         self.entry["status"] = "running"
         self.entry.pop("files", None)  # of an earlier end; they are about to change
         self._before = self.entry["seconds"]
-        self._start = time.monotonic()
+        self._start = time.monotonic() if since is None else since
         run.write_manifest()
 
     @property

@@ -12,7 +12,6 @@ import pytest
 from reverie import checkpoint
 from reverie.checkpoint import file_sha256
 from reverie.cli.main import main
-from reverie.envs.starts import astray_start
 from reverie.errors import UserError
 from reverie.metrics import Metrics
 from reverie.models.files import load_controller, save_controller
@@ -68,18 +67,6 @@ def test_the_kept_controller_is_chosen_on_tracks_that_no_evaluation_has_seen(
     np.testing.assert_array_equal(kept, finalists[finalists[:, 0].argmax()])
     assert run.stage("controller")["validation_score"] == pytest.approx(float(finalists[:, 0].max()), abs=1e-3)
     assert run.stage("controller")["frames"] == evolution.total("frames") + 3 * 5 * 7
-
-
-def test_cars_go_astray_on_training_tracks_alone(tiny_run: RunFolder, tasks: list[DriveTask]) -> None:
-    evolve(with_settings(tiny_run, generations=6, eval_every=3, tracks=4, astray=0.5))
-    known = set(VALIDATION_TRACKS)
-    scores = [task for task in tasks if known & set(task.seeds)]
-    training = [task for task in tasks if not known & set(task.seeds)]
-    assert len(training) == 6
-    assert all(task.starts is None for task in scores)
-    starts = [(track, start) for task in training for track, start in zip(task.seeds, task.starts or (), strict=True)]
-    assert starts == [(track, astray_start(tiny_run.config.seed, track, 0.5)) for track, _ in starts]
-    assert {start is None for _, start in starts} == {True, False}
 
 
 def test_best_and_current_are_kept_as_controllers(tiny_run: RunFolder, tasks: list[DriveTask]) -> None:  # noqa: ARG001

@@ -61,11 +61,9 @@ class GymnasiumBatch:
             raise UserError(f"env.id {config.id!r} has no continuous action vector: choose a Box of one axis")
         self.action_size = int(action.shape[0])
 
-    def reset(
-        self, rows: ArrayLike, seeds: ArrayLike, starts: Sequence[Start | None] | None = None
-    ) -> NDArray[np.uint8]:
+    def reset(self, rows: ArrayLike, seeds: ArrayLike, starts: Sequence[Start] | None = None) -> NDArray[np.uint8]:
         """Start an episode in each of `rows`; returns obs (n, 64, 64, 3)."""
-        if starts and any(starts):
+        if starts:
             raise UserError("only CarRacing-v3 with env.renderer = 'fast' can start elsewhere than on the line")
         rows, seeds = np.atleast_1d(rows), np.atleast_1d(seeds)
         assert rows.shape == seeds.shape == (len(rows),), (rows.shape, seeds.shape)

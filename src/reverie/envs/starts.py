@@ -7,10 +7,6 @@ from reverie.seeding import generator
 
 EDGE = 5.0
 """Largest offset from the middle of the road, whose half width is 6.67: all wheels still touch it."""
-ASTRAY = 10.0
-"""Largest offset of a car that has lost the road: beside it, but in sight of it."""
-ACROSS = 2.0
-"""Largest heading of such a car, in rad: beyond a right angle."""
 _OFFSETS = (0.0, -EDGE, EDGE, -EDGE / 2, EDGE / 2)
 _HEADINGS = (0.0, -0.6, 0.6, -0.3, 0.3, -1.2, 1.2)
 _GOLDEN = (math.sqrt(5) - 1) / 2
@@ -27,12 +23,3 @@ def random_start(seed: int, index: int) -> Start:
     """The start of episode `index` of a run with this seed: anywhere on the road, headings about 0.4 rad wide."""
     rng = generator(seed, "starts", index)
     return Start(float(rng.random()), float(rng.uniform(-EDGE, EDGE)), float(0.4 * rng.standard_normal()))
-
-
-def astray_start(seed: int, track: int, share: float) -> Start | None:
-    """For a share of all tracks (reset seeds), where a car that has lost the road is to find back from: anywhere along
-    it, on it or beside it, across it or the wrong way round. None for the others."""
-    rng = generator(seed, "astray", track)
-    if rng.random() >= share:
-        return None
-    return Start(float(rng.random()), float(rng.uniform(-ASTRAY, ASTRAY)), float(rng.uniform(-ACROSS, ACROSS)))

@@ -42,13 +42,10 @@ class VectorEnv(Protocol):
     num_envs: int
     action_size: int
 
-    def reset(
-        self, rows: ArrayLike, seeds: ArrayLike, starts: Sequence[Start | None] | None = None
-    ) -> NDArray[np.uint8]:
+    def reset(self, rows: ArrayLike, seeds: ArrayLike, starts: Sequence[Start] | None = None) -> NDArray[np.uint8]:
         """Start an episode in each of `rows`, as Gymnasium's `reset(seed=...)` does; returns obs (n, 64, 64, 3).
 
-        `starts` (n) puts cars, but for those with None, elsewhere than on the starting line. Raises UserError where
-        that is not possible.
+        `starts` (n) puts the cars elsewhere than on the starting line. Raises UserError where that is not possible.
         """
         ...
 

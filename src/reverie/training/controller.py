@@ -27,8 +27,9 @@ def train_controller(run: RunFolder, workers: Workers, metrics: Metrics, *, quie
     config, stage = run.config, run.config.controller
     model = config.memory.model
     controller = Controller(stage.model, config.vision.net.z_size, model.hidden_size)
-    evolution = Evolution(run, controller, quiet=quiet)
-    clock = StageClock(run, "controller")  # now, since a replay is no part of the search's budget
+    started = time.monotonic()
+    evolution = Evolution(run, controller, quiet=quiet)  # may refuse: before the manifest says that the stage runs
+    clock = StageClock(run, "controller", since=started)
     metrics.rewind("controller", evolution.generation)
     drivers = Drivers(run, workers, controller.config)
     saved = time.monotonic()
@@ -79,7 +80,7 @@ def _generation(evolution: Evolution, drivers: Drivers, metrics: Metrics) -> dic
     patience, limit = stage.patience or None, longest(stage, history, config.env.action_repeat)
 
     def drive(rows: np.ndarray, seeds: np.ndarray) -> list[Outcome]:
-        return drivers.drive(params[rows], seeds, astray=stage.astray, patience=patience, max_decisions=limit)
+        return drivers.drive(params[rows], seeds, patience=patience, max_decisions=limit)
 
     found = measure(drive, tracks, stage)
     evolution.strategy.tell(candidates, found.fitness)

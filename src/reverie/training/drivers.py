@@ -8,7 +8,6 @@ import numpy as np
 from reverie.agent import Agent
 from reverie.checkpoint import file_sha256
 from reverie.envs.config import EnvConfig
-from reverie.envs.starts import astray_start
 from reverie.evaluation.protocol import ROWS_PER_TASK, drive_all
 from reverie.metrics import Progress
 from reverie.models.controller import ControllerConfig
@@ -43,15 +42,11 @@ class Drivers:
         tracks: np.ndarray,
         *,
         env: EnvConfig | None = None,
-        astray: float = 0.0,
         patience: int | None = None,
         max_decisions: int | None = None,
     ) -> DriveTask:
-        """Each of `params` (n, p) on its own `tracks` (n, t), controller by controller, in the run's world or `env`; on
-        the share `astray` of all tracks, its car has lost the road when it begins."""
+        """Each of `params` (n, p) on its own `tracks` (n, t), controller by controller, in the run's world or `env`."""
         assert len(params) == len(tracks), f"{len(params)} controllers for {len(tracks)} rows of tracks"
-        seeds = tuple(tracks.ravel().tolist())
-        starts = tuple(astray_start(self.run.config.seed, track, astray) for track in seeds) if astray else None
         return DriveTask(
             folder=self._folder,
             digest="".join(self.made_with.values()),
@@ -59,8 +54,7 @@ class Drivers:
             agent=self.run.config.agent,
             controller=self._shape,
             params=np.repeat(params.astype(np.float32), tracks.shape[1], axis=0),
-            seeds=seeds,
-            starts=starts,
+            seeds=tuple(tracks.ravel().tolist()),
             patience=patience,
             max_decisions=max_decisions,
         )
@@ -70,12 +64,11 @@ class Drivers:
         params: np.ndarray,
         tracks: np.ndarray,
         *,
-        astray: float = 0.0,
         patience: int | None = None,
         max_decisions: int | None = None,
         progress: Progress | None = None,
     ) -> list[Outcome]:
         """The outcomes of such a task, controller by controller."""
-        task = self.task(params, tracks, astray=astray, patience=patience, max_decisions=max_decisions)
+        task = self.task(params, tracks, patience=patience, max_decisions=max_decisions)
         rows = ROWS_PER_TASK if len(params) > 1 else ROWS_OF_ONE
         return drive_all(task, self._workers, rows_per_task=rows, progress=progress)

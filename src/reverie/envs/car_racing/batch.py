@@ -26,9 +26,7 @@ class CarRacingBatch:
         self._frames = [0] * num_envs
         self._live = [False] * num_envs
 
-    def reset(
-        self, rows: ArrayLike, seeds: ArrayLike, starts: Sequence[Start | None] | None = None
-    ) -> NDArray[np.uint8]:
+    def reset(self, rows: ArrayLike, seeds: ArrayLike, starts: Sequence[Start] | None = None) -> NDArray[np.uint8]:
         """Start an episode in each of `rows`, at `starts` (n) if given; returns obs (n, 64, 64, 3)."""
         rows, seeds = np.atleast_1d(rows), np.atleast_1d(seeds)
         assert rows.shape == seeds.shape == (len(rows),), (rows.shape, seeds.shape)
