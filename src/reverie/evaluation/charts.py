@@ -73,9 +73,9 @@ def learning_curve(path: Path, log: Log, *, title: str) -> None:
     left.set_ylim(-120, 980)
     left.annotate(
         f"paper's final score {PAPER_SCORE:.0f} ± {PAPER_SPREAD:.0f}",
-        (0.02, PAPER_SCORE),
+        (0.02, PAPER_SCORE + PAPER_SPREAD + 4),  # above the band, where no curve begins
         xycoords=("axes fraction", "data"),
-        va="center",
+        va="bottom",
         color=PAPER,
         fontsize=9,
     )
