@@ -1,7 +1,7 @@
 """How much of the road C can read, and how well it drives: `python -m bench.readable RUN...`.
 
 A good driver whose hands shake drives validation tracks; of each decision, the simulator knows where the car was.
-Linear regressions on what C of each run would have been given, fitted on two thirds of the tracks, are scored on the
+Ridge regressions on what C of each run would have been given, fitted on two thirds of the tracks, are scored on the
 others: R², for all inputs and for their principal directions. The last columns are the run's own controller on
 validation tracks that no search has chosen on.
 """
@@ -17,6 +17,7 @@ from reverie.envs.car_racing.batch import CarRacingBatch
 from reverie.envs.config import EnvConfig
 from reverie.envs.starts import random_start
 from reverie.envs.vector import Transition
+from reverie.evaluation.fidelity import linear_reading
 from reverie.rollout import AgentPolicy, NoisyPolicy, rollout
 from reverie.run_folder import RunFolder
 from reverie.seeding import VALIDATION_TRACKS
@@ -83,9 +84,7 @@ def readings(agent: Agent, driven: list[Driven]) -> np.ndarray:
 
 def explained(inputs: np.ndarray, facts: np.ndarray, fitted: np.ndarray, scored: np.ndarray) -> np.ndarray:
     """R² (f,) on the decisions `scored` of a regression of facts (d, f) on inputs (d, i), by the decisions `fitted`."""
-    padded = np.c_[inputs, np.ones(len(inputs))]
-    weights = np.linalg.lstsq(padded[fitted], facts[fitted], rcond=1e-6)[0]
-    error = facts[scored] - padded[scored] @ weights
+    error = facts[scored] - linear_reading(inputs[fitted], facts[fitted], inputs[scored])
     return 1 - np.square(error).mean(0) / facts[scored].var(0)
 
 

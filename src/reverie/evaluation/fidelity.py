@@ -146,7 +146,7 @@ def _measure_latents(
     """(f) the share of the state's variance that a linear map from z does not explain (1 - R2). The model's own is that
     of real frames; the floor is that of the state probe, which sees the frames."""
     z_train = encode(vision, train.frames)[0]
-    told = {name: _linear(z_train, train.state, values) for name, values in z.items()}
+    told = {name: linear_reading(z_train, train.state, values) for name, values in z.items()}
     told["floor"] = judges.state(frames.frames)
     variance = frames.state.var(0)
     for i, name in enumerate(STATE):
@@ -157,8 +157,8 @@ def _measure_latents(
         gate.add(f"{name} from z, 1-R2", "lower", missed, floor=float(missed["floor"].mean()))
 
 
-def _linear(z: np.ndarray, state: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """What ridge regression of the state (m, 3) on z (m, z) says `at` others (n, z): (n, 3)."""
+def linear_reading(z: np.ndarray, state: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """What ridge regression of the state (m, s) on z (m, z) says `at` others (n, z): (n, s)."""
     mean, deviation = z.mean(0), np.maximum(z.std(0), 1e-6)
     x = (z - mean) / deviation
     weights = np.linalg.solve(x.T @ x + _RIDGE * len(x) * np.eye(x.shape[1]), x.T @ (state - state.mean(0)))
