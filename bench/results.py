@@ -15,6 +15,7 @@ from reverie.run_folder import RunFolder
 from reverie.training.summary import summarise
 
 COLUMNS = ("run", "seed", "score", "95%", "deviation", "worst", "finished", "minutes", "frames", "decisions")
+COLOURS = (OURS, "#15803d", "#7c3aed")
 BEFORE = ("collect", "vision", "encode", "memory")
 
 
@@ -37,13 +38,17 @@ def draw(path: Path, runs: list[RunFolder]) -> None:
     axes.plot(60 * log["hours"], log["mean_return"], color=PAPER, linewidth=1, label="paper, mean of the population")
     scores = 60 * log["hours"][measured], log["eval_mean_return"][measured]
     axes.plot(*scores, color=PAPER, marker="o", markersize=3, label="paper, evaluations (64 cores)")
-    for i, run in enumerate(runs):
+    colours: dict[str, str] = {}
+    for run in runs:
         found, (minutes, scores) = summarise(run), curve(run)
-        first = i == 0  # of each kind, one is named
-        name = "ours, validation tracks (2 cores)" if first else None
-        axes.plot(minutes, scores, color=OURS, linewidth=1, marker="o", markersize=3, alpha=0.7, label=name)
-        name, end = "ours, 100 test tracks" if first else None, ([found["minutes"]], [found["evaluation"]["mean"]])
-        axes.plot(*end, color=OURS, marker="*", markersize=12, linestyle="", label=name)
+        recipe = found["recipe"]
+        first = recipe not in colours  # of each recipe, one is named
+        name = f"our {recipe}, validation tracks (2 cores)" if first else None
+        colour = colours.setdefault(recipe, COLOURS[len(colours)])
+        axes.plot(minutes, scores, color=colour, linewidth=1, marker="o", markersize=3, alpha=0.7, label=name)
+        name = f"our {recipe}, 100 test tracks" if first else None
+        end = [found["minutes"]], [found["evaluation"]["mean"]]
+        axes.plot(*end, color=colour, marker="*", markersize=12, linestyle="", label=name)
     axes.set_xscale("log")
     axes.set_xlabel("wall time from nothing [minutes]; the paper's: of its search for C alone")
     axes.set_ylabel("return")

@@ -21,10 +21,11 @@ from reverie.models.controller import Controller
 from reverie.models.files import load_memory, load_vision, save_controller, save_memory, save_vision
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import make_vision
-from reverie.run_folder import RunFolder, StageClock
+from reverie.run_folder import RunFolder
 from reverie.seeding import torch_seeded
 from reverie.training.memory import world_of
 from reverie.training.search import Evolution
+from reverie.training.stage_clock import StageClock
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # SWIG's types lack __module__: as an error, that warning kills the interpreter

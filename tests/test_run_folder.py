@@ -8,7 +8,8 @@ import pytest
 
 from reverie.dream.dreamer import load_dreams
 from reverie.errors import UserError
-from reverie.run_folder import RunFolder, StageClock
+from reverie.run_folder import RunFolder
+from reverie.training.stage_clock import StageClock
 
 
 def test_shipped_agent_is_whole_and_has_no_data(tiny_run: RunFolder, tmp_path: Path) -> None:

@@ -148,8 +148,11 @@ class ControllerStage(StrategyConfig):
     retrain: bool = False
     """Whether the search goes back to the best evaluated center when an evaluation is worse (the report's option)."""
     finalists: Positive = 4
-    """The best of the evaluated centers, among which, and the mean of the last ones, other validation tracks choose
-    the controller that is kept."""
+    """The best of the evaluated centers, among which, and means of such centers, other validation tracks choose the
+    controller that is kept."""
+    average: NotNegative = 0
+    """Centers evaluated in a row that are averaged: the means with the best scores, as many as there are finalists,
+    are finalists too; 0 to add the mean of the last ones alone."""
     final_tracks: Positive = 64
     """Validation tracks of this choice, which no evaluation has seen."""
     init_from: str = ""

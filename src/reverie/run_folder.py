@@ -5,7 +5,7 @@ import fcntl
 import platform
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -304,39 +304,6 @@ def check_same_world(ours: RunConfig, theirs: RunConfig, who: str) -> None:
             f"{who} drives {theirs.env.id} with env.action_repeat = {theirs.env.action_repeat}, not "
             f"{ours.env.id} with {ours.env.action_repeat}: choose an agent of the same world"
         )
-
-
-class StageClock:
-    """Counts the wall time of a stage over all sittings, and keeps it in the manifest."""
-
-    def __init__(self, run: RunFolder, name: str, *, since: float | None = None) -> None:
-        """Counts from now, or from `since`, a time of `time.monotonic`."""
-        self.run = run
-        self.entry = run.stage(name)
-        self.entry["status"] = "running"
-        self.entry.pop("files", None)  # of an earlier end; they are about to change
-        self._before = self.entry["seconds"]
-        self._start = time.monotonic() if since is None else since
-        run.write_manifest()
-
-    @property
-    def seconds(self) -> float:
-        """Seconds spent on this stage so far."""
-        return self._before + time.monotonic() - self._start
-
-    def beat(self) -> None:
-        """Writes the time so far, so that a kill loses little of it."""
-        self.entry["seconds"] = round(self.seconds, 3)
-        self.run.write_manifest()
-
-    def done(self, files: list[Path], facts: Mapping[str, Any]) -> None:
-        """Marks the stage as finished, with checksums of what it made and facts about it."""
-        self.entry |= {
-            "status": "done",
-            "files": {str(file.relative_to(self.run.path)): checkpoint.file_sha256(file) for file in files},
-            **facts,
-        }
-        self.beat()
 
 
 def _machine() -> dict[str, Any]:

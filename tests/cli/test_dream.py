@@ -15,11 +15,12 @@ from reverie.evaluation.dream_video import make_film, write_film
 from reverie.models.files import save_memory
 from reverie.models.mdn_rnn import Memory
 from reverie.rollout import rollout
-from reverie.run_folder import RunFolder, StageClock
+from reverie.run_folder import RunFolder
 from reverie.seeding import torch_seeded
 from reverie.training.dream import varied_controllers
 from reverie.training.drivers import agent_of
 from reverie.training.search import Evolution
+from reverie.training.stage_clock import StageClock
 from tests.cli.test_compare import Judges
 
 DECISIONS = 4

@@ -69,6 +69,20 @@ def test_the_kept_controller_is_chosen_on_tracks_that_no_evaluation_has_seen(
     assert run.stage("controller")["frames"] == evolution.total("frames") + 3 * 5 * 7
 
 
+def test_means_of_centers_in_a_row_are_finalists_by_their_scores(tiny_run: RunFolder, tasks: list[DriveTask]) -> None:
+    run = with_settings(tiny_run, generations=10, eval_every=2, finalists=2, final_tracks=5, average=3)
+    evolution = evolve(run)
+    finalists = tasks[-1].params.reshape(4, 5, -1)[:, 0]
+    scores = np.array(evolution.scores)
+    first, second = sorted(range(3), key=lambda i: -sum(scores[i : i + 3]))[:2]
+    best = [evolution.evaluated[i] for i in np.argsort(scores)[::-1][:2]]
+    expected = [*best, *(np.mean(evolution.evaluated[i : i + 3], 0) for i in (first, second))]
+    np.testing.assert_allclose(finalists, np.array(expected), rtol=1e-6)
+    np.testing.assert_array_equal(load_controller(run.controller)[1], finalists[finalists[:, 0].argmax()])
+    few = evolution.finalists(2, 9)
+    np.testing.assert_allclose(few[2:], np.mean(evolution.evaluated, 0)[None], err_msg="fewer than that: of all")
+
+
 def test_best_and_current_are_kept_as_controllers(tiny_run: RunFolder, tasks: list[DriveTask]) -> None:  # noqa: ARG001
     run = with_settings(tiny_run, generations=5, eval_every=2)
     evolution = evolve(run)

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from reverie.run_folder import STAGES, RunFolder, StageClock
+from reverie.run_folder import STAGES, RunFolder
 from reverie.training.pictures import draw_pictures
+from reverie.training.stage_clock import StageClock
 from reverie.training.summary import duration, score_text, show, summarise
 
 

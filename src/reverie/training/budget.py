@@ -34,7 +34,7 @@ def budget(config: RunConfig) -> dict[str, Any]:
     tracks = map(stage.num_tracks, range(stage.generations))
     driven = stage.generations * max(stage.tracks, stage.max_tracks) if stage.signal_to_noise else sum(tracks)
     evaluations = stage.generations // stage.eval_every * stage.eval_tracks
-    evaluations += (stage.finalists + 1) * stage.final_tracks
+    evaluations += (stage.finalists + (stage.finalists if stage.average else 1)) * stage.final_tracks
     episodes = stage.settings.population * driven + evaluations
     return {
         "scout": collect.scout,

@@ -24,8 +24,9 @@ from reverie.models.vision import make_vision
 from reverie.policies import MenuPolicy, WalkPolicy
 from reverie.recipe import CollectConfig, RunConfig
 from reverie.rollout import AgentPolicy, NoisyPolicy, Policy, cached_agent, rollout, vector_env
-from reverie.run_folder import RunFolder, StageClock, collecting_agent
+from reverie.run_folder import RunFolder, collecting_agent
 from reverie.seeding import generator, sample_tracks, torch_seeded
+from reverie.training.stage_clock import StageClock
 from reverie.training.summary import summarise
 from reverie.workers.contract import Workers
 

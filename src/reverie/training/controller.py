@@ -10,12 +10,13 @@ from reverie.metrics import Metrics, Progress
 from reverie.models.controller import Controller
 from reverie.models.files import save_controller
 from reverie.rollout import Outcome
-from reverie.run_folder import RunFolder, StageClock
+from reverie.run_folder import RunFolder
 from reverie.seeding import VALIDATION_TRACKS
 from reverie.training.drivers import Drivers
 from reverie.training.fitness import longest, measure, num_tracks, tracks_of
 from reverie.training.pictures import draw_learning_curve
 from reverie.training.search import Evolution
+from reverie.training.stage_clock import StageClock
 from reverie.workers.contract import Workers
 
 SNAPSHOT_SECONDS = 20.0
@@ -133,15 +134,12 @@ def _choose(evolution: Evolution, drivers: Drivers) -> tuple[np.ndarray, float, 
     """The controller that is kept (p,), its score, and the episodes that this took.
 
     The best of many scores flatters, and what it picks was lucky on those tracks: so the centers with the best scores,
-    and the mean of the last ones, which the noise of single generations has less of, drive on other tracks.
+    and means of some, which the noise of single generations has less of, drive on other tracks.
     """
     stage = drivers.run.config.controller
-    best = np.argsort(evolution.scores)[::-1][: stage.finalists]
-    finalists = [evolution.evaluated[i] for i in best]
-    if len(evolution.evaluated) > 1:
-        finalists.append(np.mean(evolution.evaluated[-stage.finalists :], 0))
+    finalists = evolution.finalists(stage.finalists, stage.average)
     tracks = np.array(VALIDATION_TRACKS[stage.eval_tracks : stage.eval_tracks + stage.final_tracks])
-    params = evolution.space.params(np.array(finalists))
+    params = evolution.space.params(finalists)
     outcomes = drivers.drive(params, np.repeat(tracks[None], len(finalists), 0))
     scores = np.array([outcome.ret for outcome in outcomes]).reshape(len(finalists), -1).mean(1)
     return params[scores.argmax()], float(scores.max()), outcomes

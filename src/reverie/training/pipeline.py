@@ -12,13 +12,14 @@ from reverie.errors import UserError
 from reverie.evaluation.protocol import Evaluation, evaluate, test_seeds
 from reverie.metrics import Metrics
 from reverie.models.files import load_controller
-from reverie.run_folder import AGENT_STAGES, REMADE, STAGES, RunFolder, StageClock, collecting_agent
+from reverie.run_folder import AGENT_STAGES, REMADE, STAGES, RunFolder, collecting_agent
 from reverie.training.collect import collect
 from reverie.training.controller import train_controller
 from reverie.training.drivers import Drivers
 from reverie.training.encode import encode
 from reverie.training.memory import train_memory
 from reverie.training.pictures import draw_pictures
+from reverie.training.stage_clock import StageClock
 from reverie.training.vision import train_vision
 from reverie.workers.contract import Workers
 from reverie.workers.make import make_workers

@@ -56,6 +56,20 @@ class Evolution:
         """The evaluated center with the best score (x,)."""
         return self.evaluated[int(np.argmax(self.scores))]
 
+    def finalists(self, num: int, average: int) -> np.ndarray:
+        """Centers worth a longer look (f, x): the `num` evaluated ones with the best scores, and the means of `average`
+        that were evaluated in a row, again the `num` with the best scores; for `average` 0, of the last `num` alone."""
+        centers, scores = np.array(self.evaluated), np.array(self.scores)
+        found = list(centers[np.argsort(scores)[::-1][:num]])
+        if average:
+            starts = range(max(0, len(centers) - average) + 1)
+            rows = sorted((slice(i, i + average) for i in starts), key=lambda row: -scores[row].mean())[:num]
+        else:
+            rows = [slice(-num, None)]
+        if len(centers) > 1:
+            found += [centers[row].mean(0) for row in rows]
+        return np.array(found)
+
     def total(self, key: str) -> float:
         """Sum of a column of the history."""
         return sum(row[key] for row in self.history)

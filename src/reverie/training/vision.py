@@ -12,9 +12,10 @@ from reverie.evaluation.health import health
 from reverie.metrics import Metrics, Progress
 from reverie.models.files import save_vision
 from reverie.models.vision import make_vision
-from reverie.run_folder import RunFolder, StageClock
+from reverie.run_folder import RunFolder
 from reverie.seeding import generator, torch_generator, torch_seeded
 from reverie.training.loop import Fit
+from reverie.training.stage_clock import StageClock
 
 HELD_OUT = 0.05
 """Share of the episodes, the last ones, that V and M are not fitted on."""
