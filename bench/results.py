@@ -5,6 +5,7 @@ tracks at the end, beside the paper's published log.
 """
 
 import sys
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -38,23 +39,22 @@ def draw(path: Path, runs: list[RunFolder]) -> None:
     axes.plot(60 * log["hours"], log["mean_return"], color=PAPER, linewidth=1, label="paper, mean of the population")
     scores = 60 * log["hours"][measured], log["eval_mean_return"][measured]
     axes.plot(*scores, color=PAPER, marker="o", markersize=3, label="paper, evaluations (64 cores)")
-    colours: dict[str, str] = {}
+    colours = dict(zip(dict.fromkeys(run.config.name for run in runs), cycle(COLOURS), strict=False))
     for run in runs:
         found, (minutes, scores) = summarise(run), curve(run)
         recipe = found["recipe"]
-        first = recipe not in colours  # of each recipe, one is named
-        name = f"our {recipe}, validation tracks (2 cores)" if first else None
-        colour = colours.setdefault(recipe, COLOURS[len(colours)])
+        colour, name = colours[recipe], f"our {recipe}, validation tracks (2 cores)"
         axes.plot(minutes, scores, color=colour, linewidth=1, marker="o", markersize=3, alpha=0.7, label=name)
-        name = f"our {recipe}, 100 test tracks" if first else None
-        end = [found["minutes"]], [found["evaluation"]["mean"]]
+        end, name = ([found["minutes"]], [found["evaluation"]["mean"]]), f"our {recipe}, 100 test tracks"
         axes.plot(*end, color=colour, marker="*", markersize=12, linestyle="", label=name)
     axes.set_xscale("log")
     axes.set_xlabel("wall time from nothing [minutes]; the paper's: of its search for C alone")
     axes.set_ylabel("return")
     axes.set_ylim(-120, 980)
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, fontsize=9, loc="lower right")
+    handles, labels = axes.get_legend_handles_labels()
+    named = dict(zip(labels, handles, strict=True))  # runs of a recipe share a name
+    axes.legend(named.values(), named.keys(), frameon=False, fontsize=9, loc="lower right")
     figure.savefig(path, dpi=110)
 
 
