@@ -12,12 +12,12 @@ from typing import Any
 
 import reverie
 from reverie import checkpoint, recipes
+from reverie.devices import num_cores
 from reverie.dream.starts import DREAM
 from reverie.envs.registry import action_size
 from reverie.errors import UserError
 from reverie.models.files import CONTROLLER, MEMORY, PRETRAINED, VISION, agent_folder, num_members, numbered, packaged
 from reverie.recipe import RunConfig
-from reverie.workers.contract import num_cores
 
 AGENT_STAGES = ("vision", "memory", "controller")
 """The stages that make an agent."""

@@ -6,7 +6,6 @@ Shapes: h w height and width of a picture in pixels; frames are (64, 64, 3) uint
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 
 from reverie.agent import Agent
+from reverie.devices import one_thread
 from reverie.envs.config import EnvConfig
 from reverie.envs.pixels import to_64
 from reverie.envs.registry import make_env
@@ -77,17 +77,6 @@ def moments(env: Any, agent: Agent, params: np.ndarray, track: int, action_repea
             yield Moment(env.render() if env.render_mode == "rgb_array" else None, minds, act[0], drive)
             if end or trunc:
                 return
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """For torch: a batch of one is faster without helpers, and where others use the cores much faster."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @torch.inference_mode()

@@ -2,10 +2,11 @@
 
 import pygame
 
+from reverie.devices import one_thread
 from reverie.errors import UserError
 from reverie.evaluation.player import Command, Pedal, Session, turn
 from reverie.evaluation.player_view import draw
-from reverie.evaluation.video import NO_SCREEN, one_thread, require_screen
+from reverie.evaluation.video import NO_SCREEN, require_screen
 
 INSTEAD = "set up a display, or use `reverie watch` and `reverie dream`, which write videos"
 PEDALS: dict[int, Pedal] = {

@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Ge, Gt
 from threadpoolctl import ThreadpoolController
 
+from reverie.devices import one_thread
 from reverie.evolution.strategy import Vectors
 
 
@@ -38,7 +39,7 @@ class Cma:
             "seed": math.nan,  # the generator is ours: leave NumPy's global one alone
             "verbose": -9,
         }
-        self._threads = ThreadpoolController()  # finds the libraries once, which takes longer than small searches do
+        self._libraries = ThreadpoolController()  # found once: that takes longer than small searches do
         self._es = cma.CMAEvolutionStrategy(np.zeros(num_params), config.sigma, options)
 
     @property
@@ -53,12 +54,12 @@ class Cma:
 
     def ask(self) -> Vectors:
         """Candidates (n, p)."""
-        with self._threads.limit(limits=1):  # sums in one order whatever the cores, no threads that wait for busy ones
+        with one_thread(self._libraries):
             return np.array(self._es.ask())
 
     def tell(self, candidates: Vectors, fitness: Vectors) -> None:
         """Fitness (n,), higher is better."""
-        with self._threads.limit(limits=1), warnings.catch_warnings():
+        with one_thread(self._libraries), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "elements of z2", UserWarning)  # it clips them: noise, not a mistake
             self._es.tell(list(candidates), list(-fitness))
 

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from reverie import __version__
 from reverie.checkpoint import write_atomically
+from reverie.devices import num_cores, one_thread
 from reverie.errors import UserError
 from reverie.workers.contract import (
     FILES_VARIABLE,
@@ -30,10 +31,8 @@ from reverie.workers.contract import (
     Result,
     Task,
     attempt,
-    num_cores,
     placed,
 )
-from reverie.workers.inline import one_thread
 
 if TYPE_CHECKING:
     from distributed import Future, Worker

@@ -71,11 +71,6 @@ class Workers(Protocol):
         ...
 
 
-def num_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def placed(digest: str) -> Path:
     """Stands for the folder of files that each worker keeps where it likes."""
     return Path(_PLACED) / digest

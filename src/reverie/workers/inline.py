@@ -1,12 +1,9 @@
 """Tasks in this very process, on one thread like in any other worker."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-from threadpoolctl import threadpool_limits
-
+from reverie.devices import one_thread
 from reverie.workers.contract import Events, Result, Task, attempt
 
 
@@ -30,15 +27,3 @@ class InlineWorkers:
 
     def close(self) -> None:
         """Nothing to end."""
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch and NumPy on one thread: sums in one order, and no threads that spin on the cores of other workers."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(threads)

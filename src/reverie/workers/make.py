@@ -4,9 +4,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from reverie.devices import num_cores
 from reverie.errors import UserError
 from reverie.workers.cluster import DaskWorkers
-from reverie.workers.contract import Workers, num_cores
+from reverie.workers.contract import Workers
 from reverie.workers.inline import InlineWorkers
 from reverie.workers.processes import ProcessWorkers
 

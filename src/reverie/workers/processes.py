@@ -10,9 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 
-import torch
-from threadpoolctl import threadpool_limits
-
+from reverie.devices import stay_on_one_thread
 from reverie.errors import UserError
 from reverie.workers.contract import FLOOR_SECONDS, Attempt, Events, Patience, Result, Task, attempt
 
@@ -100,8 +98,7 @@ class ProcessWorkers:
 
 
 def _initialise() -> None:
-    torch.set_num_threads(1)
-    threadpool_limits(1)  # NumPy's matrix library too: its threads would spin on the cores of other workers
+    stay_on_one_thread()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process, which then ends its workers
     threading.Thread(target=_die_with_parent, daemon=True).start()
 

@@ -1,0 +1,91 @@
+"""What of this machine a computation may use: how many cores, and how many threads on them."""
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from threadpoolctl import ThreadpoolController, threadpool_limits
+
+_CGROUPS, _MEMBERSHIP = "sys/fs/cgroup", "proc/self/cgroup"
+
+
+@contextmanager
+def one_thread(libraries: ThreadpoolController | None = None) -> Iterator[None]:
+    """Torch and NumPy on one thread: sums in one order, and no threads that spin on the cores of others.
+
+    Who enters it often hands over the `libraries` of this process, which take a millisecond to find.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with (libraries or ThreadpoolController()).limit(limits=1):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def stay_on_one_thread() -> None:
+    """The same for all that this process will do."""
+    torch.set_num_threads(1)
+    threadpool_limits(1)
+
+
+def num_cores(root: Path = Path("/")) -> int:
+    """Cores that this process may use, at least 1: what the system gives it, and no more than a container's quota.
+
+    Files of the kernel are looked for under `root`.
+    """
+    of_process = getattr(os, "process_cpu_count", None)  # Python 3.13
+    if of_process is not None:
+        cores = of_process() or 1
+    elif hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, math.ceil(min(cores, _quota(root))))
+
+
+def _quota(root: Path) -> float:
+    """Cores' worth of time that the groups of this process may use; inf where nothing limits them.
+
+    A group is limited by those above it, too. Inside a container the path of its group is often one of the host's,
+    which is not there: then the root that the container sees is its group.
+    """
+    quota = math.inf
+    for line in _read(root / _MEMBERSHIP).splitlines():
+        _, controllers, path = line.split(":", 2) if line.count(":") >= 2 else ("", "none", "")
+        if not controllers:  # version 2
+            mount, limit = root / _CGROUPS, _limit_v2
+        elif "cpu" in controllers.split(","):
+            mount, limit = root / _CGROUPS / controllers, _limit_v1
+            mount = mount if mount.is_dir() else root / _CGROUPS / "cpu"
+        else:
+            continue
+        folder = mount / path.strip("/")
+        quota = min(quota, *(limit(each) for each in (folder, *folder.parents) if each.is_relative_to(mount)))
+    return quota
+
+
+def _limit_v2(folder: Path) -> float:
+    return _share(*_read(folder / "cpu.max").split()[:2])
+
+
+def _limit_v1(folder: Path) -> float:
+    return _share(_read(folder / "cpu.cfs_quota_us").strip(), _read(folder / "cpu.cfs_period_us").strip())
+
+
+def _share(quota: str = "", period: str = "") -> float:
+    """Microseconds of a period in cores; inf for no limit, which is "max", or negative, or no file at all."""
+    if not (quota.isdecimal() and period.isdecimal() and int(quota) and int(period)):
+        return math.inf
+    return int(quota) / int(period)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
