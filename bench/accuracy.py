@@ -103,7 +103,7 @@ def _levels(histogram: np.ndarray) -> dict[str, float]:
 
 def write_strip(path: Path, rows: list[list[tuple[int, np.ndarray, np.ndarray]]]) -> None:
     """Three lines for each driver: Gymnasium's frames, ours, and how they differ."""
-    from reverie.evaluation.canvas import Canvas
+    from reverie.show.canvas import Canvas
 
     scale, gap, margin = 1, 4, 86
     cell = 96 * scale + gap

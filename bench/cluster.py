@@ -17,7 +17,7 @@ import numpy as np
 from reverie.checkpoint import file_sha256
 from reverie.models.files import MODELS, load_controller
 from reverie.rollout import DriveTask, drive
-from reverie.run_folder import RunFolder
+from reverie.run.folder import RunFolder
 from reverie.workers.cluster import DaskWorkers
 from reverie.workers.contract import Workers
 from reverie.workers.inline import InlineWorkers

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
-from reverie.evaluation.judges import FILE
-from reverie.training.judges import JudgesConfig, train_judges
+from reverie.measure.truth.judges import FILE
+from reverie.studies.judges import JudgesConfig, train_judges
 
 
 def main() -> None:

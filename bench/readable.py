@@ -14,15 +14,16 @@ import torch
 
 from reverie.agent import Agent
 from reverie.envs.car_racing.batch import CarRacingBatch
+from reverie.envs.car_racing.starts import random_start
 from reverie.envs.config import EnvConfig
-from reverie.envs.starts import random_start
 from reverie.envs.vector import Transition
-from reverie.evaluation.fidelity import linear_reading
-from reverie.rollout import AgentPolicy, NoisyPolicy, rollout
-from reverie.run_folder import RunFolder
+from reverie.measure.vision.fidelity import linear_reading
+from reverie.policies import AgentPolicy, NoisyPolicy
+from reverie.rollout import rollout
+from reverie.run.folder import RunFolder
 from reverie.seeding import VALIDATION_TRACKS
-from reverie.training.drivers import agent_of
-from reverie.training.imitation import Drive, sights_of
+from reverie.training.controller.drivers import agent_of
+from reverie.training.controller.imitation import Drive, sights_of
 
 NUM_DRIVES, NUM_SCORED = 96, 192
 DRIVES = VALIDATION_TRACKS[3000 : 3000 + NUM_DRIVES]

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from reverie.evaluation.charts import OURS, PAPER, PAPER_SCORE, PAPER_SPREAD, paper_log, read_log
-from reverie.run_folder import RunFolder
+from reverie.run.folder import RunFolder
+from reverie.show.charts import OURS, PAPER, PAPER_SCORE, PAPER_SPREAD, paper_log, read_log
 from reverie.training.summary import summarise
 
 COLUMNS = ("run", "seed", "score", "95%", "deviation", "worst", "finished", "minutes", "frames", "decisions")

@@ -18,8 +18,8 @@ import torch
 from bench.peers import PLAIN_BATCH, papers_vision
 from torch import Tensor, nn
 
-from reverie.evaluation.contestants import IMAGES_PER_STEP
-from reverie.evaluation.labelled import labelled_frames
+from reverie.benchmarks.contestants import IMAGES_PER_STEP
+from reverie.measure.truth.labelled import labelled_frames
 from reverie.models.vision import VisionConfig, make_vision
 from reverie.seeding import TRAINING_TRACKS, VALIDATION_TRACKS
 

@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 import torch
 
-from reverie import recipes
 from reverie.checkpoint import file_sha256, write_json
 from reverie.data.episode import Episode
 from reverie.data.latents import LatentStore, LatentWriter
 from reverie.data.store import EpisodeStore, pack_episode
 from reverie.dream.starts import make_starts, save_starts
 from reverie.envs.registry import action_size
-from reverie.evaluation.protocol import Evaluation
+from reverie.measure.score import Evaluation
 from reverie.models.controller import Controller
 from reverie.models.files import load_memory, load_vision, save_controller, save_memory, save_vision
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import make_vision
-from reverie.run_folder import RunFolder
+from reverie.run import settings
+from reverie.run.folder import RunFolder
 from reverie.seeding import torch_seeded
+from reverie.training.controller.search import Evolution
 from reverie.training.memory import world_of
-from reverie.training.search import Evolution
 from reverie.training.stage_clock import StageClock
 
 with warnings.catch_warnings():
@@ -42,7 +42,7 @@ def tiny_run(tmp_path: Path, _tiny_run: Path) -> RunFolder:
 
 @pytest.fixture(scope="session")
 def _tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = RunFolder.create(tmp_path_factory.mktemp("tiny") / "run", recipes.load("debug", ["env.max_frames=24"]))
+    run = RunFolder.create(tmp_path_factory.mktemp("tiny") / "run", settings.load("debug", ["env.max_frames=24"]))
     _collect(run)
     controller = _models(run)
     _encode(run)

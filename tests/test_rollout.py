@@ -103,7 +103,7 @@ def test_one_controller_for_each_row_is_checked() -> None:
     from reverie.models.controller import Controller, ControllerConfig
     from reverie.models.mdn_rnn import Memory, MemoryConfig
     from reverie.models.vae import Vae, VaeConfig
-    from reverie.rollout import AgentPolicy
+    from reverie.policies import AgentPolicy
 
     controller = Controller(ControllerConfig(), 4, 8)
     agent = Agent(

@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from reverie.agent import Agent, AgentConfig
 from reverie.envs.config import EnvConfig
@@ -18,24 +17,8 @@ from reverie.envs.registry import make_vector_env
 from reverie.envs.vector import Start, Transition, VectorEnv
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.files import load_models
-from reverie.seeding import generator
+from reverie.policies import AgentPolicy, Policy
 from reverie.workers.contract import located
-
-
-class Policy(Protocol):
-    """Acts for the rows that are still running."""
-
-    def reset(self, seeds: Sequence[int]) -> None:
-        """Starts one episode a row; whatever chance a row needs follows from its seed."""
-        ...
-
-    def act(self, obs: np.ndarray, prev_rew: np.ndarray) -> np.ndarray:
-        """Frames (b, 64, 64, 3) and the rewards (b,) that came with them -> actions (b, a)."""
-        ...
-
-    def keep(self, mask: np.ndarray) -> None:
-        """Forgets the rows that ended: `mask` (b,) is true for those that go on."""
-        ...
 
 
 class Outcome(NamedTuple):
@@ -117,71 +100,6 @@ def _wave(
         Outcome(float(r), int(f), int(d), bool(t))
         for r, f, d, t in zip(ret, frames, decisions, terminated, strict=True)
     ]
-
-
-class AgentPolicy:
-    """An agent at the wheel; `params` (n, p), or (1, p) for one controller in every row."""
-
-    def __init__(self, agent: Agent, params: np.ndarray) -> None:
-        self.agent = agent
-        self.params = torch.from_numpy(np.ascontiguousarray(params, np.float32)).to(agent.device)
-
-    def reset(self, seeds: Sequence[int]) -> None:
-        """A fresh state for each row."""
-        n = len(seeds)
-        assert len(self.params) in (1, n), f"{len(self.params)} controllers for {n} episodes"
-        self._rows = self.params.expand(n, -1)
-        self._state = self.agent.initial_state(n)
-
-    def act(self, obs: np.ndarray, prev_rew: np.ndarray) -> np.ndarray:
-        """Actions (b, a)."""
-        act, self._state = self.agent.act(obs, prev_rew, self._rows, self._state)
-        return act
-
-    def keep(self, mask: np.ndarray) -> None:
-        """Compacts the state, so that the batch only holds what still runs."""
-        kept = torch.from_numpy(np.flatnonzero(mask)).to(self.agent.device)
-        self._rows = self._rows[kept]
-        self._state = self._state.select(kept)
-
-
-class NoisyPolicy:
-    """Another driver whose hands shake: noise on steering and pedal that changes slowly (Ornstein-Uhlenbeck), so that
-    the car leaves its line, comes to the edge and the grass, and back. Each row draws how strong, up to `noise`.
-
-    On 24 tracks from random starts, `pretrained` with noise 0, .3 and .6 (hold 6, patience 15) has a wheel on the grass
-    in 7, 12 and 19% of its decisions, and came back from all four wheels on it 26, 19 and 16 times; its median speed is
-    51, 44 and 36. A random walk has 39%, 3 times, and 18.
-    """
-
-    def __init__(self, driver: Policy, noise: float, hold: int, seed: int) -> None:
-        self.driver, self.noise, self.seed = driver, noise, seed
-        self.persistence = 1 - 1 / hold
-        """Share of the noise that stays from one decision to the next."""
-
-    def reset(self, seeds: Sequence[int]) -> None:
-        """A generator and a strength for each row."""
-        self.driver.reset(seeds)
-        self._rngs = [generator(self.seed, "shaking hands", s) for s in seeds]
-        self._scale = np.array([rng.uniform(0, self.noise) for rng in self._rngs])[:, None]
-        self._value = np.zeros((len(seeds), 2))
-
-    def act(self, obs: np.ndarray, prev_rew: np.ndarray) -> np.ndarray:
-        """Actions (b, 3): steering, gas, brake."""
-        steer, gas, brake = self.driver.act(obs, prev_rew).T.astype(np.float64)
-        both = np.minimum(gas, brake)  # a driver may press both pedals: that stays as it is
-        fresh = np.stack([rng.standard_normal(2) for rng in self._rngs])
-        self._value = self.persistence * self._value + np.sqrt(1 - self.persistence**2) * self._scale * fresh
-        pedal = np.clip(gas - brake + self._value[:, 1], -1, 1)
-        steer = np.clip(steer + self._value[:, 0], -1, 1)
-        pedals = np.minimum(both + np.maximum([pedal, -pedal], 0), 1)
-        return np.stack([steer, *pedals], 1).astype(np.float32)
-
-    def keep(self, mask: np.ndarray) -> None:
-        """Drops the rows that ended."""
-        self.driver.keep(mask)
-        self._rngs = [rng for rng, kept in zip(self._rngs, mask, strict=True) if kept]
-        self._scale, self._value = self._scale[mask], self._value[mask]
 
 
 @dataclass(frozen=True, kw_only=True)

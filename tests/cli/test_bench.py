@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from reverie.benchmarks import contestants
 from reverie.cli.main import main
-from reverie.evaluation import contestants
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reverie import recipes
 from reverie.checkpoint import read_json
 from reverie.cli.main import main
-from reverie.evaluation.judges import NUM_FEATURES
-from reverie.run_folder import RunFolder
+from reverie.measure.truth.judges import NUM_FEATURES
+from reverie.run import settings
+from reverie.run.folder import RunFolder
 
 
 class Judges:
@@ -34,20 +34,20 @@ class Judges:
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("reverie.evaluation.judges.load_judges", Judges)
-    monkeypatch.setattr("reverie.training.compare.TRAINING_TRACKS_USED", 6)
-    monkeypatch.setattr("reverie.training.compare.TUNING_TRACKS", 3)
-    monkeypatch.setattr("reverie.training.compare.DRIVES", 2)
-    monkeypatch.setattr("reverie.evaluation.arithmetic.SCALES", (1.0, 2.0))
-    monkeypatch.setattr("reverie.evaluation.dream_truth.HORIZONS", (1, 3))
-    monkeypatch.setattr("reverie.training.compare.HORIZONS", (1, 3))
-    monkeypatch.setattr("reverie.evaluation.dream_truth.CONTEXT", 2)
-    monkeypatch.setattr("reverie.evaluation.dream_truth._LENGTH", 5)
+    monkeypatch.setattr("reverie.measure.truth.judges.load_judges", Judges)
+    monkeypatch.setattr("reverie.studies.compare.TRAINING_TRACKS_USED", 6)
+    monkeypatch.setattr("reverie.studies.compare.TUNING_TRACKS", 3)
+    monkeypatch.setattr("reverie.studies.compare.DRIVES", 2)
+    monkeypatch.setattr("reverie.measure.vision.arithmetic.SCALES", (1.0, 2.0))
+    monkeypatch.setattr("reverie.measure.dream.horizon.HORIZONS", (1, 3))
+    monkeypatch.setattr("reverie.studies.compare.HORIZONS", (1, 3))
+    monkeypatch.setattr("reverie.measure.dream.horizon.CONTEXT", 2)
+    monkeypatch.setattr("reverie.measure.dream.horizon._LENGTH", 5)
 
 
 def another(run: RunFolder, path: Path, *overrides: str) -> RunFolder:
     shutil.copytree(run.path, path)
-    recipes.save(recipes.load(str(path / "recipe.toml"), list(overrides)), path / "recipe.toml")
+    settings.save(settings.load(str(path / "recipe.toml"), list(overrides)), path / "recipe.toml")
     return RunFolder.open(path)
 
 

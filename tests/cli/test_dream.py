@@ -11,15 +11,15 @@ from reverie.agent import Agent
 from reverie.checkpoint import file_sha256
 from reverie.cli.main import main
 from reverie.dream.starts import load_starts, save_starts
-from reverie.evaluation.dream_video import make_film, write_film
 from reverie.models.files import save_memory
 from reverie.models.mdn_rnn import Memory
 from reverie.rollout import rollout
-from reverie.run_folder import RunFolder
+from reverie.run.folder import RunFolder
 from reverie.seeding import torch_seeded
-from reverie.training.dream import varied_controllers
-from reverie.training.drivers import agent_of
-from reverie.training.search import Evolution
+from reverie.show.dream_film import make_film, write_film
+from reverie.studies.dream_truth import varied_controllers
+from reverie.training.controller.drivers import agent_of
+from reverie.training.controller.search import Evolution
 from reverie.training.stage_clock import StageClock
 from tests.cli.test_compare import Judges
 
@@ -28,12 +28,12 @@ DECISIONS = 4
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("reverie.evaluation.dream_video.CONTEXT", 2)
-    monkeypatch.setattr("reverie.training.dream.load_judges", Judges)
-    for module in ("reverie.evaluation.dream_truth", "reverie.training.dream"):
+    monkeypatch.setattr("reverie.show.dream_film.CONTEXT", 2)
+    monkeypatch.setattr("reverie.studies.dream_truth.load_judges", Judges)
+    for module in ("reverie.measure.dream.horizon", "reverie.studies.dream_truth"):
         monkeypatch.setattr(f"{module}.HORIZONS", (1, 3))
-    monkeypatch.setattr("reverie.evaluation.dream_truth.CONTEXT", 2)
-    monkeypatch.setattr("reverie.evaluation.dream_truth._LENGTH", 5)
+    monkeypatch.setattr("reverie.measure.dream.horizon.CONTEXT", 2)
+    monkeypatch.setattr("reverie.measure.dream.horizon._LENGTH", 5)
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_a_drive_that_ends_before_the_dream_is_said(
     def short(env, policy, seeds, *, max_decisions, observer):  # noqa: ARG001
         return rollout(env, policy, seeds, max_decisions=1, observer=observer)
 
-    monkeypatch.setattr("reverie.evaluation.dream_video.rollout", short)
+    monkeypatch.setattr("reverie.show.dream_film.rollout", short)
     assert main(["dream", str(tiny_run.path), "--quiet"]) == 1
     assert "ended after 1 decisions: choose another --track" in capsys.readouterr().err
 

@@ -10,8 +10,8 @@ import pytest
 from reverie.agent import Agent
 from reverie.envs.pixels import to_64
 from reverie.models.files import load_controller, load_memory, load_vision
-from reverie.rollout import AgentPolicy
-from reverie.run_folder import RunFolder
+from reverie.policies import AgentPolicy
+from reverie.run.folder import RunFolder
 from tests.cli.conftest import reverie
 
 pytestmark = pytest.mark.xdist_group("cli")

@@ -7,7 +7,7 @@ import pytest
 
 from reverie.checkpoint import file_sha256
 from reverie.cli.main import main
-from reverie.run_folder import RunFolder
+from reverie.run.folder import RunFolder
 
 
 def test_says_what_is_there(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]):

@@ -9,8 +9,8 @@ from PIL import Image
 
 from reverie.checkpoint import read_json
 from reverie.cli.main import main
-from reverie.evaluation.labelled import ATTRIBUTES
-from reverie.run_folder import RunFolder
+from reverie.measure.truth.labelled import ATTRIBUTES
+from reverie.run.folder import RunFolder
 
 PICTURES = ["comparison", "informative", "latent_grid", "traversal", "interpolation", "edits", "samples"]
 
@@ -24,9 +24,9 @@ class Judges:
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("reverie.evaluation.judges.load_judges", Judges)
-    monkeypatch.setattr("reverie.training.inspect.TRAINING_TRACKS_USED", 6)
-    monkeypatch.setattr("reverie.evaluation.arithmetic.SCALES", (1.0, 2.0))
+    monkeypatch.setattr("reverie.measure.truth.judges.load_judges", Judges)
+    monkeypatch.setattr("reverie.studies.inspect.TRAINING_TRACKS_USED", 6)
+    monkeypatch.setattr("reverie.measure.vision.arithmetic.SCALES", (1.0, 2.0))
 
 
 def test_pictures_and_numbers_of_a_run_that_has_v_alone(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]):

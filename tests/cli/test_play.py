@@ -10,9 +10,9 @@ import pygame
 import pytest
 
 from reverie.cli.main import main
-from reverie.evaluation import window
-from reverie.evaluation.player import Session
-from reverie.run_folder import RunFolder
+from reverie.play import window
+from reverie.play.session import Session
+from reverie.run.folder import RunFolder
 
 Events = list[tuple[int, int]]
 Play = Callable[..., list[dict]]

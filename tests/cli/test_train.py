@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from reverie.checkpoint import load
-from reverie.run_folder import STAGES, RunFolder
+from reverie.run.folder import STAGES, RunFolder
 from tests.cli.conftest import reverie
 
 pytestmark = pytest.mark.xdist_group("cli")  # one process makes the shared run

@@ -11,7 +11,7 @@ import pytest
 from reverie.cli.main import main
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.files import save_controller
-from reverie.run_folder import RunFolder
+from reverie.run.folder import RunFolder
 from reverie.training.pipeline import evaluate_run
 from reverie.workers.make import make_workers
 

@@ -12,7 +12,7 @@ from reverie.errors import UserError
 from reverie.models.files import agent_folder
 from reverie.models.mdn_rnn import Memory, MemoryConfig, MemoryState
 from reverie.models.rewards import RewardConfig
-from reverie.run_folder import RunFolder
+from reverie.run.folder import RunFolder
 from tests.dream.test_replay import Adder
 
 

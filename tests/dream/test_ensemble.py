@@ -10,7 +10,7 @@ import pytest
 import torch
 from gymnasium.vector import SyncVectorEnv
 
-from reverie import checkpoint, recipes
+from reverie import checkpoint
 from reverie.checkpoint import file_sha256
 from reverie.cli.main import main
 from reverie.dream.dreamer import DreamConfig, Dreamer, load_dreams
@@ -22,7 +22,8 @@ from reverie.errors import UserError
 from reverie.metrics import Metrics
 from reverie.models.files import load_memory, load_models, save_memory
 from reverie.models.mdn_rnn import Memory, MemoryConfig, Prediction
-from reverie.run_folder import RunFolder
+from reverie.run import settings
+from reverie.run.folder import RunFolder
 from reverie.seeding import torch_seeded
 from reverie.training.budget import budget
 from reverie.training.memory import HELD_OUT_BATCHES, train_memory
@@ -329,7 +330,7 @@ def test_members_that_do_not_belong_together_are_refused(ensemble: RunFolder, tm
 
 
 def test_every_member_costs_as_much() -> None:
-    one, three = (budget(recipes.load("debug", [f"memory.members={num}"])) for num in (1, 3))
+    one, three = (budget(settings.load("debug", [f"memory.members={num}"])) for num in (1, 3))
     assert three == one | {"memory_timesteps": 3 * one["memory_timesteps"]}
 
 
@@ -341,7 +342,7 @@ def test_an_ensemble_is_listed(ensemble: RunFolder, capsys: pytest.CaptureFixtur
 
 
 def test_a_finished_ensemble_goes_on(ensemble: RunFolder) -> None:
-    recipes.save(ensemble.config, ensemble.path / "recipe.toml")
+    settings.save(ensemble.config, ensemble.path / "recipe.toml")
     names = [f"memory{part}" for part in ("", ".1", ".2")]
     before = {name: (ensemble.path / f"{name}.safetensors").read_bytes() for name in names}
     steps = ensemble.config.memory.steps

@@ -17,7 +17,7 @@ from reverie.dream.env import OBSERVED, DreamEnv, Observed
 from reverie.dream.starts import Starts, World
 from reverie.errors import UserError
 from reverie.models.files import VISION, agent_folder, load_vision
-from reverie.run_folder import RunFolder
+from reverie.run.folder import RunFolder
 from tests.dream.test_replay import Adder
 
 DREAM = f"reverie.dream:{reverie.dream.DREAM_ID}"

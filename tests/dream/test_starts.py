@@ -16,7 +16,7 @@ from reverie.dream.starts import World, load_starts, make_starts, save_starts
 from reverie.errors import UserError
 from reverie.models.files import load_memory, load_models, save_memory
 from reverie.models.mdn_rnn import Memory, MemoryConfig
-from reverie.run_folder import RunFolder
+from reverie.run.folder import RunFolder
 
 LENGTHS = (3, 9, 6)
 

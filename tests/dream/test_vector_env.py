@@ -17,7 +17,7 @@ from reverie.dream.starts import Starts, World
 from reverie.dream.vector_env import DreamVectorEnv
 from reverie.errors import UserError
 from reverie.models.mdn_rnn import MemoryState
-from reverie.run_folder import RunFolder
+from reverie.run.folder import RunFolder
 from tests.dream.test_replay import Adder
 
 DREAM = f"reverie.dream:{reverie.dream.DREAM_ID}"

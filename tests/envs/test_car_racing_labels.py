@@ -10,7 +10,7 @@ from reverie.envs import EnvConfig, Start, make_vector_env
 from reverie.envs.car_racing.batch import CarRacingBatch
 from reverie.envs.car_racing.env import FastCarRacing
 from reverie.envs.car_racing.labels import read_labels
-from reverie.envs.starts import EDGE, random_start, structured_start
+from reverie.envs.car_racing.starts import EDGE, random_start, structured_start
 from reverie.errors import UserError
 
 SEED = 3

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from safetensors import numpy as safetensors
 
-from reverie import recipes
 from reverie.errors import UserError
 from reverie.evolution.recorded import Recorded
 from reverie.evolution.strategies import STRATEGIES
+from reverie.run import settings
 from tests.evolution.variants import VARIANTS, make, rosenbrock, sphere
 
 every_variant = pytest.mark.parametrize("variant", VARIANTS)
@@ -250,9 +250,9 @@ def test_misuse_is_noticed() -> None:
 
 
 def test_a_recipe_chooses() -> None:
-    stage = recipes.load("debug", ["controller.strategy=ga", "controller.ga.population=10"]).controller
+    stage = settings.load("debug", ["controller.strategy=ga", "controller.ga.population=10"]).controller
     assert (stage.strategy, stage.ga.population) == ("ga", 10)
-    assert recipes.load("debug").controller.strategy == "cma"
+    assert settings.load("debug").controller.strategy == "cma"
 
 
 @pytest.mark.parametrize(
@@ -267,5 +267,5 @@ def test_a_recipe_chooses() -> None:
 )
 def test_a_recipe_cannot_ask_for_what_there_is_not(override: str, message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
-        recipes.load("debug", [override])
+        settings.load("debug", [override])
     assert caught.value.usage

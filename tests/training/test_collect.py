@@ -6,21 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reverie import recipes
 from reverie.cli.main import main
 from reverie.data.episode import Episode
 from reverie.data.store import EpisodeStore
+from reverie.envs.car_racing.starts import random_start, structured_start
 from reverie.envs.registry import make_vector_env
-from reverie.envs.starts import random_start, structured_start
 from reverie.envs.vector import Start
 from reverie.errors import UserError
 from reverie.models.files import packaged
-from reverie.rollout import AgentPolicy, NoisyPolicy, rollout
-from reverie.run_folder import RunFolder
+from reverie.policies import AgentPolicy, NoisyPolicy
+from reverie.rollout import rollout
+from reverie.run import settings
+from reverie.run.folder import RunFolder
 from reverie.seeding import TRAINING_TRACKS, generator, sample_tracks
 from reverie.training.budget import budget
 from reverie.training.collect import collect
-from reverie.training.drivers import agent_of
+from reverie.training.controller.drivers import agent_of
 from reverie.workers.contract import Workers
 from reverie.workers.inline import InlineWorkers
 from reverie.workers.make import make_workers
@@ -32,8 +33,8 @@ AGENTS, OTHERS = range(1, NUM, 2), range(0, NUM, 2)
 
 def mixed(path: Path, driver: Path | str, *overrides: str) -> RunFolder:
     """A new run of 20 episodes in three groups; every second episode is the agent's."""
-    settings = [f"collect.agent={driver}", f"collect.episodes={NUM}", "collect.steps=5", "env.max_frames=24"]
-    return RunFolder.create(path, recipes.load("debug", [*settings, *overrides]))
+    given = [f"collect.agent={driver}", f"collect.episodes={NUM}", "collect.steps=5", "env.max_frames=24"]
+    return RunFolder.create(path, settings.load("debug", [*given, *overrides]))
 
 
 def collected(run: RunFolder, workers: Workers | None = None) -> list[Episode]:
@@ -120,7 +121,7 @@ def test_the_same_bytes_whatever_the_workers_and_after_kills(
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.25, 0.3, 0.5, 0.75, 1.0])
 def test_any_number_of_episodes_is_mixed_in_the_same_share(share: float) -> None:
-    config = recipes.load("debug", ["collect.agent=pretrained", f"collect.agent_share={share}"]).collect
+    config = settings.load("debug", ["collect.agent=pretrained", f"collect.agent_share={share}"]).collect
     counts = [config.by_agent(i) for i in range(1001)]
     assert max(abs(count - i * share) for i, count in enumerate(counts)) <= 1
     assert set(np.diff(counts)) <= {0, 1}
@@ -128,7 +129,7 @@ def test_any_number_of_episodes_is_mixed_in_the_same_share(share: float) -> None
 
 
 def test_without_an_agent_none_drives() -> None:
-    assert recipes.load("debug").collect.by_agent(1000) == 0
+    assert settings.load("debug").collect.by_agent(1000) == 0
 
 
 def test_agent_episodes_have_a_length_of_their_own(tiny_run: RunFolder, tmp_path: Path) -> None:

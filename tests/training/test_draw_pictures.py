@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from reverie.models.files import load_memory, save_memory
-from reverie.run_folder import RunFolder
+from reverie.run.folder import RunFolder
 from reverie.training import pictures
 from reverie.training.pictures import draw_pictures, dream_window
 

@@ -10,7 +10,7 @@ import torch
 
 from reverie.checkpoint import load
 from reverie.metrics import Metrics, Progress
-from reverie.recipe import FitConfig
+from reverie.run.recipe import FitConfig
 from reverie.training import loop
 from reverie.training.loop import Fit, HeldOut
 from reverie.types import LossAndMetrics

@@ -18,15 +18,16 @@ from reverie.models.files import load_memory, load_vision
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vae import Vae
 from reverie.models.vae_gan import VaeGan, VaeGanConfig
-from reverie.recipe import FitConfig
-from reverie.run_folder import RunFolder
+from reverie.run.folder import RunFolder
+from reverie.run.recipe import FitConfig
 from reverie.seeding import torch_seeded
-from reverie.training import controller, loop
-from reverie.training.controller import train_controller
+from reverie.training import loop
+from reverie.training.controller import stage as controller
+from reverie.training.controller.search import Evolution
+from reverie.training.controller.stage import train_controller
 from reverie.training.loop import Fit
 from reverie.training.memory import train_memory
 from reverie.training.pipeline import run_stages
-from reverie.training.search import Evolution
 from reverie.training.vision import train_vision
 from reverie.types import LossAndMetrics
 from reverie.workers.inline import InlineWorkers

@@ -4,20 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from reverie import recipes
 from reverie.data.store import EpisodeStore
 from reverie.errors import UserError
-from reverie.run_folder import RunFolder
-from reverie.training import controller
+from reverie.run import settings
+from reverie.run.folder import RunFolder
+from reverie.training.controller import stage as controller
+from reverie.training.controller.search import Evolution
 from reverie.training.pipeline import run_stages
-from reverie.training.search import Evolution
 from reverie.training.summary import summarise
 
 SETTINGS = ["collect.scout=debug", "collect.episodes=8", "env.max_frames=60"]
 
 
 def scouted(path: Path, *overrides: str) -> RunFolder:
-    return RunFolder.create(path, recipes.load("debug", [*SETTINGS, *overrides]))
+    return RunFolder.create(path, settings.load("debug", [*SETTINGS, *overrides]))
 
 
 def test_it_is_trained_drives_and_counts(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_it_is_trained_drives_and_counts(tmp_path: Path) -> None:
     found = summarise(run)
     assert found["frames"] == cost["frames"] + facts["frames"]
     assert found["minutes"] == pytest.approx(cost["minutes"] + facts["seconds"] / 60, abs=1e-3)
-    named = RunFolder.create(tmp_path / "named", recipes.load("debug", [f"collect.agent={run.scout}", *SETTINGS[1:]]))
+    named = RunFolder.create(tmp_path / "named", settings.load("debug", [f"collect.agent={run.scout}", *SETTINGS[1:]]))
     run_stages(named, ("collect",), quiet=True)
     assert EpisodeStore(named.rollouts).digest() == EpisodeStore(run.rollouts).digest()
     run.forget("collect")
@@ -83,7 +83,7 @@ def test_mistakes_come_before_anything_is_written(overrides: list[str], says: st
 
 def test_a_scout_may_have_one_itself(tmp_path: Path) -> None:
     recipe = tmp_path / "second.toml"
-    recipes.save(recipes.load("debug", SETTINGS), recipe)
+    settings.save(settings.load("debug", SETTINGS), recipe)
     run = scouted(tmp_path / "run", f"collect.scout={recipe}")
     run_stages(run, ("collect",), quiet=True)
     second = RunFolder.open(run.scout)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from reverie.run_folder import STAGES, RunFolder
+from reverie.run.folder import STAGES, RunFolder
 from reverie.training.pictures import draw_pictures
 from reverie.training.stage_clock import StageClock
 from reverie.training.summary import duration, score_text, show, summarise

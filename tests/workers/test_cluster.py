@@ -20,7 +20,7 @@ from distributed.security import Security
 from reverie.cli.main import main
 from reverie.errors import UserError
 from reverie.rollout import drive
-from reverie.run_folder import RunFolder
+from reverie.run.folder import RunFolder
 from reverie.workers.cluster import DaskWorkers, versions
 from reverie.workers.inline import InlineWorkers
 from tests.workers import jobs

@@ -16,9 +16,9 @@ from reverie.checkpoint import file_sha256
 from reverie.cli.main import main
 from reverie.errors import UserError
 from reverie.models.files import MODELS, load_controller
-from reverie.recipes import load
 from reverie.rollout import DriveTask, drive
-from reverie.run_folder import RunFolder
+from reverie.run.folder import RunFolder
+from reverie.run.settings import load
 from reverie.training.collect import collect
 from reverie.workers.cluster import DaskWorkers, check_address
 from reverie.workers.contract import Workers

@@ -103,7 +103,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     args = parse(BenchArguments, arguments, verb, "Measure speed against the alternatives, in turns on the same cores.")
     if args.seconds <= 0 or args.rounds < 1:
         raise UserError("--seconds and --rounds: give more than 0", usage=True)
-    from reverie.evaluation.contestants import Heat, run_heat
+    from reverie.benchmarks.contestants import Heat, run_heat
 
     unit = _UNITS.get(args.what, "frames")
     rates: dict[str, tuple[float, ...]] = {}

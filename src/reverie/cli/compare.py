@@ -43,9 +43,9 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         raise UserError(f"--tracks {args.tracks}: give at least 2", usage=True)
     if args.output.is_file():
         raise UserError(f"--output {args.output} is a file: name a folder", usage=True)
-    from reverie.evaluation.judges import load_judges
-    from reverie.run_folder import RunFolder
-    from reverie.training.compare import compare_runs
+    from reverie.measure.truth.judges import load_judges
+    from reverie.run.folder import RunFolder
+    from reverie.studies.compare import compare_runs
 
     runs = [RunFolder.open(name) for name in args.runs]
     for run in runs:

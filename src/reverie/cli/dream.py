@@ -11,7 +11,7 @@ from reverie.cli.arguments import parse, print_json
 from reverie.errors import UserError
 
 if TYPE_CHECKING:
-    from reverie.run_folder import RunFolder
+    from reverie.run.folder import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     """Writes a video, or measures."""
     args = parse(DreamArguments, arguments, verb, "See a dream beside the real drive, and measure how true it is.")
     _check(args)
-    from reverie.run_folder import RunFolder
+    from reverie.run.folder import RunFolder
 
     run = RunFolder.open(args.run)
     if args.truth:
@@ -75,9 +75,9 @@ def _check(args: DreamArguments) -> None:
 
 
 def _video(args: DreamArguments, run: "RunFolder") -> None:
-    from reverie.evaluation.dream_video import make_film, write_film
-    from reverie.evaluation.video import FPS
-    from reverie.training.drivers import agent_of
+    from reverie.show.dream_film import make_film, write_film
+    from reverie.show.drive_film import FPS
+    from reverie.training.controller.drivers import agent_of
 
     agent, params = agent_of(run)
     env = run.config.env
@@ -100,8 +100,8 @@ def _video(args: DreamArguments, run: "RunFolder") -> None:
 
 
 def _truth(args: DreamArguments, run: "RunFolder") -> None:
-    from reverie.run_folder import RunFolder
-    from reverie.training.dream import measure_truth, numbers_of, write_truth
+    from reverie.run.folder import RunFolder
+    from reverie.studies.dream_truth import measure_truth, numbers_of, write_truth
     from reverie.workers.make import make_workers
 
     with make_workers(run.config.workers) as pool:

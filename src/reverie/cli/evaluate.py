@@ -36,8 +36,8 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     args = parse(
         EvaluateArguments, arguments, verb, "Score an agent: mean return over test tracks, with a 95% interval."
     )
-    from reverie.evaluation.protocol import test_seeds
-    from reverie.run_folder import RunFolder
+    from reverie.measure.score import test_seeds
+    from reverie.run.folder import RunFolder
     from reverie.training.pipeline import evaluate_run
     from reverie.workers.make import make_workers, number_of, scheduler_of
 

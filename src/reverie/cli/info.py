@@ -11,7 +11,7 @@ import tyro
 from reverie.cli.arguments import parse, print_json
 
 if TYPE_CHECKING:
-    from reverie.run_folder import RunFolder
+    from reverie.run.folder import RunFolder
 
 _DATA_STAGES = ("collect", "encode")
 """What these made is large, and does not ship in the package."""
@@ -32,7 +32,7 @@ class InfoArguments:
 def main(verb: str, arguments: Sequence[str]) -> None:
     """Verifies the run's checksums, and prints what is in it."""
     args = parse(InfoArguments, arguments, verb, "Say what a run holds, and verify it against its checksums.")
-    from reverie.run_folder import RunFolder
+    from reverie.run.folder import RunFolder
 
     run = RunFolder.open(args.run)
     verified = verify(run, quiet=args.quiet)
@@ -45,7 +45,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
 
 def verify(run: "RunFolder", *, quiet: bool) -> list[str]:
     """Compares every file that has a checksum with it; gives the stages it did so for. UserError at a difference."""
-    from reverie.run_folder import STAGES
+    from reverie.run.folder import STAGES
 
     done = [name for name in STAGES if run.manifest["stages"].get(name, {}).get("status") == "done"]
     if run.is_packaged:

@@ -11,7 +11,7 @@ from reverie.cli.arguments import parse, print_json
 from reverie.errors import UserError
 
 if TYPE_CHECKING:
-    from reverie.evaluation.arithmetic import Arithmetic
+    from reverie.measure.vision.arithmetic import Arithmetic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +42,9 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     args = parse(InspectArguments, arguments, verb, description)
     if args.output and args.output.exists() and not args.output.is_dir():
         raise UserError(f"--output {args.output} is a file: name a folder", usage=True)
-    from reverie.evaluation.judges import load_judges
-    from reverie.run_folder import RunFolder
-    from reverie.training.inspect import inspect_run
+    from reverie.measure.truth.judges import load_judges
+    from reverie.run.folder import RunFolder
+    from reverie.studies.inspect import inspect_run
 
     run = RunFolder.open(args.run)
     run.require("vision")

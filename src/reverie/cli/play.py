@@ -44,12 +44,12 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         raise UserError("--track, --seed and --temperature: give 0 or more", usage=True)
     from reverie.agent import Agent
     from reverie.dream.starts import load_starts
-    from reverie.evaluation.player import Session
-    from reverie.evaluation.video import require_screen
-    from reverie.evaluation.window import INSTEAD, play
     from reverie.models.controller import Controller, ControllerConfig
     from reverie.models.files import load_controller, load_models
-    from reverie.run_folder import RunFolder
+    from reverie.play.session import Session
+    from reverie.play.window import INSTEAD, play
+    from reverie.run.folder import RunFolder
+    from reverie.show.drive_film import require_screen
 
     run = RunFolder.open(args.run)
     for stage in ("vision", "memory"):

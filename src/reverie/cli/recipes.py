@@ -18,17 +18,17 @@ class RecipesArguments:
 def main(verb: str, arguments: Sequence[str]) -> None:
     """Prints the recipes."""
     args = parse(RecipesArguments, arguments, verb, "List the recipes that ship.")
-    from reverie import recipes
+    from reverie.run import settings
     from reverie.training.budget import budget, parameter_counts
 
     table = {}
-    for name in recipes.names():
-        config = recipes.load(name)
+    for name in settings.names():
+        config = settings.load(name)
         table[name] = {
             "description": config.description,
             **parameter_counts(config),
             "budget": budget(config),
-            "measured": recipes.measured(name),
+            "measured": settings.measured(name),
         }
     if args.json:
         print_json(table)

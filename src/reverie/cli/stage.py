@@ -11,7 +11,7 @@ from reverie.cli.arguments import StageArguments, parse, print_json
 from reverie.errors import UserError
 
 if TYPE_CHECKING:
-    from reverie.run_folder import RunFolder
+    from reverie.run.folder import RunFolder
 
 DESCRIPTIONS = {
     "vision": "Train V, a VAE or a VAE/GAN (vision.model), on the collected frames.",

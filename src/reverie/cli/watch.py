@@ -11,7 +11,7 @@ from reverie.cli.arguments import parse, print_json
 from reverie.errors import UserError
 
 if TYPE_CHECKING:
-    from reverie.run_folder import RunFolder
+    from reverie.run.folder import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +46,9 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     if args.track < 0:
         raise UserError(f"--track {args.track}: give a seed from 0 upward", usage=True)
     from reverie.agent import Agent
-    from reverie.evaluation.video import record, show_window
     from reverie.models.files import load_controller, load_models
-    from reverie.run_folder import AGENT_STAGES, RunFolder
+    from reverie.run.folder import AGENT_STAGES, RunFolder
+    from reverie.show.drive_film import record, show_window
 
     run = RunFolder.open(args.run)
     for stage in ("vision", "memory") if args.controller else AGENT_STAGES:

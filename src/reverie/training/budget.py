@@ -8,7 +8,7 @@ from reverie.envs.registry import action_size
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import make_vision
-from reverie.recipe import RunConfig
+from reverie.run.recipe import RunConfig
 
 
 def parameter_counts(config: RunConfig) -> dict[str, int]:

@@ -12,8 +12,9 @@ from reverie.agent import Agent, AgentConfig
 from reverie.checkpoint import file_sha256
 from reverie.data.episode import Episode
 from reverie.data.store import EpisodeStore, Packed, pack_episode
+from reverie.envs.car_racing.drivers import MenuPolicy, WalkPolicy
+from reverie.envs.car_racing.starts import random_start, structured_start
 from reverie.envs.registry import action_size
-from reverie.envs.starts import random_start, structured_start
 from reverie.envs.vector import Start, Transition
 from reverie.errors import UserError
 from reverie.metrics import Progress
@@ -21,10 +22,10 @@ from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.files import MODELS, load_controller
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import make_vision
-from reverie.policies import MenuPolicy, WalkPolicy
-from reverie.recipe import CollectConfig, RunConfig
-from reverie.rollout import AgentPolicy, NoisyPolicy, Policy, cached_agent, rollout, vector_env
-from reverie.run_folder import RunFolder, collecting_agent
+from reverie.policies import AgentPolicy, NoisyPolicy, Policy
+from reverie.rollout import cached_agent, rollout, vector_env
+from reverie.run.folder import RunFolder, collecting_agent
+from reverie.run.recipe import CollectConfig, RunConfig
 from reverie.seeding import generator, sample_tracks, torch_seeded
 from reverie.training.stage_clock import StageClock
 from reverie.training.summary import summarise

@@ -8,7 +8,7 @@ from reverie.data.store import EpisodeStore
 from reverie.envs.registry import action_size
 from reverie.metrics import Progress
 from reverie.models.files import load_vision
-from reverie.run_folder import RunFolder
+from reverie.run.folder import RunFolder
 from reverie.training.stage_clock import StageClock
 from reverie.training.vision import open_frames
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from reverie import checkpoint
 from reverie.errors import UserError
 from reverie.metrics import Metrics, Progress
-from reverie.recipe import FitConfig
+from reverie.run.recipe import FitConfig
 from reverie.types import LossAndMetrics
 
 Batch = TypeVar("Batch")

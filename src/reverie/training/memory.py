@@ -14,7 +14,7 @@ from reverie.envs.registry import action_bounds
 from reverie.metrics import Metrics, Progress
 from reverie.models.files import MEMORY, numbered, save_memory
 from reverie.models.mdn_rnn import Memory
-from reverie.run_folder import RunFolder
+from reverie.run.folder import RunFolder
 from reverie.seeding import generator, torch_seeded
 from reverie.training.loop import Fit, HeldOut
 from reverie.training.stage_clock import StageClock

@@ -9,12 +9,12 @@ from reverie.checkpoint import read_json
 from reverie.data.latents import LatentStore
 from reverie.data.store import EpisodeStore
 from reverie.dream.replay import replay
-from reverie.evaluation import charts, pictures
-from reverie.evaluation.video import FPS
 from reverie.models.files import load_models, load_vision
 from reverie.models.vision import Vision
-from reverie.run_folder import RunFolder
+from reverie.run.folder import RunFolder
 from reverie.seeding import torch_generator
+from reverie.show import charts, sheets
+from reverie.show.drive_film import FPS
 from reverie.training.vision import num_train_episodes
 
 OPENING_FRAMES = 80
@@ -65,7 +65,7 @@ def _reconstructions(run: RunFolder) -> Path:
     with torch.inference_mode():
         seen = vision.decode(vision.encode(torch.from_numpy(frames)).mu).numpy()
     path = run.pictures / "reconstructions.png"
-    pictures.reconstructions(path, frames, seen, error=run.stage("vision")["held_out_mean_squared_error"])
+    sheets.reconstructions(path, frames, seen, error=run.stage("vision")["held_out_mean_squared_error"])
     return path
 
 
@@ -93,7 +93,7 @@ def _dream(run: RunFolder) -> Path:
         )
         rows[f"dream\ntemperature {temperature}"] = _decode(vision, dream.z[0, columns])
     path = run.pictures / "dream.png"
-    pictures.dream_filmstrip(path, rows, columns, begins=begins, seconds_per_decision=repeat / FPS)
+    sheets.dream_filmstrip(path, rows, columns, begins=begins, seconds_per_decision=repeat / FPS)
     return path
 
 

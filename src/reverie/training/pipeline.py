@@ -6,16 +6,16 @@ from typing import Literal
 
 import numpy as np
 
-from reverie import recipes
 from reverie.checkpoint import write_json
 from reverie.errors import UserError
-from reverie.evaluation.protocol import Evaluation, evaluate, test_seeds
+from reverie.measure.score import Evaluation, evaluate, test_seeds
 from reverie.metrics import Metrics
 from reverie.models.files import load_controller
-from reverie.run_folder import AGENT_STAGES, REMADE, STAGES, RunFolder, collecting_agent
+from reverie.run import settings
+from reverie.run.folder import AGENT_STAGES, REMADE, STAGES, RunFolder, collecting_agent
 from reverie.training.collect import collect
-from reverie.training.controller import train_controller
-from reverie.training.drivers import Drivers
+from reverie.training.controller.drivers import Drivers
+from reverie.training.controller.stage import train_controller
 from reverie.training.encode import encode
 from reverie.training.memory import train_memory
 from reverie.training.pictures import draw_pictures
@@ -97,7 +97,7 @@ def _train_scout(run: RunFolder, workers: Workers, quiet: bool) -> None:
     config = run.config
     seed = [f"seed={config.seed}"]
     scout = RunFolder.open(run.scout) if (run.scout / "recipe.toml").exists() else None
-    scout = scout or RunFolder.create(run.scout, recipes.load(config.collect.scout, seed))
+    scout = scout or RunFolder.create(run.scout, settings.load(config.collect.scout, seed))
     with scout.locked(), Metrics(scout.path) as metrics:
         for name in SCOUT_STAGES:
             if not scout.is_done(name):

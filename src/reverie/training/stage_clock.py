@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reverie import checkpoint
-from reverie.run_folder import RunFolder
+from reverie.run.folder import RunFolder
 
 
 class StageClock:

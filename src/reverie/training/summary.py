@@ -3,7 +3,7 @@
 from typing import Any
 
 from reverie.checkpoint import read_json
-from reverie.run_folder import STAGES, RunFolder
+from reverie.run.folder import STAGES, RunFolder
 
 _FACTS_APART = ("status", "seconds", "files")
 

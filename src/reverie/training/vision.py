@@ -8,11 +8,11 @@ import torch
 
 from reverie.data.batches import FrameCache, FrameSampler
 from reverie.data.store import EpisodeStore
-from reverie.evaluation.health import health
+from reverie.measure.health import health
 from reverie.metrics import Metrics, Progress
 from reverie.models.files import save_vision
 from reverie.models.vision import make_vision
-from reverie.run_folder import RunFolder
+from reverie.run.folder import RunFolder
 from reverie.seeding import generator, torch_generator, torch_seeded
 from reverie.training.loop import Fit
 from reverie.training.stage_clock import StageClock

@@ -1,0 +1,320 @@
+"""Our side of the benchmarks: what a turn does, in this process or in workers.
+
+Shapes: n environments, frames (n, 64, 64, 3) uint8, actions (n, 3).
+"""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import lru_cache
+from itertools import count
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+
+from reverie.agent import Agent, AgentConfig
+from reverie.benchmarks.speed import Clock, MissingPeerError, Peer, Round, on_cores, race
+from reverie.dream.dreamer import DreamConfig, Dreamer
+from reverie.dream.starts import Starts
+from reverie.envs.config import EnvConfig
+from reverie.envs.registry import make_env, make_vector_env
+from reverie.envs.vector import VectorEnv
+from reverie.errors import UserError
+from reverie.measure.score import ROWS_PER_TASK, drive_all
+from reverie.models.controller import Controller, ControllerConfig
+from reverie.models.files import CONTROLLER, MODELS, load_controller, packaged
+from reverie.models.mdn_rnn import Memory, MemoryConfig
+from reverie.models.rewards import RewardConfig
+from reverie.models.vision import VisionConfig, make_vision
+from reverie.policies import AgentPolicy, Policy
+from reverie.rollout import DriveTask
+from reverie.seeding import VALIDATION_TRACKS, torch_generator, torch_seeded
+from reverie.types import SequenceBatch
+from reverie.workers.contract import Workers
+from reverie.workers.make import make_workers
+
+BATCH = {"frames_64": 16, "rollout_fp32": 64, "rollout_bf16": 64}
+"""Environments that are stepped together."""
+IMAGES_PER_STEP = 100
+"""Of the paper's V in training."""
+SEQUENCES = {"memory_bf16": 64, "memory_fp32": 64, "memory_small": 16}
+"""Of a step of the paper's M in training, each of `SEQUENCE_LENGTH` decisions; small is bf16 too."""
+SEQUENCE_LENGTH = 32
+NUM_DREAMS = 256
+GENERATION = "generation"
+CANDIDATES, CANDIDATES_TRACKS = 64, 2
+MAX_TRIES = 20
+"""At first a worker may still be starting while another has done the work of both."""
+
+
+PAPERS_MEMORY = MemoryConfig(reward=RewardConfig(head="none"), end_head=False)
+
+
+class Heat(NamedTuple):
+    """Contestants that take turns on the same cores; each is named with the processes in which it runs at once."""
+
+    num_cores: int
+    """Cores that all of them are held on."""
+    peers: tuple[tuple[str, int], ...]
+    """Of `bench/peers.py`."""
+    ours: tuple[tuple[str, int], ...]
+
+
+def run_heat(heat: Heat, *, rounds: int, seconds: float, unit: str, quiet: bool) -> dict[str, tuple[float, ...]]:
+    """Units per second in each round, by NAME_xPROCESSES. Peers that are not installed are left out."""
+    contestants: dict[str, Round] = {}
+    with ExitStack() as stack:
+        stack.enter_context(on_cores(heat.num_cores))
+        workers = stack.enter_context(make_workers(max(num for _, num in heat.ours)))
+        for name, num in heat.peers:
+            try:
+                contestants[f"{name}_x{num}"] = peer = Peer(name, num)
+                stack.callback(peer.close)
+            except MissingPeerError:
+                continue
+        for name, num in heat.ours:
+            own = stack.enter_context(make_workers(num)) if name == GENERATION else None
+            contestants[f"{name}_x{num}"] = _generation(own) if own else in_workers(workers, num, name)
+        return race(contestants, rounds=rounds, seconds=seconds, unit=f"{unit}/s", quiet=quiet)
+
+
+def _generation(workers: Workers) -> Round:
+    """Frames per second of a whole generation, as the search for C gives it out, however long that takes: candidates
+    near the agent that ships, on the same tracks, to the end of every episode."""
+    controller, params = load_controller(packaged() / CONTROLLER)
+    noise = np.random.default_rng(0).standard_normal((CANDIDATES, len(params)))
+    task = DriveTask(
+        folder=workers.place(packaged(), MODELS),
+        digest=GENERATION,
+        env=EnvConfig(action_repeat=4),
+        agent=AgentConfig(precision="bf16"),
+        controller=controller.config,
+        params=np.repeat(params + 0.1 * params.std() * noise, CANDIDATES_TRACKS, axis=0).astype(np.float32),
+        seeds=tuple(VALIDATION_TRACKS[:CANDIDATES_TRACKS]) * CANDIDATES,
+    )
+
+    def turn(seconds: float) -> float:  # noqa: ARG001 (it is the work that is fixed)
+        began = time.monotonic()
+        outcomes = drive_all(task, workers, rows_per_task=ROWS_PER_TASK)
+        return sum(outcome.frames for outcome in outcomes) / (time.monotonic() - began)
+
+    return turn
+
+
+class Turn(NamedTuple):
+    """A turn of ours, as a task for a worker."""
+
+    name: str
+    seconds: float
+
+
+class Lap(NamedTuple):
+    """What came of a turn: units per second, and when it was, on the system's clock."""
+
+    rate: float
+    began: float
+    ended: float
+
+
+def take_turn(turn: Turn) -> Lap:
+    """One turn of ours in this process, whose environments and networks are kept for the next."""
+    contestant = _ours(turn.name)
+    began = time.monotonic()
+    return Lap(contestant(turn.seconds), began, time.monotonic())
+
+
+def in_workers(workers: Workers, num: int, name: str) -> Round:
+    """`num` workers at it at once: the sum of their rates."""
+
+    def together(seconds: float) -> float:
+        for _ in range(MAX_TRIES):
+            laps = list(workers.map(take_turn, [Turn(name, seconds)] * num))
+            common = min(lap.ended for lap in laps) - max(lap.began for lap in laps)
+            if common >= 0.9 * max(lap.ended - lap.began for lap in laps):
+                return sum(lap.rate for lap in laps)
+        raise UserError(f"{num} workers did not run at the same time: is the machine busy with something else?")
+
+    return together
+
+
+@lru_cache(maxsize=4)
+def _ours(name: str) -> Round:
+    if name == "frames_96":
+        return _frames_96()
+    if name.startswith("vision"):
+        return _vision(_precision(name))
+    if name in SEQUENCES:
+        return _memory(SEQUENCES[name], "fp32" if name.endswith("fp32") else "bf16")
+    if name.startswith("dream"):
+        return _dream(_precision(name))
+    num = BATCH[name]
+    env = make_vector_env(EnvConfig(action_repeat=1), num)
+    policy = _Uniform() if name == "frames_64" else _papers_agent(AgentConfig(precision=_precision(name)))
+    return _lockstep(env, policy)
+
+
+def _precision(name: str) -> Literal["fp32", "bf16"]:
+    return "bf16" if name.endswith("bf16") else "fp32"
+
+
+def _lockstep(env: VectorEnv, policy: Policy) -> Round:
+    """Frames per second of a batch in lockstep, as `rollout` does it; episodes go on from turn to turn.
+
+    New tracks are not counted.
+    """
+    clock, seeds = Clock(), count()
+    rows = np.zeros(0, np.int64)
+    obs, rew = np.zeros((0, 64, 64, 3), np.uint8), np.zeros(0)
+
+    def turn(seconds: float) -> float:
+        nonlocal rows, obs, rew
+        clock.start(seconds)
+        while not clock.units or clock.running:
+            if not len(rows):
+                with clock.stopped():
+                    rows, rew = np.arange(env.num_envs), np.zeros(env.num_envs)
+                    tracks = [next(seeds) for _ in rows]
+                    policy.reset(tracks)
+                    obs = env.reset(rows, tracks)
+            step = env.step(rows, policy.act(obs, rew))
+            clock.count(int(step.frames.sum()))
+            going = ~(step.end | step.trunc)
+            rows, obs, rew = rows[going], step.obs[going], step.rew[going]
+            policy.keep(going)
+        return clock.rate
+
+    return turn
+
+
+def _frames_96() -> Round:
+    """Frames per second of `gymnasium.make("reverie/CarRacing-v3")`, 96x96 with panel; random actions."""
+    env = make_env(EnvConfig())
+    policy, clock, seeds = _Uniform(), Clock(), count()
+    over = True
+
+    def turn(seconds: float) -> float:
+        nonlocal over
+        clock.start(seconds)
+        while not clock.units or clock.running:
+            if over:
+                with clock.stopped():
+                    env.reset(seed=next(seeds))
+            _, _, end, trunc, _ = env.step(policy.next(1)[0])
+            over = end or trunc
+            clock.count(1)
+        return clock.rate
+
+    return turn
+
+
+def _vision(precision: Literal["fp32", "bf16"]) -> Round:
+    """Images per second that the paper's V is trained on, as stage `vision` does it."""
+    with torch_seeded(0, "bench"):
+        vision = make_vision(VisionConfig()).train()
+    optimizer = torch.optim.Adam(vision.parameters(), lr=1e-4, fused=True)
+    clock, frames, rng, noise = Clock(), roads(1000), np.random.default_rng(0), torch_generator(0, "bench", "noise")
+
+    def turn(seconds: float) -> float:
+        clock.start(seconds)
+        while not clock.units or clock.running:
+            batch = torch.from_numpy(frames[rng.integers(0, len(frames), IMAGES_PER_STEP)])
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+                loss, _ = vision.loss(batch, noise)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            vision.after_step()
+            clock.count(len(batch))
+        return clock.rate
+
+    return turn
+
+
+def _memory(num: int, precision: Literal["fp32", "bf16"]) -> Round:
+    """Timesteps per second that the paper's M is trained on, as stage `memory` does it."""
+    with torch_seeded(0, "bench"):
+        memory = Memory(PAPERS_MEMORY, 32, 3).train()
+    optimizer = torch.optim.Adam(memory.parameters(), lr=1e-3, fused=True)
+    clock, generator, t = Clock(), torch_generator(0, "bench", "sequences"), SEQUENCE_LENGTH
+
+    def turn(seconds: float) -> float:
+        clock.start(seconds)
+        while not clock.units or clock.running:
+            z, act = torch.randn(num, t + 1, 32, generator=generator), torch.rand(num, t, 3, generator=generator)
+            zeros, ones = torch.zeros(num, t), torch.ones(num, t)
+            batch = SequenceBatch(z=z, act=act, rew=zeros, prev_rew=zeros, end=zeros, mask=ones)
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+                loss, _ = memory.loss(batch)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(memory.parameters(), 1.0)
+            optimizer.step()
+            clock.count(num * t)
+        return clock.rate
+
+    return turn
+
+
+def _dream(precision: Literal["fp32", "bf16"]) -> Round:
+    """Decisions per second in the dream of the paper's M, with a controller of its own in each dream."""
+    n = NUM_DREAMS
+    with torch_seeded(0, "bench"):
+        memory = Memory(replace(PAPERS_MEMORY, reward=RewardConfig()), 32, 3)
+    state = memory.initial_state(1)
+    starts = Starts(z=torch.zeros(1, 32), state=state, rew=torch.zeros(1))
+    dreamer = Dreamer(memory, starts, n, DreamConfig(precision=precision), torch_generator(0, "bench", "dream"))
+    controller, clock = Controller(ControllerConfig(), 32, memory.config.hidden_size), Clock()
+    params = 0.1 * torch.randn(n, controller.num_params, generator=torch_generator(0, "bench", "params"))
+
+    def turn(seconds: float) -> float:
+        dreamer.reset(torch.ones(n, dtype=torch.bool))
+        clock.start(seconds)
+        while not clock.units or clock.running:
+            with torch.inference_mode():
+                dreamer.step(controller.act(params, dreamer.z, dreamer.state))
+            clock.count(n)
+        return clock.rate
+
+    return turn
+
+
+def roads(num: int) -> np.ndarray:
+    """Pictures of roads that bend over grass, (num, 64, 64, 3) uint8; the peer makes the same ones."""
+    y, x = np.mgrid[1:0:64j, -1:1:64j]
+    place, slope, bend = np.random.default_rng(0).uniform(-0.5, 0.5, (3, num, 1, 1))
+    on_road = np.abs(x - place - slope * y - bend * y**2) < 0.3 - 0.2 * y
+    return np.where(on_road[..., None], (104, 104, 105), (102, 204, 102)).astype(np.uint8)
+
+
+def _papers_agent(config: AgentConfig) -> AgentPolicy:
+    """The paper's networks with random weights, which cost the same as trained ones."""
+    with torch_seeded(0, "bench"):
+        vision = make_vision(VisionConfig())
+        memory = Memory(MemoryConfig(), vision.z_size, 3)
+    controller = Controller(ControllerConfig(), memory.z_size, memory.config.hidden_size)
+    params = 0.1 * np.random.default_rng(0).standard_normal((1, controller.num_params))
+    return AgentPolicy(Agent(vision, memory, controller, config), params)
+
+
+class _Uniform:
+    """Uniform random actions, drawn beforehand, since drawing them is not what is measured."""
+
+    def __init__(self, num: int = 65536) -> None:
+        low, high = np.array([-1, 0, 0], np.float32), np.ones(3, np.float32)
+        self._drawn = np.random.default_rng(0).uniform(low, high, (num, 3)).astype(np.float32)
+        self._next = 0
+
+    def next(self, n: int) -> np.ndarray:
+        self._next = self._next + n if self._next + n <= len(self._drawn) - n else 0
+        return self._drawn[self._next : self._next + n]
+
+    def reset(self, seeds: Sequence[int]) -> None:
+        """Goes on drawing."""
+
+    def act(self, obs: np.ndarray, prev_rew: np.ndarray) -> np.ndarray:  # noqa: ARG002 (a random driver is blind)
+        return self.next(len(obs))
+
+    def keep(self, mask: np.ndarray) -> None:
+        """Nothing to forget."""

@@ -1,1 +1,0 @@
-"""Scores on held-out tracks and the pictures that explain them."""

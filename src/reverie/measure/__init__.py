@@ -1,0 +1,1 @@
+"""What runs are worth: scores, and how true V and the dream are."""

@@ -1,0 +1,1 @@
+"""How true V's pictures are, and what its latents mean."""

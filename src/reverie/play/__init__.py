@@ -1,0 +1,1 @@
+"""Driving by hand: the drive, its picture, its window."""

@@ -1,0 +1,201 @@
+"""Driving by hand, on the real road or in the dream, and from one to the other at the same moment; without a window.
+
+Shapes: z latent, a action, p parameters of C; frames are (64, 64, 3) uint8.
+"""
+
+from collections.abc import Set
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reverie.agent import Agent
+from reverie.dream.dreamer import DreamConfig, Dreamer
+from reverie.dream.starts import Starts
+from reverie.envs.config import EnvConfig
+from reverie.envs.registry import make_vector_env
+from reverie.errors import UserError
+from reverie.seeding import torch_generator
+from reverie.show.drive_film import FPS
+from reverie.types import Floats, Frames
+
+Mode = Literal["real", "dream"]
+Pedal = Literal["left", "right", "gas", "brake"]
+Command = Literal["switch", "autopilot", "warmer", "cooler", "anew", "pause"]
+FULL = np.array([1.0, 1.0, 0.8])
+"""Of steering, gas and brake, as Gymnasium's own keyboard has it: harder brakes block the wheels."""
+RATES = np.array([3.0, 3.0, 4.0])
+"""How far wheel and pedals move in a second while a key is held; back to rest they go twice as fast. Gymnasium's own
+keyboard jumps to the end at once, and a car that is steered so spins: people cannot tap as fast as an agent acts."""
+TEMPERATURE_STEP = 0.1
+ROW = np.zeros(1, np.int64)
+
+
+def turn(act: Floats, held: Set[Pedal], seconds: float) -> Floats:
+    """The action (3,) after `act` (3,), when keys are held for so long: wheel and pedals move smoothly."""
+    target = FULL * [("right" in held) - ("left" in held), "gas" in held, "brake" in held]
+    reach = RATES * seconds * np.where((target == 0) | (target * act < 0), 2, 1)
+    return np.clip(target, act - reach, act + reach).astype(np.float32)
+
+
+class Score(NamedTuple):
+    """What came of a drive so far."""
+
+    ret: float = 0.0
+    """Sum of rewards; in the dream, of those that M expects."""
+    decisions: int = 0
+    is_over: bool = False
+
+    def add(self, rew: float, is_over: bool) -> "Score":
+        """After another decision."""
+        return Score(self.ret + rew, self.decisions + 1, is_over)
+
+
+class Session:
+    """A drive, real or dreamt. While the road is real, V and M follow it, so that a dream can go on from any moment of
+    it; while it is dreamt, the real one stands still."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        params: Floats | None,
+        starts: Starts | None,
+        env: EnvConfig,
+        *,
+        mode: Mode = "real",
+        track: int = 0,
+        temperature: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        """`params` (p,) of C drive where the autopilot is on; None for a run that has none yet. `starts`: where dreams
+        begin that do not go on from a real moment. Raises UserError where the run is of another kind of environment,
+        or a dream is asked of an M that cannot dream."""
+        if agent.memory.action_size != len(FULL):
+            raise UserError(f"the keys steer, give gas and brake, and {env.id} knows other actions: play CarRacing")
+        self.agent, self.starts, self.mode = agent, starts, mode
+        self.params = None if params is None else torch.from_numpy(np.asarray(params, np.float32))[None]
+        self.track, self.temperature, self.seed = track, temperature, seed
+        self.seconds = env.action_repeat / FPS
+        """That a decision takes in the world."""
+        self.autopilot = self.paused = False
+        self.message = ""
+        """What the player should know, in one line."""
+        self.num_dreams = 0
+        self.dreamer: Dreamer | None = None
+        self.dreamt = Score()
+        self.env = make_vector_env(env, 1)
+        self._begin_real()
+        if mode == "dream":
+            if starts is None:
+                raise UserError("there is no bank of starts to begin a dream from: begin with --real")
+            self._begin_dream(starts)
+
+    @property
+    def score(self) -> Score:
+        """Of the drive that is shown."""
+        return self.real if self.mode == "real" else self.dreamt
+
+    def press(self, command: Command) -> None:
+        """Does what a key stands for; what cannot be done is said in `message`."""
+        self.message = ""
+        if command == "switch":
+            self.switch()
+        elif command == "autopilot":
+            self.autopilot = not self.autopilot and self.params is not None
+            self.message = "" if self.params is not None else "this run has no controller yet"
+        elif command in ("warmer", "cooler"):
+            self._heat(TEMPERATURE_STEP if command == "warmer" else -TEMPERATURE_STEP)
+        elif command == "pause":
+            self.paused = not self.paused
+        else:
+            self.restart()
+
+    def switch(self) -> None:
+        """From the road into a dream that goes on from this moment, or from the dream back to where the road waits."""
+        if self.mode == "dream":
+            self.mode = "real"
+            return
+        try:
+            self._begin_dream(Starts(z=self.z, state=self.state, rew=torch.tensor([self.rew])))
+        except UserError as error:
+            self.message = str(error).partition(",")[0]
+        else:
+            self.mode = "dream"
+
+    def restart(self) -> None:
+        """The next track, or another dream: from the bank, or where there is none from the same moment again."""
+        if self.mode == "real":
+            self.track += 1
+            self._begin_real()
+            return
+        assert self.dreamer is not None
+        self._begin_dream(self.starts or self.dreamer.starts)
+
+    @torch.inference_mode()
+    def advance(self, act: Floats) -> None:
+        """One decision, `act` (3,) or the autopilot's; nothing while it is paused or where the drive is over."""
+        if self.paused or self.score.is_over:
+            return
+        chosen = torch.from_numpy(np.asarray(act, np.float32))[None]
+        if self.mode == "real":
+            self._advance_real(chosen)
+        else:
+            self._advance_dream(chosen)
+
+    @torch.inference_mode()
+    def pictures(self) -> tuple[Frames, list[tuple[str, Frames]]]:
+        """What is seen now, and smaller pictures that say more of it, each with its caption."""
+        decode = self.agent.vision.decode
+        if self.mode == "dream":
+            assert self.dreamer is not None
+            return decode(self.dreamer.z)[0].cpu().numpy(), [("the real road waits", self.obs)]
+        captions = ("what V keeps", "what M expected")
+        latents = self.z if self.expected is None else torch.cat([self.z, self.expected])
+        return self.obs, list(zip(captions, decode(latents).cpu().numpy(), strict=False))
+
+    def _advance_real(self, act: Tensor) -> None:
+        agent, rew = self.agent, np.array([self.rew], np.float32)
+        if self.autopilot and self.params is not None:
+            chosen, self.state = agent.act(self.obs[None], rew, self.params, self.state)
+        else:
+            chosen = act.numpy()
+            prev_rew = torch.from_numpy(rew).to(agent.device)
+            self.state = agent.memory.step(self.z, act.to(agent.device), self.state, prev_rew)
+        self.expected = agent.memory.predict(self.state.top, self.z).z.mean()
+        step = self.env.step(ROW, chosen)
+        self.rew = float(step.rew[0])
+        self.act = chosen[0]
+        self.real = self.real.add(self.rew, bool(step.end[0] or step.trunc[0]))
+        self._see(step.obs[0])
+
+    def _advance_dream(self, act: Tensor) -> None:
+        dreamer = self.dreamer
+        assert dreamer is not None
+        if self.autopilot and self.params is not None:
+            act = self.agent.controller.act(self.params, dreamer.z, dreamer.state)
+        step = dreamer.step(act.to(self.agent.device))
+        self.act = act[0].cpu().numpy()
+        self.dreamt = self.dreamt.add(float(step.rew[0]), bool(step.end[0]))
+
+    def _begin_real(self) -> None:
+        self.state, self.rew = self.agent.initial_state(1), 0.0
+        self.real, self.act, self.expected = Score(), np.zeros(3, np.float32), None
+        self._see(self.env.reset(ROW, [self.track])[0])
+
+    def _begin_dream(self, starts: Starts) -> None:
+        chance = torch_generator(self.seed, "play", self.num_dreams, device=self.agent.device)
+        dreamer = Dreamer(self.agent.memory, starts, 1, DreamConfig(temperature=self.temperature), chance)
+        dreamer.reset(torch.ones(1, dtype=torch.bool, device=self.agent.device))
+        self.dreamer, self.dreamt = dreamer, Score()
+        self.num_dreams += 1
+
+    def _heat(self, degrees: float) -> None:
+        self.temperature = max(0.0, round(self.temperature + degrees, 3))
+        if self.dreamer is not None:
+            self.dreamer.config = DreamConfig(temperature=self.temperature)
+
+    @torch.inference_mode()
+    def _see(self, obs: Frames) -> None:
+        self.obs = obs
+        self.z = self.agent.encode(torch.from_numpy(obs[None]).to(self.agent.device)).float()

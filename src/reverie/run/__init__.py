@@ -1,0 +1,1 @@
+"""A run: its recipe, its settings, its folder."""

@@ -1,0 +1,317 @@
+"""A run is a folder: recipe, manifest, data, models, logs. What is in it, what is finished, and what it came from."""
+
+import contextlib
+import fcntl
+import platform
+import shutil
+import time
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import reverie
+from reverie import checkpoint
+from reverie.devices import num_cores
+from reverie.dream.starts import DREAM
+from reverie.envs.registry import action_size
+from reverie.errors import UserError
+from reverie.models.files import CONTROLLER, MEMORY, PRETRAINED, VISION, agent_folder, packaged
+from reverie.run import settings
+from reverie.run.recipe import RunConfig
+
+AGENT_STAGES = ("vision", "memory", "controller")
+"""The stages that make an agent."""
+STAGES = ("collect", "vision", "encode", "memory", "controller", "evaluate", "pictures")
+REMADE = ("evaluate", "pictures")
+"""Stages whose results are made again when they are gone or damaged, since nothing is made from them."""
+FORMAT = 1
+LENGTHS = {"vision": "epochs", "memory": "steps"}
+"""Stages that fit a model, and the setting that says for how long."""
+_FORGOTTEN = "forgotten"
+_OUTPUTS = {
+    "collect": ("rollouts", "scout"),
+    "vision": ("vision.*",),
+    "encode": ("latents",),
+    "memory": ("memory.*", "dream.*", "dream"),
+    "controller": ("controller.*", "evolution"),
+    "evaluate": ("evaluation.json",),
+    "pictures": ("pictures",),
+}
+_VERSIONS = ("torch", "numpy", "gymnasium", "box2d", "numba", "cma")
+# Settings that may change from one sitting to the next: more of the same, or elsewhere.
+_EXTENDABLE = ("workers", "controller.generations", "controller.minutes", "evaluate.tracks", "evaluate.first_seed")
+
+
+class RunFolder:
+    """An opened run folder: its paths, configuration and manifest."""
+
+    def __init__(self, path: Path, config: RunConfig, manifest: dict[str, Any]) -> None:
+        self.path = path
+        self.config = config
+        self.manifest = manifest
+        self._overrides: list[str] = []
+        """Settings that the recipe in the folder is to be given."""
+
+    @property
+    def name(self) -> str:
+        """How a user names this run."""
+        return PRETRAINED if self.is_packaged else str(self.path)
+
+    @property
+    def is_packaged(self) -> bool:
+        """Whether this is the run that ships in the package, which is only read."""
+        return self.path == packaged()
+
+    scout = property(lambda self: self.path / "scout")
+    rollouts = property(lambda self: self.path / "rollouts")
+    latents = property(lambda self: self.path / "latents")
+    vision = property(lambda self: self.path / VISION)
+    memory = property(lambda self: self.path / MEMORY)
+    dream = property(lambda self: self.path / DREAM)
+    controller = property(lambda self: self.path / CONTROLLER)
+    evolution = property(lambda self: self.path / "evolution")
+    evaluation = property(lambda self: self.path / "evaluation.json")
+    pictures = property(lambda self: self.path / "pictures")
+    videos = property(lambda self: self.path / "videos")
+
+    @classmethod
+    def create(cls, path: Path, config: RunConfig) -> "RunFolder":
+        """A new folder with recipe and manifest. Raises UserError if something else is there."""
+        if path.is_file() or (path.is_dir() and not all(map(_is_left_by_create, path.iterdir()))):
+            raise UserError(f"{path} exists and is not a run of reverie: choose another --run", usage=True)
+        action_size(config.env)  # an environment that cannot be made is refused before anything is written,
+        for scout in settings.scouts_of(config):  # and so is an agent that cannot drive in it
+            check_same_world(config, scout, f"collect.scout: {scout.name}")
+        if not config.collect.scout:
+            collecting_agent(cls(path, config, {}))
+        manifest = {
+            "format": FORMAT,
+            "reverie": reverie.__version__,
+            "recipe": config.name,
+            "seed": config.seed,
+            "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "machine": _machine(),
+            "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _VERSIONS}},
+            "stages": {},
+        }
+        path.mkdir(parents=True, exist_ok=True)
+        with _lock(path):
+            if (path / "recipe.toml").exists():
+                raise UserError(f"{path} was made by another process just now: run the same command again")
+            run = cls(path, config, manifest)
+            run.write_manifest()
+            # The recipe is last: what a kill leaves before it is not taken for a run.
+            settings.save(config, path / "recipe.toml")
+        return run
+
+    @classmethod
+    def open(cls, name: str | Path) -> "RunFolder":
+        """An existing run by its path, or `pretrained`, the one in the package. Raises UserError if there is none."""
+        path = agent_folder(name)
+        if not (path / "recipe.toml").is_file():
+            raise UserError(f"there is no run in {path}: give the folder of a run, or make one with `reverie train`")
+        try:
+            config = settings.load(str(path / "recipe.toml"))
+        except UserError as error:
+            raise UserError(f"{error}; restore it from a copy") from error
+        return cls(path, config, _read_manifest(path))
+
+    @classmethod
+    def open_or_create(
+        cls, path: Path, recipe: str | None, overrides: list[str], *, again: str | None = None
+    ) -> "RunFolder":
+        """Continues the run in `path`, or makes one from `recipe`. Raises UserError where the two disagree.
+
+        Budgets may change, and so may the settings of a stage that is not begun, or is done `again`. They do so by
+        `overrides` alone, when `take_settings` is called: naming its recipe again does not take back what the run was
+        given since.
+        """
+        if not (path / "recipe.toml").is_file():
+            return cls.create(path, settings.load(recipe or settings.names()[0], overrides))
+        run = cls.open(path)
+        old = settings.flatten(run.config)
+        new = settings.flatten(settings.load(recipe or str(path / "recipe.toml"), overrides))
+        open_ = [stage for stage in STAGES if run.stage(stage)["status"] == "new"]
+        open_ += STAGES[STAGES.index(again) :] if again else ()
+        fixed = [
+            key for key in new if new[key] != old.get(key) and key not in _EXTENDABLE and key.split(".")[0] not in open_
+        ]
+        if fixed:
+            key = fixed[0]
+            raise UserError(
+                f"{path} was made with {key} = {old.get(key)!r}, not {new[key]!r}: choose another --run, "
+                f"leave out the recipe and --set to continue it as it is, or do the stage anew with --again",
+                usage=True,
+            )
+        run.config = settings.load(str(path / "recipe.toml"), overrides)
+        run._overrides = overrides
+        return run
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps a second process from writing into the same run; the lock goes with the process that holds it.
+
+        What a killed process left half done is put in order first.
+        """
+        with _lock(self.path):
+            self._put_in_order()
+            yield
+
+    def _put_in_order(self) -> None:
+        for folder in (self.path, self.rollouts, self.latents, self.evolution, self.pictures):
+            checkpoint.sweep(folder)
+        self.manifest = _read_manifest(self.path)  # another process may have gone on since it was opened
+        for stage in STAGES:
+            if self.stage(stage)["status"] == _FORGOTTEN:
+                self.forget(stage)
+
+    def take_settings(self) -> None:
+        """Gives the run, which must be locked, the settings it was opened with; what it was given by others stays."""
+        if not self._overrides:
+            return
+        recipe = self.path / "recipe.toml"
+        old = settings.flatten(settings.load(str(recipe)))
+        self.config = settings.load(str(recipe), self._overrides)
+        new = settings.flatten(self.config)
+        changed = {key.split(".")[0] for key in new if new[key] != old[key]}
+        for stage in STAGES:
+            if stage in changed:
+                self.reopen(stage)
+        if changed:  # after the stages are open: a kill in between only evaluates once more
+            settings.save(self.config, recipe)
+
+    def write_manifest(self) -> None:
+        """Replaces manifest.json."""
+        checkpoint.write_json(self.path / "manifest.json", self.manifest)
+
+    def stage(self, name: str) -> dict[str, Any]:
+        """What the manifest says of a stage."""
+        return self.manifest["stages"].setdefault(name, {"status": "new", "seconds": 0.0})
+
+    def is_done(self, name: str) -> bool:
+        """Whether a stage is finished."""
+        return self.stage(name)["status"] == "done"
+
+    def reopen(self, name: str) -> None:
+        """Lets a finished stage go on from where it ended, and those after it be done anew."""
+        for stage in STAGES[STAGES.index(name) :]:
+            if self.is_done(stage):
+                self.manifest["stages"][stage]["status"] = "running"
+        self.write_manifest()
+
+    def forget(self, name: str) -> None:
+        """Removes what a stage made, and what later stages made from it."""
+        stages = STAGES[STAGES.index(name) :]
+        for stage in stages:
+            self.manifest["stages"][stage] = {"status": _FORGOTTEN, "seconds": 0.0}
+        self.write_manifest()  # first, so that what a kill leaves is not taken for a stage that goes on
+        for stage in stages:
+            for pattern in _OUTPUTS[stage]:
+                for path in self.path.glob(pattern):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for stage in stages:
+            del self.manifest["stages"][stage]
+        self.write_manifest()
+
+    def lengthen(self, name: str, more: int) -> None:
+        """Lets a finished fit go on for `more` of what its recipe counts, and removes what was made from it.
+
+        Raises UserError where it is not finished.
+        """
+        self.require(name)
+        self.verify(name)
+        key = f"{name}.{LENGTHS[name]}"
+        length = settings.flatten(self.config)[key] + more
+        self.forget(STAGES[STAGES.index(name) + 1])
+        self.reopen(name)
+        self.config = settings.load(str(self.path / "recipe.toml"), [f"{key}={length}"])
+        settings.save(self.config, self.path / "recipe.toml")
+
+    def require(self, name: str) -> None:
+        """Raises UserError if a stage that is needed now is not finished."""
+        if not self.is_done(name):
+            raise UserError(
+                f"{self.path} has not finished its stage {name}: run `reverie {name} --run {self.path}` first"
+            )
+
+    def require_agent(self) -> None:
+        """Raises UserError where V, M or C is not finished, or damaged."""
+        for name in AGENT_STAGES:
+            self.require(name)
+            self.verify(name)
+
+    def verify(self, name: str) -> None:
+        """Compares the files of a finished stage with their checksums.
+
+        Raises UserError naming one that is missing or differs, and the cure: what lies outside the agent is made again
+        by itself, but what others were made from is not thrown away without being asked.
+        """
+        cure = f"run `reverie train --run {self.path}`"
+        if name not in REMADE:
+            cure = f"restore it from a copy, or run `reverie {name} --run {self.path} --again`"
+        for file, sha256 in self.stage(name).get("files", {}).items():
+            if not (self.path / file).exists():
+                raise UserError(f"{self.path / file} is missing: {cure}")
+            if checkpoint.file_sha256(self.path / file) != sha256:
+                raise UserError(f"{self.path / file} is damaged (its SHA-256 is not the one in manifest.json): {cure}")
+
+
+def collecting_agent(run: RunFolder) -> RunFolder | None:
+    """The run whose agent takes part in collecting, or None.
+
+    Raises UserError where it is missing, not finished, damaged, or drives in another world.
+    """
+    name = str(run.scout) if run.config.collect.scout else run.config.collect.agent
+    if not name:
+        return None
+    try:
+        agent = RunFolder.open(packaged() if name == PRETRAINED else name)
+        agent.require_agent()
+    except UserError as error:
+        raise UserError(f"collect.agent: {error}") from error
+    check_same_world(run.config, agent.config, f"collect.agent: {agent.name}")
+    return agent
+
+
+def check_same_world(ours: RunConfig, theirs: RunConfig, who: str) -> None:
+    """Raises UserError where the driver of one run, named `who`, would not know the world of another."""
+    if (ours.env.id, ours.env.action_repeat) != (theirs.env.id, theirs.env.action_repeat):
+        raise UserError(
+            f"{who} drives {theirs.env.id} with env.action_repeat = {theirs.env.action_repeat}, not "
+            f"{ours.env.id} with {ours.env.action_repeat}: choose an agent of the same world"
+        )
+
+
+def _machine() -> dict[str, Any]:
+    name = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
+    return {"processor": name, "cores": num_cores(), "system": platform.system()}
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    with (path / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"{path} is in use by another process: wait, or choose another --run") from error
+        yield
+
+
+def _is_left_by_create(path: Path) -> bool:
+    return path.name in ("manifest.json", ".lock") or (path.name.startswith(".") and path.name.endswith(".tmp"))
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of the run in `path`. Raises UserError where it is damaged or of another format."""
+    manifest = checkpoint.read_json(path / "manifest.json")
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise UserError(f"{path / 'manifest.json'} is not a manifest of format {FORMAT}: restore it from a copy")
+    stages = manifest.get("stages")
+    entries = stages.values() if isinstance(stages, dict) else [None]
+    if not all(isinstance(entry, dict) and {"status", "seconds"} <= set(entry) for entry in entries):
+        raise UserError(f"{path / 'manifest.json'} is damaged (its stages cannot be read): restore it from a copy")
+    return manifest

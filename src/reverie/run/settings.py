@@ -1,0 +1,168 @@
+"""A setting's way from TOML to its use: the recipes that ship, reading any recipe, overrides, and checks that name
+the mistake."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, is_dataclass, replace
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import tomli_w
+from pydantic import TypeAdapter, ValidationError
+
+from reverie.checkpoint import write_atomically
+from reverie.errors import UserError
+from reverie.measure.score import test_seeds
+from reverie.models.files import PRETRAINED
+from reverie.run.recipe import RunConfig
+
+MEASURED = "measured"
+"""The table of a recipe's file that says what it cost and scored when it was last run; not part of the config."""
+
+
+def names() -> list[str]:
+    """The recipes that ship, the default first."""
+    order = ["quick", "standard", "marathon", "paper", "seed", "vae_gan", "debug"]
+    found = {Path(entry.name).stem for entry in _shipped().iterdir() if entry.name.endswith(".toml")}
+    return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
+
+
+def load(recipe: str, overrides: Sequence[str] = ()) -> RunConfig:
+    """A recipe by its name or by a path to a TOML file, with `key=value` overrides. Raises UserError."""
+    table, where = _table(recipe)
+    table.pop(MEASURED, None)
+    return _build(_override(table, overrides), where)
+
+
+def scouts_of(config: RunConfig) -> list[RunConfig]:
+    """The scout of a recipe, the scout's own, and so on. Raises UserError where one is missing, or where none is the
+    last."""
+    found: list[RunConfig] = []
+    name, passed = config.collect.scout, list[str]()
+    while name:
+        if name in passed:
+            way = " -> ".join([*passed, name])
+            raise UserError(f"collect.scout goes in a circle ({way}): choose a scout without one", usage=True)
+        passed.append(name)
+        found.append(load(name))
+        name = found[-1].collect.scout
+    return found
+
+
+def measured(recipe: str) -> dict[str, Any]:
+    """What the recipe cost and scored when it was last run; empty if its file does not say."""
+    return _table(recipe)[0].get(MEASURED, {})
+
+
+def save(config: RunConfig, path: Path) -> None:
+    """Writes the resolved configuration, so that a run can be continued from its folder alone."""
+    with write_atomically(path) as file:
+        file.write(tomli_w.dumps(asdict(config)).encode())
+
+
+def flatten(config: RunConfig) -> dict[str, Any]:
+    """The configuration as `section.key` -> value."""
+    flat: dict[str, Any] = {}
+
+    def walk(prefix: str, table: Mapping[str, Any]) -> None:
+        for key, value in table.items():
+            if isinstance(value, Mapping):
+                walk(f"{prefix}{key}.", value)
+            else:
+                flat[prefix + key] = value
+
+    walk("", asdict(config))
+    return flat
+
+
+def _shipped() -> Traversable:
+    return resources.files("reverie.run") / "recipes"
+
+
+def _table(recipe: str) -> tuple[dict[str, Any], str]:
+    if recipe.endswith(".toml"):
+        path = Path(recipe)
+        if not path.is_file():
+            raise UserError(f"recipe file {path} does not exist: check the path, or see `reverie recipes`", usage=True)
+        try:
+            text, where = path.read_text(encoding="utf-8"), str(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"recipe file {path} cannot be read: {error}", usage=True) from error
+    elif recipe in names():
+        text, where = (_shipped() / f"{recipe}.toml").read_text(), f"recipe {recipe}"
+    else:
+        raise UserError(f"there is no recipe {recipe!r}{_suggest(recipe, names())}: see `reverie recipes`", usage=True)
+    try:
+        return tomllib.loads(text), where
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{where} is not valid TOML: {error}", usage=True) from error
+
+
+def _override(table: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise UserError(f"--set {text}: write it as section.key=value", usage=True)
+        *sections, last = key.strip().split(".")
+        target = table
+        for section in sections:
+            target = target.setdefault(section, {})
+            if not isinstance(target, dict):
+                raise UserError(f"--set {text}: {section} is a value, not a section", usage=True)
+        target[last] = _parse(value.strip())
+    return table
+
+
+def _parse(value: str) -> Any:
+    """A TOML value; anything that is not one is a string, so that quotes may be left out."""
+    try:
+        return tomllib.loads(f"x = {value}")["x"]
+    except tomllib.TOMLDecodeError:
+        return value
+
+
+def _build(table: dict[str, Any], where: str) -> RunConfig:
+    _refuse_unknown(table, RunConfig, "", where)
+    try:
+        config = TypeAdapter(RunConfig).validate_python(table)
+        test_seeds(config.evaluate.tracks, config.evaluate.first_seed)
+        return replace(
+            config,
+            collect=replace(
+                config.collect,
+                agent=_in_full(config.collect.agent),
+                scout=_in_full(scout) if (scout := config.collect.scout).endswith(".toml") else scout,
+            ),
+            controller=replace(config.controller, init_from=_in_full(config.controller.init_from)),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        given = f" (given: {first['input']!r})" if first["type"] != "missing" else ""
+        raise UserError(f"{where}: {key}: {first['msg'][0].lower()}{first['msg'][1:]}{given}", usage=True) from error
+
+
+def _in_full(path: str) -> str:
+    """A path that a run finds again wherever it is continued from; `pretrained` stays as it is."""
+    return path if path in ("", PRETRAINED) else str(Path(path).resolve())
+
+
+def _refuse_unknown(table: Mapping[str, Any], kind: type, prefix: str, where: str) -> None:
+    hints = get_type_hints(kind)
+    known = [field.name for field in fields(kind)]
+    for key, value in table.items():
+        if key not in known:
+            place = f"section {prefix[:-1]}" if prefix else "a recipe"
+            raise UserError(
+                f"{where}: unknown key {prefix}{key}{_suggest(key, known)}; {place} has {', '.join(known)}", usage=True
+            )
+        if is_dataclass(hints[key]) and isinstance(value, Mapping):
+            _refuse_unknown(value, hints[key], f"{prefix}{key}.", where)
+
+
+def _suggest(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -1,0 +1,141 @@
+"""An agent on one track, frame by frame: what the simulator shows, V sees and M expects, as an mp4 or a window.
+
+Shapes: h w height and width of a picture in pixels; frames are (64, 64, 3) uint8.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from reverie.agent import Agent
+from reverie.devices import one_thread
+from reverie.envs.config import EnvConfig
+from reverie.envs.pixels import to_64
+from reverie.envs.registry import make_env
+from reverie.errors import UserError
+from reverie.metrics import Progress
+from reverie.show.dashboard import Dashboard, Minds
+from reverie.show.mp4 import write_mp4
+
+FPS = 50
+"""CarRacing simulates 50 frames a second, so that the video runs at the speed of the world."""
+NO_SCREEN = "there is no screen to open a window on"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drive:
+    """What `reverie watch` prints."""
+
+    track: int
+    """Seed of Gymnasium's reset."""
+    ret: float
+    """Sum of rewards."""
+    frames: int
+    decisions: int
+    terminated: bool
+    """Ended by the environment (lap finished, or off the field), not by the time limit."""
+
+
+class Moment(NamedTuple):
+    """One simulator frame, after it was stepped."""
+
+    picture: Any
+    """What Gymnasium shows: (h, w, 3) uint8, or None in a window, where it shows itself."""
+    minds: Minds
+    """What the agent sees and expects at the decision that this frame belongs to."""
+    act: np.ndarray
+    drive: Drive
+    """The drive so far."""
+
+
+def moments(env: Any, agent: Agent, params: np.ndarray, track: int, action_repeat: int) -> Iterator[Moment]:
+    """Drives a track to its end, and stops at every simulator frame. `params` (p,) are those of C.
+
+    The agent decides every `action_repeat` frames and sees exactly what it sees in a vector environment that
+    Gymnasium draws, as a batch of one.
+    """
+    row = torch.from_numpy(np.asarray(params, np.float32))[None].to(agent.device)
+    obs, _ = env.reset(seed=track)
+    state, rew = agent.initial_state(1), 0.0
+    drive = Drive(track=track, ret=0.0, frames=0, decisions=0, terminated=False)
+    while True:
+        frame = to_64(obs)
+        act, state = agent.act(frame[None], np.array([rew]), row, state)
+        minds, rew = _minds(agent, frame, state.top), 0.0
+        drive = replace(drive, decisions=drive.decisions + 1)
+        for _ in range(action_repeat):
+            obs, frame_rew, end, trunc, _ = env.step(act[0])
+            rew += float(frame_rew)
+            drive = replace(drive, ret=drive.ret + float(frame_rew), frames=drive.frames + 1, terminated=bool(end))
+            yield Moment(env.render() if env.render_mode == "rgb_array" else None, minds, act[0], drive)
+            if end or trunc:
+                return
+
+
+@torch.inference_mode()
+def _minds(agent: Agent, frame: np.ndarray, h: torch.Tensor) -> Minds:
+    """`h` (1, h) is M's state after the decision, from which it expects the next frame."""
+    z = agent.encode(torch.from_numpy(frame[None]).to(agent.device))
+    expected = agent.memory.predict(h, z).z.mean()
+    seen, foreseen = agent.vision.decode(torch.cat([z, expected])).cpu().numpy()
+    return Minds(frame, seen, foreseen)
+
+
+def record(
+    path: Path, agent: Agent, params: np.ndarray, config: EnvConfig, track: int, *, title: str, quiet: bool = False
+) -> Drive:
+    """Writes the drive as an mp4."""
+    env = make_env(replace(config, renderer="gymnasium"), render_mode="rgb_array")
+    dashboard, drives = Dashboard(title, config.max_frames), []
+
+    def pictures() -> Iterator[np.ndarray]:
+        with Progress("watch", config.max_frames, "frames", quiet=quiet) as bar:
+            for moment in moments(env, agent, params, track, config.action_repeat):
+                drive = moment.drive
+                drives[:] = [drive]
+                yield dashboard.draw(moment.picture, moment.minds, moment.act, drive.ret, drive.frames)
+                bar.update(drive.frames, score=f"{drive.ret:.0f}")
+
+    try:
+        with one_thread():
+            write_mp4(path, pictures(), Fraction(FPS))
+    finally:
+        env.close()
+    return drives[0]
+
+
+def require_screen(instead: str) -> None:
+    """Raises UserError where no window can be opened; `instead` says what to do then."""
+    names = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+    if sys.platform == "linux" and not any(os.environ.get(name) for name in names):
+        raise UserError(f"{NO_SCREEN}: {instead}")
+
+
+def show_window(agent: Agent, params: np.ndarray, config: EnvConfig, track: int, *, quiet: bool = False) -> Drive:
+    """Gymnasium's own window, until the drive ends or the window is closed. UserError where there is no screen."""
+    import pygame
+
+    instead = "leave out --window, and a video is written instead"
+    require_screen(instead)
+    env = make_env(replace(config, renderer="gymnasium"), render_mode="human")
+    drive = None
+    try:
+        with one_thread(), Progress("watch", config.max_frames, "frames", quiet=quiet) as bar:
+            for moment in moments(env, agent, params, track, config.action_repeat):
+                drive = moment.drive
+                bar.update(drive.frames, score=f"{drive.ret:.0f}")
+                if pygame.event.peek(pygame.QUIT):
+                    break
+    except pygame.error as error:
+        raise UserError(f"{NO_SCREEN}: {instead} ({error})") from error
+    finally:
+        env.close()
+    assert drive is not None
+    return drive

@@ -1,0 +1,1 @@
+"""The work of verbs that train no V, M or C."""

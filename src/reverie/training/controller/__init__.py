@@ -1,0 +1,1 @@
+"""Stage controller: the search for C."""

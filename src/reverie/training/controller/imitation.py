@@ -1,0 +1,123 @@
+"""What C would have read along the collected drives, and the C that does there what the agent of those drives would do.
+
+Shapes: d decisions, t decisions of an episode, z latent, a action, l layers, h hidden, p parameters of C.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from reverie.data.latents import LatentStore
+from reverie.data.store import EpisodeStore
+from reverie.models.controller import Controller
+from reverie.models.mdn_rnn import Memory, MemoryState
+from reverie.run.folder import RunFolder
+from reverie.training.controller.drivers import agent_of
+from reverie.training.controller.search_space import SearchSpace
+
+EPISODES_AT_ONCE = 64
+DECISIONS = 20_000
+"""Decisions to learn from, in whole episodes spread evenly."""
+STEPS = 600
+BATCH = 2048
+RATE = 0.03
+
+
+class Drive(NamedTuple):
+    """An episode as M sees it."""
+
+    z: Tensor
+    """(t, z) the latent before each decision."""
+    act: Tensor
+    """(t, a)"""
+    rew: Tensor
+    """(t,)"""
+
+
+class Sights(NamedTuple):
+    """What C is given at each decision."""
+
+    z: Tensor
+    """(d, z)"""
+    state: MemoryState
+    """M's, before it reads z; (d, l, h) each."""
+
+
+def some_episodes(latents: LatentStore) -> list[int]:
+    """Episodes spread evenly, about `DECISIONS` in all."""
+    return list(range(0, len(latents), max(1, round(latents.num_decisions / DECISIONS))))
+
+
+def encoded_drives(latents: LatentStore, episodes: Iterable[int]) -> Iterator[Drive]:
+    """Encoded episodes, one by one."""
+    for i in episodes:
+        decisions = slice(latents.decision_offsets[i], latents.decision_offsets[i + 1])
+        z = latents.mu[latents.offsets[i] : latents.offsets[i + 1] - 1]
+        yield Drive(
+            *(torch.from_numpy(np.array(x, np.float32)) for x in (z, latents.act[decisions], latents.rew[decisions]))
+        )
+
+
+@torch.inference_mode()
+def sights_of(memory: Memory, drives: Iterable[Drive]) -> Sights:
+    """What C is given along `drives`, where M watches them from their start."""
+    z, h, c = [], [], []
+    drives = iter(drives)
+    while group := list(islice(drives, EPISODES_AT_ONCE)):
+        padded = Drive(*(pad_sequence(list(values), batch_first=True) for values in zip(*group, strict=True)))
+        length = torch.tensor([len(drive.rew) for drive in group])
+        state, rew = memory.initial_state(len(group)), torch.zeros(len(group))
+        for t in range(padded.rew.shape[1]):
+            going = (t < length).nonzero().squeeze(1)
+            z.append(padded.z[going, t])
+            h.append(state.h[going])
+            c.append(state.c[going])
+            state = memory.step(padded.z[:, t], padded.act[:, t], state, rew)
+            rew = padded.rew[:, t]
+    return Sights(torch.cat(z), MemoryState(torch.cat(h), torch.cat(c)))
+
+
+@torch.inference_mode()
+def actions_of(teacher: RunFolder, store: EpisodeStore, episodes: Iterable[int]) -> Tensor:
+    """What the agent of `teacher` would do along episodes that somebody drove (d, a), decisions as in `sights_of`."""
+    agent, params = agent_of(teacher)
+
+    def drives() -> Iterator[Drive]:
+        for i in episodes:
+            episode = store[i]
+            z = agent.encode(torch.from_numpy(np.array(episode.obs[:-1]))).float()
+            yield Drive(z, *(torch.from_numpy(np.array(x, np.float32)) for x in (episode.act, episode.rew)))
+
+    sights = sights_of(agent.memory, drives())
+    return agent.controller.act(torch.from_numpy(params)[None].expand(len(sights.z), -1), *sights)
+
+
+def imitated(
+    controller: Controller, space: SearchSpace, sights: Sights, act: Tensor, generator: torch.Generator
+) -> tuple[np.ndarray, float]:
+    """The parameters (p,) within `space` that make C act most like `act` (d, a), by least squares, and the error that
+    is left, as a share of the actions' variance."""
+    origin = torch.from_numpy(space.origin).float()
+    basis = torch.eye(len(origin)) if space.basis is None else torch.from_numpy(space.basis).float()
+    coordinates = (0.01 * torch.randn(1, len(basis), generator=generator)).requires_grad_()
+
+    def actions(rows: Tensor) -> Tensor:
+        params = (origin + coordinates @ basis).expand(len(rows), -1)
+        return controller.act(params, sights.z[rows], sights.state.select(rows))
+
+    adam = torch.optim.Adam([coordinates], RATE)
+    fall = torch.optim.lr_scheduler.CosineAnnealingLR(adam, STEPS)
+    for _ in range(STEPS):
+        rows = torch.randint(len(act), (BATCH,), generator=generator)
+        adam.zero_grad()
+        torch.mean((actions(rows) - act[rows]) ** 2).backward()
+        adam.step()
+        fall.step()
+    with torch.inference_mode():
+        error = ((actions(torch.arange(len(act))) - act) ** 2).mean() / act.var(0).mean()
+    return space.params(coordinates.detach().double().numpy())[0], float(error)

@@ -1,0 +1,172 @@
+"""The search for C as it is kept on disk: strategy, history, the centers that were evaluated."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reverie import checkpoint
+from reverie.checkpoint import file_sha256
+from reverie.data.latents import LatentStore
+from reverie.data.store import EpisodeStore
+from reverie.errors import UserError
+from reverie.evolution.recorded import Recorded
+from reverie.evolution.strategies import make_strategy
+from reverie.metrics import Progress
+from reverie.models.controller import Controller
+from reverie.models.files import CONTROLLER, agent_folder, load_controller, load_memory, save_controller
+from reverie.run.folder import RunFolder, collecting_agent
+from reverie.seeding import generator, torch_generator
+from reverie.training.controller.imitation import actions_of, encoded_drives, imitated, sights_of, some_episodes
+from reverie.training.controller.search_space import SearchSpace, principal_basis
+
+
+class Evolution:
+    """The state of the search: saved and loaded as one file."""
+
+    def __init__(self, run: RunFolder, controller: Controller, *, quiet: bool = True) -> None:
+        self._run, self._controller = run, controller
+        self.path = run.evolution / "state.safetensors"
+        self.history: list[dict[str, Any]] = []
+        """A row for each generation; the columns of log.csv."""
+        self.evaluated: list[np.ndarray] = []
+        """The centers (x,) that were evaluated; their scores stand in the history."""
+        if self.path.exists():
+            self._load(quiet)
+        else:
+            self.space = search_space(run, controller, quiet=quiet)
+            self.strategy = self._new_strategy()
+
+    @property
+    def generation(self) -> int:
+        """Generations done."""
+        return len(self.history)
+
+    @property
+    def scores(self) -> list[float]:
+        """Of the evaluated centers, on the same validation tracks for all."""
+        return [row["eval_mean_return"] for row in self.history if row["eval_mean_return"] is not None]
+
+    @property
+    def best(self) -> np.ndarray:
+        """The evaluated center with the best score (x,)."""
+        return self.evaluated[int(np.argmax(self.scores))]
+
+    def finalists(self, num: int, average: int) -> np.ndarray:
+        """Centers worth a longer look (f, x): the `num` evaluated ones with the best scores, and the means of `average`
+        that were evaluated in a row, again the `num` with the best scores; for `average` 0, of the last `num` alone."""
+        centers, scores = np.array(self.evaluated), np.array(self.scores)
+        found = list(centers[np.argsort(scores)[::-1][:num]])
+        if average:
+            starts = range(max(0, len(centers) - average) + 1)
+            rows = sorted((slice(i, i + average) for i in starts), key=lambda row: -scores[row].mean())[:num]
+        else:
+            rows = [slice(-num, None)]
+        if len(centers) > 1:
+            found += [centers[row].mean(0) for row in rows]
+        return np.array(found)
+
+    def total(self, key: str) -> float:
+        """Sum of a column of the history."""
+        return sum(row[key] for row in self.history)
+
+    def _new_strategy(self) -> Recorded:
+        config = self._run.config
+        rng = generator(config.seed, "controller", "strategy")
+        return make_strategy(config.controller, self.space.num_coordinates, rng)
+
+    def params_after(self, generations: Sequence[int]) -> np.ndarray:
+        """The center's parameters after each of `generations` (n,) -> (n, p), by running the search again without
+        driving."""
+        strategy = self._new_strategy()
+        centers: dict[int, np.ndarray] = {}
+        strategy.load_state(*self.strategy.state(), lambda done: centers.__setitem__(done, strategy.center))
+        return self.space.params(np.stack([centers[generation] for generation in generations]))
+
+    def save(self) -> None:
+        """Replaces the state, and log.csv, which has the columns of the published logs."""
+        arrays, values = self.strategy.state()
+        arrays = {f"strategy.{key}": value for key, value in arrays.items()}
+        arrays["evaluated"] = np.array(self.evaluated).reshape(-1, self.space.num_coordinates)
+        arrays |= self.space.arrays()
+        checkpoint.save(self.path, arrays, {"strategy": values, "history": self.history})
+        if self.history:
+            text = io.StringIO()
+            table = csv.DictWriter(text, self.history[-1].keys(), lineterminator="\n")
+            table.writeheader()
+            table.writerows(self.history)
+            with checkpoint.write_atomically(self.path.with_name("log.csv")) as file:
+                file.write(text.getvalue().encode())
+
+    def save_controllers(self, **made_with: str) -> None:
+        """Writes the best evaluated center and the current one as controllers, which can be watched meanwhile."""
+        for name, center in (("best", self.best), ("current", self.strategy.center)):
+            path, params = self._run.evolution / f"{name}.safetensors", self.space.params(center[None])[0]
+            save_controller(path, self._controller, params, **made_with)
+
+    def _load(self, quiet: bool) -> None:
+        tensors, meta = checkpoint.load(self.path)
+        arrays = {key: tensor.numpy() for key, tensor in tensors.items()}
+        self.history = meta["history"]
+        if "space.origin" not in arrays or len(arrays["evaluated"]) != len(self.scores):
+            raise UserError(f"{self.path} was written by an earlier version: begin the search again (`--again`)")
+        self.evaluated = list(arrays.pop("evaluated"))
+        self.space = SearchSpace(origin=arrays.pop("space.origin"), basis=arrays.pop("space.basis", None))
+        self.strategy = self._new_strategy()
+        arrays = {key.removeprefix("strategy."): value for key, value in arrays.items()}
+        with Progress("replay", len(self.history), "generations", quiet=quiet) as bar:
+            self.strategy.load_state(arrays, meta["strategy"], bar.update)
+
+
+def search_space(run: RunFolder, controller: Controller, *, quiet: bool = True) -> SearchSpace:
+    """Where the recipe lets the search begin, and along what it goes. Raises UserError as `first_params`."""
+    stage = run.config.controller
+    origin = first_params(run, controller)
+    space = SearchSpace(origin=np.zeros(controller.num_params) if origin is None else origin)
+    if not (stage.directions or stage.imitate):
+        return space
+    latents = LatentStore(run.latents)
+    episodes = some_episodes(latents)
+    sights = sights_of(load_memory(run.memory), encoded_drives(latents, episodes))
+    if stage.directions:
+        inputs = controller.inputs(*sights).numpy()
+        space = replace(space, basis=principal_basis(controller, inputs, stage.directions))
+    if stage.imitate:
+        teacher = collecting_agent(run)
+        assert teacher, "a recipe that imitates has somebody to imitate"
+        act = actions_of(teacher, EpisodeStore(run.rollouts), episodes)
+        chance = torch_generator(run.config.seed, "controller", "imitation")
+        params, error = imitated(controller, space, sights, act, chance)
+        space = replace(space, origin=params)
+        if not quiet:
+            print(f"controller: imitates {teacher.name}; {error:.0%} of its actions' variance is left")
+    return space
+
+
+def first_params(run: RunFolder, controller: Controller) -> np.ndarray | None:
+    """The controller that the recipe names to begin at (p,), or None for zero.
+
+    Raises UserError where it is missing, of another shape, or was made for another V or M: its weights would say
+    nothing about what they are given here.
+    """
+    name = run.config.controller.init_from
+    if not name:
+        return None
+    path = Path(name) if name.endswith(".safetensors") else agent_folder(name) / CONTROLLER
+    try:
+        theirs, params = load_controller(path)
+    except UserError as error:
+        raise UserError(f"controller.init_from: {error}") from error
+    if (theirs.config, theirs.z_size, theirs.h_size) != (controller.config, controller.z_size, controller.h_size):
+        raise UserError(f"controller.init_from: {path} is a controller of another shape: choose one of the same")
+    meta = checkpoint.load(path)[1]
+    for key, file in (("vision_sha256", run.vision), ("memory_sha256", run.memory)):
+        if meta.get(key) != file_sha256(file):
+            raise UserError(
+                f"controller.init_from: {path} was not made for {file}: begin with one that was, or at zero"
+            )
+    return params.astype(np.float64)

@@ -1,0 +1,105 @@
+"""Rank correlations, calibration and impossible returns, where the answer is known."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from reverie.dream.dreamer import Dreams
+from reverie.dream.starts import Starts, World
+from reverie.measure.dream.returns import calibration, dream_returns, spearman, spearman_interval
+from reverie.models.autoencoder import NetConfig
+from reverie.models.controller import Controller, ControllerConfig
+from reverie.models.mdn_rnn import Memory, MemoryConfig
+from reverie.models.rewards import RewardConfig
+from reverie.models.vae import Vae, VaeConfig
+from reverie.types import SequenceBatch
+
+
+def constant_memory(reward: float, end: float) -> Memory:
+    """Whatever happens, it expects this reward, and the end with this probability."""
+    config = MemoryConfig(hidden_size=4, num_mixtures=1, reward=RewardConfig(head="value", scale=1.0))
+    memory = Memory(config, z_size=2, action_size=3)
+    with torch.no_grad():
+        memory.head.weight.zero_()
+        memory.head.bias.zero_()
+        memory.head.bias[-2] = reward
+        memory.head.bias[-1] = np.log(end / (1 - end))
+    return memory
+
+
+def returns(reward: float, end: float = 1e-9, num_decisions: int = 100, num_dreams: int = 3):
+    memory = constant_memory(reward, end)
+    starts = Starts(z=torch.zeros(1, 2), state=memory.initial_state(1), rew=torch.zeros(1))
+    world = World(env_id="x", action_low=(-1, 0, 0), action_high=(1, 1, 1), action_repeat=4, max_decisions=250)
+    dreams = Dreams(Vae(NetConfig(z_size=2), VaeConfig()), memory, starts, world)
+    controller = Controller(ControllerConfig(), 2, 4)
+    return dream_returns(
+        dreams,
+        controller,
+        np.zeros((2, controller.num_params)),
+        temperature=1.0,
+        num_dreams=num_dreams,
+        num_decisions=num_decisions,
+        seed=0,
+    )
+
+
+def test_a_return_is_impossible_from_the_moment_it_beats_all_tiles_less_the_frames():
+    # After 100 decisions of 4 frames the most is 1000 - 0.1 x 400 = 960.
+    possible, impossible = returns(9.59), returns(9.61)
+    assert possible.dream[0, 0] == pytest.approx(959, rel=1e-5)
+    assert not possible.impossible.any()
+    assert impossible.impossible.all()
+
+
+def test_frames_stop_with_the_end():
+    """The bound of a dream that ended is that of its end, which is higher than at the limit."""
+    found = returns(98.0, end=0.2, num_dreams=400)
+    assert found.decisions.mean() == pytest.approx(5, abs=0.5)  # geometric
+    expected = found.decisions * 98.0 > 1000 - 0.4 * found.decisions
+    np.testing.assert_array_equal(found.impossible, expected)
+    assert 0 < expected.mean() < 1
+
+
+def test_rank_correlation_is_scipy_s_with_ties():
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 6, 30), rng.integers(0, 6, 30)
+    expected: Any = stats.spearmanr(x, y)
+    assert spearman(x, y) == pytest.approx(expected.statistic)
+
+
+def test_interval_is_narrow_where_the_order_is_sure_and_wide_where_it_is_not():
+    rng, skill = np.random.default_rng(1), np.arange(20.0)[:, None]
+    sure = spearman_interval(skill + 0.1 * rng.normal(size=(20, 8)), skill + 0.1 * rng.normal(size=(20, 8)), 0)
+    noise = spearman_interval(rng.normal(size=(20, 8)), rng.normal(size=(20, 8)), 0)
+    assert sure[0] > 0.98
+    assert noise[0] < 0 < noise[1]
+    assert noise[1] - noise[0] > 0.5
+
+
+def test_calibration_bins_by_expectation_and_counts_ends():
+    memory = Memory(MemoryConfig(hidden_size=4, num_mixtures=1, reward=RewardConfig(head="value", scale=1.0)), 1, 1)
+    with torch.no_grad():
+        memory.head.weight[-1].zero_()
+        memory.head.bias[-1] = 0.0  # an even chance to end
+    draw = torch.Generator().manual_seed(0)
+    z, act = torch.randn(20, 6, 1, generator=draw), torch.randn(20, 5, 1, generator=draw)
+    with torch.no_grad():
+        expected = memory.predict(memory(z[:, :-1], act)[0], z[:, :-1]).reward
+    assert expected is not None
+    mask = torch.ones(20, 5)
+    mask[:, 4] = 0
+    end = torch.zeros(20, 5)
+    end[:3, 3] = 1
+    batch = SequenceBatch(z=z, act=act, rew=expected + 0.5, prev_rew=torch.zeros(20, 5), end=end, mask=mask)
+    found = calibration(memory, [batch], bins=4)
+    assert found.steps == 80
+    np.testing.assert_allclose(np.array(found.found) - found.expected, 0.5, atol=1e-5)
+    assert list(found.expected) == sorted(found.expected)
+    assert found.expected[-1] > found.expected[0] + 0.05
+    assert found.error == pytest.approx(0.5, abs=1e-5)
+    assert found.expected_ends == pytest.approx(40)
+    assert found.found_ends == 3

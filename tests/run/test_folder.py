@@ -1,0 +1,165 @@
+"""The run folder: what it refuses, forgets and ships."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from reverie.dream.dreamer import load_dreams
+from reverie.errors import UserError
+from reverie.run.folder import RunFolder
+from reverie.run.ship import copy_agent
+from reverie.training.stage_clock import StageClock
+
+
+def test_shipped_agent_is_whole_and_has_no_data(tiny_run: RunFolder, tmp_path: Path) -> None:
+    run = tiny_run
+    (run.evolution / "state.safetensors").write_bytes(b"large")
+    run.manifest["stages"]["controller"]["files"]["evolution/state.safetensors"] = "0" * 64
+    copy_agent(run, tmp_path / "shipped")
+    shipped = RunFolder.open(tmp_path / "shipped")
+    assert shipped.config == run.config
+    assert json.loads(shipped.evaluation.read_text())["run"] == "shipped"
+    for stage in ("vision", "memory", "controller", "evaluate"):
+        assert shipped.is_done(stage)
+        shipped.verify(stage)
+    names = {path.name for path in (tmp_path / "shipped").rglob("*") if path.is_file()}
+    assert {"vision.safetensors", "memory.safetensors", "controller.safetensors", "log.csv"} <= names
+    assert not names & {"state.safetensors", "frames.npy", "index.jsonl", "mu.npy", "vision.optimizer.safetensors"}
+
+
+def test_an_ensemble_ships_with_its_members(tiny_run: RunFolder, tmp_path: Path) -> None:
+    run = tiny_run
+    for name in ("memory", "dream"):
+        for suffix in ("safetensors", "json"):
+            shutil.copy(run.path / f"{name}.{suffix}", run.path / f"{name}.1.{suffix}")
+        files = run.manifest["stages"]["memory"]["files"]
+        files[f"{name}.1.safetensors"] = files[f"{name}.safetensors"]
+    copy_agent(run, tmp_path / "shipped")
+    shipped = RunFolder.open(tmp_path / "shipped")
+    shipped.verify("memory")
+    assert shipped.stage("memory")["files"].keys() >= {"memory.1.safetensors", "dream.1.safetensors"}
+    assert len(load_dreams(shipped.path).members) == 1
+
+
+def test_forgetting_a_stage_forgets_what_was_made_from_it(tiny_run: RunFolder) -> None:
+    tiny_run.forget("memory")
+    reopened = RunFolder.open(tiny_run.path)
+    assert reopened.is_done("vision")
+    assert not any(reopened.is_done(stage) for stage in ("memory", "controller", "evaluate", "pictures"))
+    assert tiny_run.vision.exists()
+    assert not tiny_run.memory.exists()
+    assert not tiny_run.controller.exists()
+
+
+def test_a_damaged_file_is_named_with_the_cure(tiny_run: RunFolder) -> None:
+    data = tiny_run.vision.read_bytes()
+    tiny_run.vision.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(UserError, match=r"vision.safetensors is damaged .* run `reverie vision --run .* --again`"):
+        tiny_run.verify("vision")
+
+
+def test_a_damaged_manifest_is_one_line(tiny_run: RunFolder) -> None:
+    (tiny_run.path / "manifest.json").write_text('{"stages": ')
+    with pytest.raises(UserError, match=r"manifest.json is not valid JSON"):
+        RunFolder.open(tiny_run.path)
+
+
+@pytest.mark.parametrize("left", [[], ["manifest.json"], ["manifest.json", ".recipe.toml.1-2.tmp", ".lock"]])
+def test_a_kill_while_the_folder_was_made_is_no_obstacle(left: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.mkdir()
+    for name in left:
+        (path / name).write_text("{}")
+    assert RunFolder.open_or_create(path, "debug", []).config.name == "debug"
+    assert (path / "recipe.toml").exists()
+
+
+def test_a_larger_budget_waits_for_the_lock_and_stays(tiny_run: RunFolder) -> None:
+    before = {name: (tiny_run.path / name).read_bytes() for name in ("recipe.toml", "manifest.json")}
+    longer = RunFolder.open_or_create(tiny_run.path, None, ["controller.generations=9"])
+    assert longer.config.controller.generations == 9
+    assert {name: (tiny_run.path / name).read_bytes() for name in before} == before
+    with longer.locked():
+        longer.take_settings()
+    again = RunFolder.open(tiny_run.path)
+    assert again.config.controller.generations == 9
+    assert again.is_done("memory")
+    assert not any(again.is_done(stage) for stage in ("controller", "evaluate", "pictures"))
+    named = RunFolder.open_or_create(tiny_run.path, tiny_run.config.name, ["env.max_frames=24"])
+    assert named.config.controller.generations == 9, "naming the recipe again must not take the budget back"
+
+
+def test_settings_of_a_stage_that_is_not_begun_or_done_again_may_change(tiny_run: RunFolder) -> None:
+    with pytest.raises(UserError, match=r"was made with controller\.tracks = 1, not 3"):
+        RunFolder.open_or_create(tiny_run.path, None, ["controller.tracks=3"])
+    again = RunFolder.open_or_create(tiny_run.path, None, ["controller.tracks=3"], again="controller")
+    assert again.config.controller.tracks == 3
+    with pytest.raises(UserError, match=r"was made with memory\.steps"):
+        RunFolder.open_or_create(tiny_run.path, None, ["memory.steps=3"], again="controller")
+    tiny_run.forget("controller")
+    run = RunFolder.open_or_create(tiny_run.path, None, ["controller.tracks=2"])
+    with run.locked():
+        run.take_settings()
+    assert RunFolder.open(tiny_run.path).config.controller.tracks == 2
+
+
+def test_the_manifest_is_read_again_under_the_lock(tiny_run: RunFolder) -> None:
+    other = RunFolder.open(tiny_run.path)
+    with other.locked():
+        other.forget("controller")
+    with tiny_run.locked():
+        assert not tiny_run.is_done("controller")
+        assert tiny_run.is_done("memory")
+
+
+def test_forgetting_that_was_cut_is_finished(tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(_path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        tiny_run.forget("memory")
+    monkeypatch.undo()
+    assert tiny_run.evolution.exists()
+    again = RunFolder.open(tiny_run.path)
+    with again.locked():
+        assert not again.evolution.exists()
+        assert not again.evaluation.exists()
+        assert "memory" not in RunFolder.open(tiny_run.path).manifest["stages"]
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"format": 2, "stages": {}}', '{"format": 1, "stages": {"a": 3}}'])
+def test_a_manifest_that_is_none_is_one_line(content: str, tiny_run: RunFolder) -> None:
+    (tiny_run.path / "manifest.json").write_text(content)
+    with pytest.raises(UserError, match=r"manifest.json .* restore it from a copy"):
+        RunFolder.open(tiny_run.path)
+
+
+def test_a_damaged_recipe_of_a_run_is_not_the_users_mistake(tiny_run: RunFolder) -> None:
+    (tiny_run.path / "recipe.toml").write_text("name = ")
+    with pytest.raises(UserError, match=r"recipe.toml is not valid TOML.* restore it") as caught:
+        RunFolder.open(tiny_run.path)
+    assert not caught.value.usage
+
+
+def test_half_written_files_of_a_killed_process_are_removed(tiny_run: RunFolder) -> None:
+    left = [tiny_run.path / ".metrics.jsonl.7-7.tmp", tiny_run.rollouts / ".00000.npz.7-7.tmp"]
+    video = tiny_run.videos / ".track.mp4.7-7.tmp"  # may be written at this moment, for which no lock is needed
+    for path in (*left, video):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"half")
+    with tiny_run.locked():
+        assert not any(path.exists() for path in left)
+        assert video.exists()
+    assert tiny_run.vision.exists()
+
+
+def test_time_adds_up_over_sittings(tiny_run: RunFolder) -> None:
+    tiny_run.manifest["stages"]["vision"]["seconds"] = 100.0
+    clock = StageClock(tiny_run, "vision")
+    clock.beat()
+    manifest = json.loads((tiny_run.path / "manifest.json").read_text())
+    assert manifest["stages"]["vision"]["status"] == "running"
+    assert 100 <= manifest["stages"]["vision"]["seconds"] < 110

@@ -1,0 +1,123 @@
+"""Recipes: all of them load, carry the published numbers, and say plainly what is wrong with a bad one."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from reverie.errors import UserError
+from reverie.run import settings
+from reverie.training.budget import budget, parameter_counts
+
+
+def test_the_default_comes_first_and_all_are_there() -> None:
+    assert settings.names()[:6] == ["quick", "standard", "marathon", "paper", "seed", "vae_gan"]
+    assert set(settings.names()) >= {"debug"}
+
+
+@pytest.mark.parametrize("name", settings.names())
+def test_every_recipe_loads_and_is_called_like_its_file(name: str, tmp_path: Path) -> None:
+    config = settings.load(name)
+    assert config.name == name
+    settings.save(config, tmp_path / "saved.toml")
+    assert settings.load(str(tmp_path / "saved.toml")) == config
+    assert budget(config)["controller_frames"] > 0
+
+
+def test_the_paper_has_the_paper_s_parameter_counts() -> None:
+    assert parameter_counts(settings.load("paper")) == {"vision": 4_348_547, "memory": 422_368, "controller": 867}
+
+
+def test_the_paper_s_hyperparameters() -> None:
+    config = settings.load("paper")
+    assert (config.collect.episodes, config.collect.steps, config.collect.policy) == (10_000, 1000, "networks")
+    assert (config.vision.epochs, config.vision.fit.batch_size, config.vision.fit.learning_rate) == (10, 100, 1e-4)
+    assert (config.vision.vae.reconstruction, config.vision.vae.kl_tolerance) == ("sum", 0.5)
+    memory = config.memory
+    assert (memory.steps, memory.length, memory.fit.batch_size) == (4000, 999, 100)
+    assert (memory.fit.learning_rate, memory.fit.clip) == (1e-3, 1.0)
+    controller = config.controller
+    assert (controller.cma.population, controller.cma.sigma, controller.tracks) == (64, 0.1, 16)
+    assert controller.eval_every == 25
+    assert config.env.action_repeat == 1
+
+
+def test_the_seed_s_hyperparameters() -> None:
+    config = settings.load("seed")
+    collect = config.collect
+    assert (collect.episodes, collect.steps, collect.hold, collect.push, collect.policy) == (2000, 300, 20, 20, "menu")
+    assert config.vision.net.encoder_channels == (32, 64, 64, 128)
+    assert config.vision.net.decoder_channels == (64, 64, 32)
+    assert (config.vision.vae.reconstruction, config.vision.vae.reconstruction_weight) == ("mean", 10_000)
+    assert (config.memory.length, config.memory.fit.batch_size, config.memory.fit.clip) == (299, 100, 0)
+    assert (config.memory.model.reward_input, config.memory.model.reward.head) == (True, "sign")
+    controller = config.controller
+    assert (controller.cma.population, controller.cma.sigma, controller.tracks) == (32, 0.1, 4)
+
+
+def test_overrides_reach_every_depth_and_keep_the_rest() -> None:
+    config = settings.load(
+        "debug", ["vision.net.z_size=5", "seed=3", 'controller.model.inputs="z"', "collect.policy=menu"]
+    )
+    assert (config.vision.net.z_size, config.seed) == (5, 3)
+    assert (config.controller.model.inputs, config.collect.policy) == ("z", "menu")
+    assert config.memory == settings.load("debug").memory
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("controller.generatons=3", r"unknown key controller.generatons \(did you mean generations\?\)"),
+        ("controler.generations=3", r"unknown key controler \(did you mean controller\?\)"),
+        ("controller.generations=many", r"controller.generations: .*integer.*'many'"),
+        ("collect.policy=best", r"collect.policy: .*'menu', 'walk', 'mixed' or 'networks'.*'best'"),
+        ("collect.episodes=0", r"collect.episodes: .*greater than or equal to 2.*0"),
+        ("controller.cma.population=1", r"controller.cma.population"),
+        ("seed=-1", r"seed: "),
+        ("generations", r"write it as section.key=value"),
+        ("workers.x=1", r"workers is a value, not a section"),
+    ],
+)
+def test_a_wrong_setting_gets_one_clear_line(override: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        settings.load("debug", [override])
+    assert caught.value.usage
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_recipes_and_files(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no recipe 'quik' \(did you mean quick\?\)"):
+        settings.load("quik")
+    with pytest.raises(UserError, match=r"nowhere.toml does not exist"):
+        settings.load(str(tmp_path / "nowhere.toml"))
+    (tmp_path / "bad.toml").write_text("seed = = 1")
+    with pytest.raises(UserError, match=r"bad.toml is not valid TOML"):
+        settings.load(str(tmp_path / "bad.toml"))
+
+
+def test_measured_results_are_no_part_of_the_configuration() -> None:
+    assert "measured" not in asdict(settings.load("quick"))
+    assert set(settings.measured("quick")) >= {"mean", "ci95", "tracks", "minutes", "cores"}
+
+
+def test_tracks_double_and_stop() -> None:
+    stage = settings.load(
+        "debug", ["controller.tracks=4", "controller.double_tracks_every=10", "controller.max_tracks=16"]
+    ).controller
+    assert [stage.num_tracks(generation) for generation in (0, 9, 10, 19, 20, 29, 30, 999)] == [
+        4,
+        4,
+        8,
+        8,
+        16,
+        16,
+        16,
+        16,
+    ]
+    assert settings.load("debug", ["controller.tracks=4"]).controller.num_tracks(500) == 4
+
+
+def test_the_recipe_of_a_scout_is_kept_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert settings.load("debug", ["collect.scout=mine.toml"]).collect.scout == str(tmp_path / "mine.toml")
+    assert settings.load("debug", ["collect.scout=scout"]).collect.scout == "scout"
