@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from threadpoolctl import threadpool_info
@@ -70,7 +69,6 @@ def test_without_process_cpu_count_the_cores_that_it_is_pinned_to(
 
 
 def test_one_thread_and_then_as_before() -> None:
-    np.ones((2, 2)) @ np.ones((2, 2))
     before, torchs = [pool["num_threads"] for pool in threadpool_info()], torch.get_num_threads()
     for libraries in (None, devices.ThreadpoolController()):
         with one_thread(libraries):

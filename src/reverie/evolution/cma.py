@@ -5,13 +5,13 @@ import warnings
 from dataclasses import dataclass
 from typing import Annotated
 
-import cma
 import numpy as np
 from annotated_types import Ge, Gt
 from threadpoolctl import ThreadpoolController
 
 from reverie.devices import one_thread
 from reverie.evolution.strategy import Vectors
+from reverie.plotting import import_matplotlib
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,9 @@ class Cma:
     """A `Strategy`. `cma` minimises, so fitness is negated here and only here."""
 
     def __init__(self, config: CmaConfig, num_params: int, rng: np.random.Generator) -> None:
+        import_matplotlib()  # which `cma` imports
+        import cma  # late: that takes half a second
+
         options = {
             "popsize": config.population,
             "CMA_diagonal": config.diagonal,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reverie.checkpoint import write_atomically
+from reverie.plotting import import_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -120,6 +121,7 @@ def evaluation_histogram(
     path: Path, returns: Sequence[float], *, ci95: tuple[float, float] | None, title: str, bins: int = 30
 ) -> None:
     """How the returns (n,) are spread over the test tracks, with their mean and its 95% interval."""
+    import_matplotlib()
     from matplotlib.ticker import MaxNLocator
 
     values = np.asarray(returns, float)
@@ -186,6 +188,7 @@ def dream_returns(path: Path, dream: np.ndarray, real: np.ndarray, *, title: str
 
 
 def _figure(width: float, height: float) -> "Figure":
+    import_matplotlib()
     from matplotlib.figure import Figure
 
     return Figure((width, height), dpi=110, layout="constrained")

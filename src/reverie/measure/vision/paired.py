@@ -8,6 +8,7 @@ import torch
 
 from reverie.errors import UserError
 from reverie.models.conv import to_float
+from reverie.plotting import import_matplotlib
 from reverie.types import Frames
 
 MILD, STRONG = 0.7, 2.0
@@ -74,6 +75,7 @@ def _gradients(frames: Frames) -> np.ndarray:
 
 def psnr(frames: Frames, real: Frames) -> np.ndarray:
     """Peak signal to noise ratio in dB, at most `MOST_DECIBELS`."""
+    import_matplotlib()  # which torchmetrics imports
     from torchmetrics.functional.image import peak_signal_noise_ratio
 
     found = peak_signal_noise_ratio(_images(frames), _images(real), 1.0, reduction="none", dim=(1, 2, 3))
@@ -82,6 +84,7 @@ def psnr(frames: Frames, real: Frames) -> np.ndarray:
 
 def ms_ssim(frames: Frames, real: Frames) -> np.ndarray:
     """Multi-scale structural similarity (Wang et al. 2003) of the frames in grey, over three scales, at most 1."""
+    import_matplotlib()  # which torchmetrics imports
     from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
     weights = tuple(weight / sum(_SCALES) for weight in _SCALES)
