@@ -10,7 +10,7 @@ EVERYTHING = """
 import os, pkgutil, importlib, sys
 import reverie
 for module in pkgutil.walk_packages(reverie.__path__, "reverie."):
-    if not module.name.endswith("__main__") and module.name != "reverie.evaluation.window":
+    if not module.name.endswith("__main__") and module.name != "reverie.play.window":
         importlib.import_module(module.name)
 assert "matplotlib" not in sys.modules, "somebody imports it without asking import_matplotlib"
 USE
@@ -27,12 +27,12 @@ make_strategy(StrategyConfig(), 5, np.random.default_rng(0)).ask()
 """,
     "torchmetrics": """
 import numpy as np
-from reverie.evaluation.paired import psnr
+from reverie.measure.vision.paired import psnr
 psnr(np.zeros((1, 64, 64, 3), np.uint8), np.ones((1, 64, 64, 3), np.uint8))
 """,
     "charts": """
 import tempfile, pathlib
-from reverie.evaluation.charts import evaluation_histogram
+from reverie.show.charts import evaluation_histogram
 with tempfile.TemporaryDirectory() as folder:
     evaluation_histogram(pathlib.Path(folder, "a.png"), [1.0, 2.0, 3.0], ci95=None, title="title")
 """,

@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt
 from threadpoolctl import ThreadpoolController
 
 from reverie.devices import one_thread
-from reverie.evolution.strategy import Vectors
+from reverie.evolution.strategy import Pairs, Vectors, halves
 from reverie.plotting import import_matplotlib
 
 
@@ -42,6 +42,7 @@ class Cma:
             "seed": math.nan,  # the generator is ours: leave NumPy's global one alone
             "verbose": -9,
         }
+        self._config = config
         self._libraries = ThreadpoolController()  # found once: that takes longer than small searches do
         self._es = cma.CMAEvolutionStrategy(np.zeros(num_params), config.sigma, options)
 
@@ -54,6 +55,11 @@ class Cma:
     def spread(self) -> float:
         """The step size sigma."""
         return float(self._es.sigma)
+
+    @property
+    def pairs(self) -> Pairs:
+        """Halves (n,): it has no pairs."""
+        return halves(self._config.population)
 
     def ask(self) -> Vectors:
         """Candidates (n, p)."""

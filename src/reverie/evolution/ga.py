@@ -7,7 +7,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from reverie.evolution.shaping import annealed
-from reverie.evolution.strategy import Vectors
+from reverie.evolution.strategy import Pairs, Vectors, halves
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,11 @@ class Ga:
     def spread(self) -> float:
         """The standard deviation of mutations."""
         return float(self._sigma)
+
+    @property
+    def pairs(self) -> Pairs:
+        """Halves (n,): it has no pairs."""
+        return halves(self._config.population)
 
     def ask(self) -> Vectors:
         """Candidates (n, p): mutated children, but the first is the champion as it is, unless its fitness stands."""

@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Le
 from reverie.errors import UserError
 from reverie.evolution.optimizers import Optimizer, OptimizerConfig
 from reverie.evolution.shaping import annealed, centered_ranks, standardised
-from reverie.evolution.strategy import Vectors
+from reverie.evolution.strategy import Pairs, Vectors, halves
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +55,13 @@ class OpenEs:
         """The standard deviation sigma."""
         return float(self._sigma)
 
+    @property
+    def pairs(self) -> Pairs:
+        """Halves (n,), whether antithetic or not."""
+        return halves(self._config.population)
+
     def ask(self) -> Vectors:
-        """Candidates (n, p): i and i + n // 2 are a pair if antithetic."""
+        """Candidates (n, p), the second half of which mirrors the first if antithetic."""
         n, p = self._config.population, self._center.size
         if self._config.antithetic:
             noise = self._rng.standard_normal((n // 2, p))

@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from reverie.errors import UserError
 from reverie.evolution.optimizers import Optimizer, OptimizerConfig
 from reverie.evolution.shaping import annealed, centered_ranks, standardised
-from reverie.evolution.strategy import Vectors
+from reverie.evolution.strategy import Pairs, Vectors, halves
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +66,18 @@ class Pepg:
         """Root mean square of the standard deviations."""
         return float(np.sqrt(np.square(self._sigma).mean()))
 
+    @property
+    def pairs(self) -> Pairs:
+        """Halves (n,) of the candidates drawn, whether symmetric or not; the center, if it is one, has no partner."""
+        config = self._config
+        if config.baseline == "mean":
+            return halves(config.population)
+        drawn = halves(config.population - 1)
+        return np.append(drawn, drawn.max() + 1)
+
     def ask(self) -> Vectors:
-        """Candidates (n, p): i and i + n // 2 are a pair if symmetric; the center is last if it is the baseline."""
+        """Candidates (n, p), the second half of which mirrors the first if symmetric; the center is last if it is the
+        baseline."""
         config, p = self._config, self._center.size
         drawn = config.population - (config.baseline == "center")
         steps = self._rng.standard_normal((drawn // 2 if config.symmetric else drawn, p)) * self._sigma

@@ -9,7 +9,7 @@ import numpy as np
 
 from reverie.errors import UserError
 from reverie.evolution.shaping import penalised
-from reverie.evolution.strategy import Strategy, Vectors
+from reverie.evolution.strategy import Pairs, Strategy, Vectors
 
 
 class Recorded:
@@ -47,6 +47,11 @@ class Recorded:
     def spread(self) -> float:
         """The current step size."""
         return self._search.spread
+
+    @property
+    def pairs(self) -> Pairs:
+        """The pair (n,) that each candidate of a generation belongs to."""
+        return self._search.pairs
 
     def ask(self) -> Vectors:
         """Candidates (n, p) of the next generation."""

@@ -6,6 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float64]
+Pairs = NDArray[np.int64]
+
+
+def halves(num: int) -> Pairs:
+    """Pairs (n,) of n candidates: those at the same place of the two halves, the first of which is never smaller."""
+    return np.arange(num) % -(-num // 2)
 
 
 class Strategy(Protocol):
@@ -19,6 +25,12 @@ class Strategy(Protocol):
     @property
     def spread(self) -> float:
         """The current step size."""
+        ...
+
+    @property
+    def pairs(self) -> Pairs:
+        """The pair (n,) that each candidate of a generation belongs to, numbered from 0: two that lie on both sides of
+        the center, and are compared on the same tracks. A strategy that has no such pairs gives `halves`."""
         ...
 
     def ask(self) -> Vectors:

@@ -129,8 +129,8 @@ class ControllerStage(StrategyConfig):
     max_tracks: Positive = 16
     """Tracks at most, however they are added."""
     common_tracks: Literal["all", "halves", "none"] = "all"
-    """Who drives the same tracks in a generation: all candidates, those at the same place of its two halves (the
-    report's antithetic seeds), or nobody."""
+    """Who drives the same tracks in a generation: all candidates, the two of a pair (those at the same place of its two
+    halves: the report's antithetic seeds), or nobody."""
     fitness: Literal["mean", "min"] = "mean"
     """What counts of a candidate's returns: their mean, or the worst of them."""
     race: Annotated[float, Ge(0)] = 0.0

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from reverie.errors import UserError
+from reverie.evolution.strategy import halves
 from reverie.rollout import Outcome
 from reverie.run.recipe import ControllerStage
 from reverie.run.settings import load
 from reverie.seeding import TRAINING_TRACKS
 from reverie.training.controller.fitness import Fitness, longest, measure, num_tracks, tracks_of
+from tests.evolution.variants import VARIANTS, make
 
 STAGE = ControllerStage()
 
@@ -39,22 +41,43 @@ def tracks(n: int, t: int) -> np.ndarray:
 @pytest.mark.parametrize(("common", "distinct"), [("all", 3), ("halves", 12), ("none", 24)])
 def test_who_shares_tracks(common: str, distinct: int) -> None:
     stage = replace(STAGE, common_tracks=common)
-    seeds = tracks_of(stage, 7, 3, 8, 3)
+    seeds = tracks_of(stage, 7, 3, halves(8), 3)
     assert seeds.shape == (8, 3)
     assert len(set(seeds.ravel().tolist())) == distinct
     assert all(track in TRAINING_TRACKS for track in seeds.ravel().tolist())
     assert all(len(set(row)) == 3 for row in seeds.tolist())
     if common == "halves":
         assert (seeds[:4] == seeds[4:]).all()
-    assert (seeds == tracks_of(stage, 7, 3, 8, 3)).all()
-    for other in (tracks_of(stage, 8, 3, 8, 3), tracks_of(stage, 7, 4, 8, 3)):
+    assert (seeds == tracks_of(stage, 7, 3, halves(8), 3)).all()
+    for other in (tracks_of(stage, 8, 3, halves(8), 3), tracks_of(stage, 7, 4, halves(8), 3)):
         assert not (seeds == other).any()
 
 
 def test_an_odd_population_has_halves_too() -> None:
-    seeds = tracks_of(replace(STAGE, common_tracks="halves"), 0, 0, 5, 2)
+    seeds = tracks_of(replace(STAGE, common_tracks="halves"), 0, 0, halves(5), 2)
     assert (seeds[:2] == seeds[3:]).all()
     assert len(set(seeds[:, 0].tolist())) == 3
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("population", [16, 17])
+def test_candidates_on_both_sides_of_the_center_drive_the_same_tracks(variant: str, population: int) -> None:
+    try:
+        strategy = make(variant, 5, population=population)
+    except UserError:  # pairs do not come to such a number
+        assert "center" in variant or population % 2
+        return
+    steps = strategy.ask() - strategy.center
+    seeds = tracks_of(replace(STAGE, common_tracks="halves"), 0, 0, strategy.pairs, 2)
+    assert len(seeds) == len(steps) == population
+    mirrored = [(i, j) for i in range(population) for j in range(i) if steps[i].any() and (steps[i] == -steps[j]).all()]
+    symmetric = variant.split("-")[0] in ("pepg", "openes") and "one-sided" not in variant
+    assert len(mirrored) == (population // 2 if symmetric else 0)
+    for i, j in mirrored:
+        assert (seeds[i] == seeds[j]).all()
+    shared = np.unique(seeds[:, 0], return_counts=True)[1]
+    assert shared.max() == 2
+    assert (shared == 1).sum() <= 2  # an odd one out, and the center
 
 
 def test_mean_and_min() -> None:

@@ -47,12 +47,16 @@ class Fitness:
         return max(0.0, float(self.fitness.var(ddof=1)) - self.noise * float((1 / driven).mean()))
 
 
-def tracks_of(stage: ControllerStage, seed: int, generation: int, num_candidates: int, num_tracks: int) -> np.ndarray:
-    """Reset seeds (n, t) of the tracks that the candidates of a generation drive: a pure function of its arguments."""
+def tracks_of(stage: ControllerStage, seed: int, generation: int, pairs: np.ndarray, num_tracks: int) -> np.ndarray:
+    """Reset seeds (n, t) of the tracks that the candidates of a generation drive: a pure function of its arguments.
+
+    `pairs` (n,) says which pair a candidate belongs to (see `Strategy`).
+    """
     rng = generator(seed, "controller", "tracks", generation)
-    groups = {"all": 1, "halves": -(-num_candidates // 2), "none": num_candidates}[stage.common_tracks]
-    drawn = np.array(sample_tracks(rng, groups * num_tracks)).reshape(groups, num_tracks)
-    return drawn[np.arange(num_candidates) % groups]
+    group = {"all": np.zeros_like(pairs), "halves": pairs, "none": np.arange(len(pairs))}[stage.common_tracks]
+    num_groups = int(group.max()) + 1
+    drawn = np.array(sample_tracks(rng, num_groups * num_tracks)).reshape(num_groups, num_tracks)
+    return drawn[group]
 
 
 def num_tracks(stage: ControllerStage, history: Sequence[Mapping[str, Any]]) -> int:

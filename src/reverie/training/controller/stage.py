@@ -77,7 +77,7 @@ def _generation(evolution: Evolution, drivers: Drivers, metrics: Metrics) -> dic
     started = time.monotonic()
     candidates = evolution.strategy.ask()
     params = evolution.space.params(candidates)
-    tracks = tracks_of(stage, config.seed, evolution.generation, len(candidates), num_tracks(stage, history))
+    tracks = tracks_of(stage, config.seed, evolution.generation, evolution.strategy.pairs, num_tracks(stage, history))
     patience, limit = stage.patience or None, longest(stage, history, config.env.action_repeat)
 
     def drive(rows: np.ndarray, seeds: np.ndarray) -> list[Outcome]:
