@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.envs.box2d import car_dynamics
 from gymnasium.envs.box2d.car_racing import CarRacing
 from gymnasium.utils.env_checker import check_env
 
@@ -165,3 +166,22 @@ def test_importing_the_package_loads_no_environment():
     code = "import sys, reverie.envs; print({'numba', 'pygame', 'Box2D', 'torch'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_reset_frees_what_the_one_before_it_built(monkeypatch):
+    """Box2D would keep the shape of each part of each car for ever."""
+    built, dynamics = [], cast(Any, car_dynamics)
+
+    def build(**what: Any) -> Any:
+        built.append(polygon(**what))
+        return built[-1]
+
+    polygon = dynamics.polygonShape
+    monkeypatch.setattr(dynamics, "polygonShape", build)
+    definition = dynamics.fixtureDef
+    env: Any = FastCarRacing()
+    for seed in range(2):
+        env.reset(seed=seed)
+    assert len(built) == 2 * (4 + 4), "hull and wheels"
+    assert all(shape.thisown for shape in built), "nobody frees a shape that Python does not own"
+    assert dynamics.fixtureDef is definition, "Gymnasium's own environments are left as they are"

@@ -10,6 +10,7 @@ from gymnasium.envs.box2d import car_racing as gym_car
 from reverie.envs.car_racing.glyphs import score_picture
 from reverie.envs.car_racing.raster import render_96
 from reverie.envs.car_racing.scene import Scenes
+from reverie.envs.car_racing.shapes import freed_shapes
 from reverie.envs.car_racing.track import DRAW_HIGH, DRAW_LOW, START_ALPHA, make_track, polygons
 from reverie.envs.vector import Start
 
@@ -73,7 +74,8 @@ class FastCarRacing(gym_car.CarRacing):
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict]:
         """Start an episode, as Gymnasium's CarRacing does; at `options["start"]` if that is given."""
         self._start = (options or {}).get("start")
-        obs: Any = super().reset(seed=seed, options=options)[0]
+        with freed_shapes():
+            obs: Any = super().reset(seed=seed, options=options)[0]
         self.track[0] = self._first_point
         return obs, {}
 
