@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from reverie.dream.dreamer import DreamConfig, Dreamer, load_dreams
+from reverie.dream.dreamer import Dreamer, load_dreams
+from reverie.dream.imagine import DreamConfig
 from reverie.dream.replay import replay
 from reverie.dream.starts import Starts
 from reverie.errors import UserError

@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
-from reverie.dream.dreamer import DreamConfig, Dreamer
+from reverie.dream.dreamer import Dreamer
 from reverie.dream.drive import drive_dreams
+from reverie.dream.imagine import DreamConfig
 from reverie.dream.starts import Starts
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.distributions import Mixture

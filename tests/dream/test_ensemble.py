@@ -13,9 +13,10 @@ from gymnasium.vector import SyncVectorEnv
 from reverie import checkpoint
 from reverie.checkpoint import file_sha256
 from reverie.cli.main import main
-from reverie.dream.dreamer import DreamConfig, Dreamer, load_dreams
+from reverie.dream.dreamer import Dreamer, load_dreams
 from reverie.dream.ensemble import Member, disagreement, doubt_along, of_each
 from reverie.dream.env import DreamEnv
+from reverie.dream.imagine import DreamConfig
 from reverie.dream.starts import load_starts, save_starts
 from reverie.dream.vector_env import DreamVectorEnv
 from reverie.errors import UserError
@@ -159,9 +160,9 @@ def test_doubt_along_a_drive_is_that_of_the_dream_step_by_step() -> None:
 def test_a_dream_that_begins_anew_begins_anew_for_all() -> None:
     dreamer, act, _, _ = dreamt([member(1)])
     rows = torch.tensor([True, False, True, False])
-    before = [state.clone() for state in dreamer._watchers._states[0]]
+    before = [state.clone() for state in dreamer.others[0]]
     dreamer._put(rows, torch.full((4,), 3))
-    for now, old in zip(dreamer._watchers._states[0], before, strict=True):
+    for now, old in zip(dreamer.others[0], before, strict=True):
         assert torch.equal(now[~rows], old[~rows])
         assert (now[rows] == 3).all()
     doubt = dreamer.step(act[:, 0]).doubt
@@ -255,7 +256,7 @@ def test_each_member_begins_elsewhere_and_has_batches_of_its_own(
 def endless(*dreamers: Dreamer) -> None:
     """Only the limit ends these dreams."""
     for dreamer in dreamers:
-        for memory in (dreamer.memory, *(one.memory for one in dreamer._watchers._members)):
+        for memory in (dreamer.memory, *(one.memory for one in dreamer.members)):
             memory.head.bias.data[-1] = -50.0
 
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from reverie.agent import Agent
-from reverie.dream.dreamer import DreamConfig, Dreamer
+from reverie.dream.dreamer import Dreamer
+from reverie.dream.imagine import DreamConfig
 from reverie.dream.starts import load_starts
 from reverie.envs.registry import make_vector_env
 from reverie.errors import UserError

@@ -16,7 +16,8 @@ import torch
 
 from reverie.agent import Agent, AgentConfig
 from reverie.benchmarks.speed import Clock, MissingPeerError, Peer, Round, on_cores, race
-from reverie.dream.dreamer import DreamConfig, Dreamer
+from reverie.dream.dreamer import Dreamer
+from reverie.dream.imagine import DreamConfig
 from reverie.dream.starts import Starts
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_env, make_vector_env

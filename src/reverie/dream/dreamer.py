@@ -3,34 +3,20 @@
 Shapes: n dreams, b of them, z latent, a action.
 """
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from reverie.dream.ensemble import Member, Watchers, disagreement, of_each
+from reverie.dream.ensemble import Member
+from reverie.dream.imagine import DreamConfig, step
 from reverie.dream.starts import DREAM, Starts, World, load_starts
 from reverie.errors import UserError
 from reverie.models.files import MEMORY, load_members, load_models, numbered
-from reverie.models.mdn_rnn import Memory, MemoryState
+from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import Vision
-
-
-@dataclass(frozen=True, kw_only=True)
-class DreamConfig:
-    """How a dream is dreamt."""
-
-    temperature: float = 1.0
-    """Of the mixture that z is drawn from: 0 takes the mean of the heaviest normal, above 1 the dream is wilder."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """Arithmetic of M's matrix products."""
-    members: Literal["first", "random"] = "first"
-    """Of an ensemble, whose z, reward and end come true: the first M's, or at every decision of every dream those of a
-    member drawn for it (TS1 of Chua et al. 2018), at temperature 0 too. C always reads the first one's state."""
 
 
 class DreamStep(NamedTuple):
@@ -60,14 +46,7 @@ class Dreamer:
         generator: torch.Generator,
         members: Sequence[Member] = (),
     ) -> None:
-        if not 0 <= config.temperature < math.inf:
-            raise UserError(f"the temperature of a dream must be 0 or more, not {config.temperature:g}")
-        require_one_of("precision", config.precision, ("fp32", "bf16"))
-        require_one_of("members", config.members, ("first", "random"))
-        if config.members == "random" and not members:
-            raise UserError(
-                "members 'random' needs an ensemble, and this run has one M: train it with memory.members = 2 or more"
-            )
+        config.require_members(members)
         if not memory.reward.num_outputs:
             raise UserError(
                 "this M does not predict rewards, so its dream is no world to act in: train it with "
@@ -75,13 +54,16 @@ class Dreamer:
             )
         self.memory = memory.eval().requires_grad_(False)
         self.starts = starts.to(generator.device)
+        self.members = [one.to(generator.device) for one in members]
         self.config = config
         self.generator = generator
         self.num = num
         self.z = self.starts.z[:1].repeat(num, 1)
         self.rew = self.starts.rew[:1].repeat(num)
-        self.state = self.starts.state.select(torch.zeros(num, dtype=torch.long, device=generator.device))
-        self._watchers = Watchers(members, num, generator.device)
+        nobody = torch.zeros(num, dtype=torch.long, device=generator.device)
+        self.state = self.starts.state.select(nobody)
+        self.others = tuple(one.starts.state.select(nobody) for one in self.members)
+        """States of the further members."""
 
     @torch.inference_mode()
     def reset(self, rows: Tensor) -> None:
@@ -98,38 +80,23 @@ class Dreamer:
         self.z = torch.where(rows[:, None], self.starts.z[drawn], self.z)
         self.rew = torch.where(rows, self.starts.rew[drawn], self.rew)
         self.state = self.state.replaced(rows, self.starts.state.select(drawn))
-        self._watchers.begin(rows, drawn)
+        fresh = (one.starts.state.select(drawn) for one in self.members)
+        self.others = tuple(old.replaced(rows, new) for old, new in zip(self.others, fresh, strict=True))
 
     @torch.inference_mode()
     def step(self, act: Tensor) -> DreamStep:
         """One decision in every dream: act (n, a). A dream that ended must be reset; else it goes on, meaninglessly."""
-        config, memory = self.config, self.memory
-        with torch.autocast(act.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-            state = memory.step(self.z, act, self.state, self.rew)
-            expected = memory.predict(state.top, self.z)
-            others = self._watchers.step(self.z, act, self.rew)
-        doubt = None
-        if others:
-            every = [expected, *others]
-            doubt = disagreement(torch.stack([one.z.mean() for one in every]))
-            if config.members == "random":
-                drawn = torch.randint(len(every), (self.num,), generator=self.generator, device=self.generator.device)
-                expected = of_each(every, drawn)
-        assert expected.reward is not None
-        self.state = MemoryState(state.h.float(), state.c.float())
-        self.z = expected.z.sample(config.temperature, self.generator)
-        self.rew = expected.reward
-        if expected.end_logit is None:
-            return DreamStep(self.z, self.rew, torch.zeros_like(self.rew, dtype=torch.bool), doubt)
-        chance = torch.rand(self.rew.shape, generator=self.generator, device=self.rew.device)
-        threshold = chance if config.temperature else torch.full_like(chance, 0.5)
-        return DreamStep(self.z, self.rew, torch.sigmoid(expected.end_logit) > threshold, doubt)
-
-
-def require_one_of(name: str, value: object, known: Iterable[object]) -> None:
-    """Raises UserError where a setting is none of those there are."""
-    if value not in known:
-        raise UserError(f"{name} {value!r} is not one of {', '.join(map(str, known))}")
+        memories = [self.memory, *(one.memory for one in self.members)]
+        states = (self.state, *self.others)
+        now = step(memories, states, self.z, self.rew, act, self.config, self.generator)
+        assert now.rew is not None
+        self.z, self.rew, (self.state, *others) = now.z, now.rew, now.states
+        self.others = tuple(others)
+        if now.end_logit is None:
+            return DreamStep(now.z, now.rew, torch.zeros_like(now.rew, dtype=torch.bool), now.doubt)
+        chance = torch.rand(now.rew.shape, generator=self.generator, device=now.rew.device)
+        threshold = chance if self.config.temperature else torch.full_like(chance, 0.5)
+        return DreamStep(now.z, now.rew, torch.sigmoid(now.end_logit) > threshold, now.doubt)
 
 
 class Dreams(NamedTuple):

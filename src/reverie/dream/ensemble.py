@@ -16,7 +16,7 @@ from torch import Tensor
 
 from reverie.dream.starts import Starts
 from reverie.models.distributions import Mixture
-from reverie.models.mdn_rnn import Memory, MemoryState, Prediction
+from reverie.models.mdn_rnn import Memory, Prediction
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,32 +26,9 @@ class Member:
     memory: Memory
     starts: Starts
 
-
-class Watchers:
-    """The further members, beside the dreams of the first."""
-
-    def __init__(self, members: Sequence[Member], num: int, device: torch.device) -> None:
-        self._members = [
-            Member(memory=one.memory.to(device).eval().requires_grad_(False), starts=one.starts.to(device))
-            for one in members
-        ]
-        nobody = torch.zeros(num, dtype=torch.long, device=device)
-        self._states = [one.starts.state.select(nobody) for one in self._members]
-
-    def begin(self, rows: Tensor, drawn: Tensor) -> None:
-        """Those of the dreams in `rows` (b,) bool stand where the bank's moments `drawn` (b,) left them."""
-        for i, one in enumerate(self._members):
-            fresh = one.starts.state.select(drawn)
-            self._states[i] = self._states[i].replaced(rows, fresh)
-
-    def step(self, z: Tensor, act: Tensor, rew: Tensor) -> list[Prediction]:
-        """Lets them take the decision act (b, a) from z (b, z): what each expects."""
-        expected = []
-        for i, one in enumerate(self._members):
-            state = one.memory.step(z, act, self._states[i], rew)
-            expected.append(one.memory.predict(state.top, z))
-            self._states[i] = MemoryState(state.h.float(), state.c.float())
-        return expected
+    def to(self, device: torch.device) -> "Member":
+        """The same on another device, and no longer to be trained."""
+        return Member(memory=self.memory.to(device).eval().requires_grad_(False), starts=self.starts.to(device))
 
 
 def disagreement(means: Tensor) -> Tensor:

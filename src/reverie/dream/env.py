@@ -11,7 +11,8 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
-from reverie.dream.dreamer import DreamConfig, Dreamer, load_dreams, require_one_of
+from reverie.dream.dreamer import Dreamer, load_dreams
+from reverie.dream.imagine import DreamConfig, require_one_of
 from reverie.dream.starts import World
 from reverie.models.files import agent_folder
 from reverie.models.mdn_rnn import Memory

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from reverie.dream.imagine import DreamConfig, imagine, recorded, stacked
+from reverie.dream.starts import Starts
 from reverie.models.mdn_rnn import Memory
 
 
@@ -46,22 +48,22 @@ def replay(
     assert z_size == memory.z_size, f"z must be ({b}, t0, {memory.z_size}), not {tuple(z.shape)}"
     assert 1 <= t0 <= t + 1, f"{t} decisions have 1 to {t + 1} latents to show, not {t0}"
     assert prev_rew is None or prev_rew.shape == (b, t0), f"prev_rew must be {(b, t0)}, not {tuple(prev_rew.shape)}"
-    state = memory.initial_state(b)
-    latents, rewards, ends = list(z.unbind(1)), [], []
-    dreamt_rew = z.new_zeros(b)
-    for i in range(t):
-        rew = prev_rew[:, i] if prev_rew is not None and i < t0 else dreamt_rew
-        state = memory.step(latents[i], act[:, i], state, rew)
-        expected = memory.predict(state.top, latents[i])
-        if i + 1 >= t0:
-            latents.append(expected.z.sample(temperature, generator))
+    told = z.new_zeros(b, t0) if prev_rew is None else prev_rew
+    state, rewards, ends = memory.initial_state(b), list[Tensor](), list[Tensor]()
+    for i in range(min(t0 - 1, t)):
+        state = memory.step(z[:, i], act[:, i], state, told[:, i])
+        expected = memory.predict(state.top, z[:, i])
         if expected.reward is not None:
-            dreamt_rew = expected.reward
-            rewards.append(dreamt_rew)
+            rewards.append(expected.reward)
         if expected.end_logit is not None:
             ends.append(torch.sigmoid(expected.end_logit))
-    return Dream(torch.stack(latents, 1), _stack(rewards), _stack(ends))
+    seen = Dream(z, stacked(rewards), stacked(ends))
+    if t0 > t:
+        return seen
+    moment, config = Starts(z=z[:, -1], state=state, rew=told[:, -1]), DreamConfig(temperature=temperature)
+    dreamt = imagine(memory, recorded(act[:, t0 - 1 :]), moment, t - t0 + 1, config, chance=generator)
+    return Dream(torch.cat([z, dreamt.z[:, 1:]], 1), _joined(seen.rew, dreamt.rew), _joined(seen.end, dreamt.end))
 
 
-def _stack(values: list[Tensor]) -> Tensor | None:
-    return torch.stack(values, 1) if values else None
+def _joined(seen: Tensor | None, dreamt: Tensor | None) -> Tensor | None:
+    return dreamt if seen is None or dreamt is None else torch.cat([seen, dreamt], 1)

@@ -68,7 +68,7 @@ class Starts:
         return Starts(z=self.z.to(device), state=state, rew=self.rew.to(device))
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def make_starts(memory: Memory, latents: LatentStore, num: int, seed: int, context: int = CONTEXT) -> Starts:
     """Draws `num` moments from the encoded episodes, each after at least `context` decisions; every moment is as likely
     as another. At least one decision of context, since the reward that comes with a latent is part of a start. Raises
@@ -93,7 +93,7 @@ def make_starts(memory: Memory, latents: LatentStore, num: int, seed: int, conte
     return starts_after(memory, z, torch.from_numpy(latents.act[decision]), prev_rew)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def starts_after(memory: Memory, z: Tensor, act: Tensor, prev_rew: Tensor) -> Starts:
     """The moments at the end of n contexts that M watches: latents z (n, t + 1, z) and the rewards prev_rew (n, t + 1)
     that came with them, actions act (n, t, a) between them."""

@@ -10,8 +10,9 @@ import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from reverie.dream.dreamer import DreamConfig, Dreamer, load_dreams, require_one_of
+from reverie.dream.dreamer import Dreamer, load_dreams
 from reverie.dream.env import MAX_SEED, Observed, View
+from reverie.dream.imagine import DreamConfig, require_one_of
 from reverie.models.files import agent_folder
 
 

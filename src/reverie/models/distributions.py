@@ -35,6 +35,15 @@ class DiagonalGaussian(NamedTuple):
         return self.kl_of_each().sum(-1)
 
 
+class MixtureNoise(NamedTuple):
+    """The chance in one draw from a mixture."""
+
+    uniform: Tensor
+    """(..., 1, z), or (..., 1, 1) where all dimensions share their component: in [0, 1), it chooses the component."""
+    normal: Tensor
+    """(..., z) standard normal: where within the component."""
+
+
 class Mixture(NamedTuple):
     """A mixture of k normals (Bishop 1994): an independent one for each latent dimension, as in the paper, or one of
     diagonal normals over the whole latent, as in some ports.
@@ -69,23 +78,30 @@ class Mixture(NamedTuple):
         """Expected value (..., z)."""
         return (self.logpi.exp() * self.mu).sum(-2)
 
-    def sample(self, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+    def draw_noise(self, generator: torch.Generator | None = None) -> MixtureNoise:
+        """What `sample` draws."""
+        shape = (*self.logpi.shape[:-2], 1, self.logpi.shape[-1])
+        uniform = torch.rand(shape, generator=generator, device=self.mu.device, dtype=self.mu.dtype)
+        return MixtureNoise(uniform, _standard_normal(self.mu[..., 0, :], generator))
+
+    def sample(
+        self, temperature: float = 1.0, generator: torch.Generator | None = None, noise: MixtureNoise | None = None
+    ) -> Tensor:
         """One draw (..., z): weights sharpened by 1 / temperature, deviations times its root (paper, section 4.3).
 
-        Temperature 0 takes the mean of the heaviest component.
+        Its gradient reaches mean and deviation of the component that was drawn, not the choice of it. Chance comes from
+        `noise`, or else from `generator`. Temperature 0 takes the mean of the heaviest component.
         """
         if temperature < 0:
             raise ValueError(f"temperature must be >= 0, not {temperature}")
         if temperature == 0:
             return _pick(self.mu, self.logpi.argmax(-2, keepdim=True))
+        uniform, normal = noise or self.draw_noise(generator)
         # The component in whose share of [0, 1) a uniform number falls. Rounding may leave the shares' sum below it.
         shares = torch.softmax(self.logpi / temperature, -2).cumsum(-2)[..., :-1, :]
-        uniform = torch.rand(
-            (*shares.shape[:-2], 1, shares.shape[-1]), generator=generator, device=shares.device, dtype=shares.dtype
-        )
         component = (uniform >= shares).sum(-2, keepdim=True)
         mu, sigma = _pick(self.mu, component), _pick(self.logsigma, component).exp()
-        return mu + sigma * math.sqrt(temperature) * _standard_normal(mu, generator)
+        return mu + sigma * math.sqrt(temperature) * normal
 
 
 def _pick(values: Tensor, component: Tensor) -> Tensor:

@@ -152,7 +152,7 @@ class Memory(nn.Module):
     def _read(self, hidden: Tensor, z: Tensor) -> tuple[Mixture, Tensor | None, Tensor | None]:
         """The mixture, and the outputs of the heads for reward (..., o) and end (...,)."""
         config = self.config
-        logits, mu, logsigma, reward, end = self.head(hidden).float().split(self._sizes, -1)
+        logits, mu, logsigma, reward, end = self.head(hidden).to(z.dtype).split(self._sizes, -1)
         logits, mu, logsigma = (out.unflatten(-1, (config.num_mixtures, -1)) for out in (logits, mu, logsigma))
         if config.residual:
             mu = mu + z.unsqueeze(-2)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from reverie.agent import Agent
-from reverie.dream.dreamer import DreamConfig, Dreamer
+from reverie.dream.dreamer import Dreamer
+from reverie.dream.imagine import DreamConfig
 from reverie.dream.starts import Starts
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_vector_env

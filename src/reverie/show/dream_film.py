@@ -16,7 +16,8 @@ import numpy as np
 import torch
 
 from reverie.agent import Agent
-from reverie.dream.dreamer import DreamConfig, Dreamer
+from reverie.dream.dreamer import Dreamer
+from reverie.dream.imagine import DreamConfig
 from reverie.dream.starts import CONTEXT, starts_after
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_vector_env

@@ -12,9 +12,10 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import torch
 
-from reverie.dream.dreamer import DreamConfig, Dreamer
+from reverie.dream.dreamer import Dreamer
 from reverie.dream.drive import drive_on
 from reverie.dream.ensemble import doubt_along
+from reverie.dream.imagine import DreamConfig
 from reverie.dream.replay import Dream, replay
 from reverie.dream.starts import CONTEXT, starts_after
 from reverie.envs.car_racing.batch import CarRacingBatch

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from reverie.dream.dreamer import DreamConfig, Dreamer, Dreams
+from reverie.dream.dreamer import Dreamer, Dreams
 from reverie.dream.drive import drive_dreams
+from reverie.dream.imagine import DreamConfig
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory
 from reverie.seeding import generator, torch_generator
