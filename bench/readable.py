@@ -62,7 +62,7 @@ def drives() -> list[Driven]:
         for i, row in enumerate(rows):
             found[row].append((obs[i], act[i], step.rew[i], [getattr(labels, fact)[i] for fact in FACTS]))
 
-    policy = NoisyPolicy(AgentPolicy(agent, params[None]), NOISE, HOLD, SEED)
+    policy = NoisyPolicy(AgentPolicy(agent, params[None]), agent.controller.actions, NOISE, HOLD, SEED)
     starts = [random_start(SEED, i) for i in range(NUM_DRIVES)]
     rollout(env, policy, DRIVES, starts=starts, max_decisions=DECISIONS, patience=PATIENCE, observer=observe)
     parts = ([np.array(values) for values in zip(*rows, strict=True)] for rows in found)

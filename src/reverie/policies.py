@@ -1,4 +1,4 @@
-"""Who acts: the contract of a driver, an agent at the wheel, and one whose hands shake.
+"""Who acts: the contract of a driver, an agent at the wheel, one whose hands shake, and chance.
 
 Shapes: b rows still running, n episodes, a action, p parameters of a controller.
 """
@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from reverie.actions import ActionSpec
 from reverie.agent import Agent
 from reverie.seeding import generator
 
@@ -55,17 +56,46 @@ class AgentPolicy:
         self._state = self._state.select(kept)
 
 
+class RandomPolicy:
+    """Chance drives, in any world: noise that changes slowly (Ornstein-Uhlenbeck), by which each action is as likely as
+    another. Each row draws from its own generator."""
+
+    def __init__(self, actions: ActionSpec, hold: int, seed: int) -> None:
+        self.actions, self.seed = actions, seed
+        self.persistence = 1 - 1 / hold
+        """Share of the noise that stays from one decision to the next: the driver forgets over `hold` decisions."""
+
+    def reset(self, seeds: Sequence[int]) -> None:
+        """A generator for each row, and where its noise begins."""
+        self._rngs = [generator(self.seed, "random actions", s) for s in seeds]
+        self._value = self._fresh()
+
+    def act(self, obs: np.ndarray, prev_rew: np.ndarray) -> np.ndarray:  # noqa: ARG002 (a random driver is blind)
+        """Actions (b, a)."""
+        act = self.actions.at_random(self._value)
+        self._value = self.persistence * self._value + np.sqrt(1 - self.persistence**2) * self._fresh()
+        return act
+
+    def keep(self, mask: np.ndarray) -> None:
+        """Drops the rows that ended."""
+        self._rngs = [rng for rng, kept in zip(self._rngs, mask, strict=True) if kept]
+        self._value = self._value[mask]
+
+    def _fresh(self) -> np.ndarray:
+        return np.stack([rng.standard_normal(self.actions.num_noise) for rng in self._rngs])
+
+
 class NoisyPolicy:
-    """Another driver whose hands shake: noise on steering and pedal that changes slowly (Ornstein-Uhlenbeck), so that
-    the car leaves its line, comes to the edge and the grass, and back. Each row draws how strong, up to `noise`.
+    """Another driver whose hands shake: noise on its actions that changes slowly (Ornstein-Uhlenbeck), so that a car
+    leaves its line, comes to the edge and the grass, and back. Each row draws how strong, up to `noise`.
 
     On 24 tracks from random starts, `pretrained` with noise 0, .3 and .6 (hold 6, patience 15) has a wheel on the grass
     in 7, 12 and 19% of its decisions, and came back from all four wheels on it 26, 19 and 16 times; its median speed is
     51, 44 and 36. A random walk has 39%, 3 times, and 18.
     """
 
-    def __init__(self, driver: Policy, noise: float, hold: int, seed: int) -> None:
-        self.driver, self.noise, self.seed = driver, noise, seed
+    def __init__(self, driver: Policy, actions: ActionSpec, noise: float, hold: int, seed: int) -> None:
+        self.driver, self.actions, self.noise, self.seed = driver, actions, noise, seed
         self.persistence = 1 - 1 / hold
         """Share of the noise that stays from one decision to the next."""
 
@@ -74,18 +104,13 @@ class NoisyPolicy:
         self.driver.reset(seeds)
         self._rngs = [generator(self.seed, "shaking hands", s) for s in seeds]
         self._scale = np.array([rng.uniform(0, self.noise) for rng in self._rngs])[:, None]
-        self._value = np.zeros((len(seeds), 2))
+        self._value = np.zeros((len(seeds), self.actions.num_noise))
 
     def act(self, obs: np.ndarray, prev_rew: np.ndarray) -> np.ndarray:
-        """Actions (b, 3): steering, gas, brake."""
-        steer, gas, brake = self.driver.act(obs, prev_rew).T.astype(np.float64)
-        both = np.minimum(gas, brake)  # a driver may press both pedals: that stays as it is
-        fresh = np.stack([rng.standard_normal(2) for rng in self._rngs])
+        """Actions (b, a)."""
+        fresh = np.stack([rng.standard_normal(self.actions.num_noise) for rng in self._rngs])
         self._value = self.persistence * self._value + np.sqrt(1 - self.persistence**2) * self._scale * fresh
-        pedal = np.clip(gas - brake + self._value[:, 1], -1, 1)
-        steer = np.clip(steer + self._value[:, 0], -1, 1)
-        pedals = np.minimum(both + np.maximum([pedal, -pedal], 0), 1)
-        return np.stack([steer, *pedals], 1).astype(np.float32)
+        return self.actions.shaken(self.driver.act(obs, prev_rew), self._value, self._scale)
 
     def keep(self, mask: np.ndarray) -> None:
         """Drops the rows that ended."""

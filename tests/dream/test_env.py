@@ -12,6 +12,7 @@ import torch
 from gymnasium.utils.env_checker import check_env
 
 import reverie.dream  # registers it
+from reverie.actions import BoxActions
 from reverie.dream.dreamer import Dreamer, Dreams
 from reverie.dream.env import OBSERVED, DreamEnv, Observed
 from reverie.dream.starts import Starts, World
@@ -38,7 +39,12 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
     it ends where z[0] is above 3."""
     memory, vision = Adder(1.0), torch.nn.Identity()
     starts = Starts(z=torch.tensor([[1.0, 0.0]]), state=memory.initial_state(1), rew=torch.tensor([5.0]))
-    world = World(env_id="X", action_low=(-1.0, 0.0), action_high=(1.0, 0.5), action_repeat=10, max_decisions=4)
+    world = World(
+        env_id="X",
+        actions=BoxActions(low=(-1.0, 0.0), high=(1.0, 0.5), scaled=False),
+        action_repeat=10,
+        max_decisions=4,
+    )
     dreams = Dreams(vision, memory, starts, world)  # pyright: ignore[reportArgumentType] (nothing is decoded)
     monkeypatch.setattr("reverie.dream.env.load_dreams", lambda _: dreams)
 

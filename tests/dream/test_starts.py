@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from reverie import checkpoint
+from reverie.actions import BoxActions, SteerGasBrake
 from reverie.data.episode import Episode
 from reverie.data.latents import LatentStore, LatentWriter
 from reverie.dream.dreamer import load_dreams
@@ -90,7 +91,9 @@ def test_saved_and_loaded(latents: LatentStore, tmp_path: Path) -> None:
     memory = make_memory()
     save_memory(tmp_path / "memory.safetensors", memory)
     starts = make_starts(memory, latents, 5, seed=0, context=2)
-    world = World(env_id="X", action_low=(-1.0,), action_high=(2.0,), action_repeat=3, max_decisions=7)
+    world = World(
+        env_id="X", actions=BoxActions(low=(-1.0,), high=(2.0,), scaled=False), action_repeat=3, max_decisions=7
+    )
     save_starts(tmp_path / "dream.safetensors", starts, world, tmp_path / "memory.safetensors")
     loaded, found = load_starts(tmp_path / "dream.safetensors", tmp_path / "memory.safetensors")
     assert found == world
@@ -109,6 +112,19 @@ def test_a_file_that_is_no_bank_or_an_older_one_is_refused(tiny_run: RunFolder) 
         UserError, match=r"dream.safetensors was written by another version .*`reverie memory .*--again`"
     ):
         load_starts(tiny_run.dream, tiny_run.memory)
+
+
+def test_a_file_from_when_worlds_had_bounds_only_is_read_as_before(tiny_run: RunFolder) -> None:
+    tensors, meta = checkpoint.load(tiny_run.dream)
+    old = {key: meta["world"][key] for key in ("env_id", "action_repeat", "max_decisions")}
+    for low, high, actions in (
+        ([-1.0, 0.0, 0.0], [1.0, 1.0, 1.0], SteerGasBrake()),
+        ([0.0, 2.0, -1.0], [1.0, 3.0, 1.0], BoxActions(low=(0.0, 2.0, -1.0), high=(1.0, 3.0, 1.0), scaled=False)),
+    ):
+        checkpoint.save(tiny_run.dream, tensors, meta | {"world": {**old, "action_low": low, "action_high": high}})
+        world = load_starts(tiny_run.dream, tiny_run.memory)[1]
+        assert world.actions == actions
+        assert world.frames_per_second == 50
 
 
 def test_what_does_not_belong_together_is_refused(tiny_run: RunFolder) -> None:

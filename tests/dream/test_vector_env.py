@@ -11,6 +11,7 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from scipy.stats import ks_2samp
 
 import reverie.dream
+from reverie.actions import BoxActions
 from reverie.dream.dreamer import Dreams
 from reverie.dream.env import OBSERVED, DreamEnv, Observed
 from reverie.dream.starts import Starts, World
@@ -41,7 +42,12 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
     memory, vision = Adder(1.0), torch.nn.Identity()
     z = torch.stack([torch.zeros(100), torch.arange(100.0)], 1)
     starts = Starts(z=z, state=MemoryState(*memory.initial_state(100)), rew=torch.full((100,), 5.0))
-    world = World(env_id="X", action_low=(0.0, -1.0), action_high=(9.0, 1.0), action_repeat=10, max_decisions=5)
+    world = World(
+        env_id="X",
+        actions=BoxActions(low=(0.0, -1.0), high=(9.0, 1.0), scaled=False),
+        action_repeat=10,
+        max_decisions=5,
+    )
     dreams = Dreams(vision, memory, starts, world)  # pyright: ignore[reportArgumentType] (nothing is decoded)
     for module in ("env", "vector_env"):
         monkeypatch.setattr(f"reverie.dream.{module}.load_dreams", lambda _: dreams)

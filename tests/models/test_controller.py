@@ -1,10 +1,16 @@
 """C against plain NumPy, and what its outputs mean."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from reverie import checkpoint
+from reverie.actions import Categories
+from reverie.errors import UserError
 from reverie.models.controller import Controller, ControllerConfig
+from reverie.models.files import CONTROLLER, load_controller, packaged, save_controller
 from reverie.models.mdn_rnn import MemoryState
 
 
@@ -38,6 +44,35 @@ def test_pedal_is_gas_or_brake() -> None:
     for z, gas, brake in ((0.8, np.tanh(0.8), 0.0), (-0.8, 0.0, np.tanh(0.8))):
         act = controller.act(params, torch.tensor([[z]]), remembering(torch.zeros(1, 9)))
         np.testing.assert_allclose(act.numpy(), [[np.tanh(0.3), gas, brake]], rtol=1e-6)
+
+
+def test_a_file_from_when_there_were_only_cars_acts_as_it_did() -> None:
+    path = packaged() / CONTROLLER
+    tensors, meta = checkpoint.load(path)
+    assert "actions" not in meta, "an old file: keep one for this test when another agent ships"
+    controller, params = load_controller(path)
+    rng = torch.Generator().manual_seed(0)
+    z, h = torch.randn(7, 32, generator=rng), torch.randn(7, 256, generator=rng)
+    act = controller.act(torch.from_numpy(params).expand(7, -1), z, remembering(h))
+    weight, bias = tensors["params"][:-2].view(2, 288), tensors["params"][-2:]
+    x = torch.baddbmm(bias.expand(7, 2)[..., None], weight.expand(7, 2, 288), torch.cat([z, h], -1)[..., None])
+    steer, pedal = torch.tanh(x.squeeze(-1)).T
+    assert torch.equal(act, torch.stack([steer, pedal.clamp(min=0), (-pedal).clamp(min=0)], -1))
+
+
+def test_c_of_another_world_is_kept_with_what_can_be_done_there(tmp_path: Path) -> None:
+    actions = Categories(sizes=(4,), first=(0,))
+    controller = Controller(ControllerConfig(action="steer_pedal", inputs="z"), 3, 2, actions)
+    assert controller.num_params == 4 * (3 + 1)
+    save_controller(tmp_path / CONTROLLER, controller, np.arange(16))
+    loaded, params = load_controller(tmp_path / CONTROLLER)
+    assert loaded.actions == actions
+    act = loaded.act(torch.from_numpy(params)[None], torch.tensor([[1.0, -1.0, 0.0]]), remembering(torch.zeros(1, 2)))
+    assert act.tolist() == [[0, 0, 0, 1]]  # outputs 11, 12, 13, 14
+    tensors, meta = checkpoint.load(tmp_path / CONTROLLER)
+    checkpoint.save(tmp_path / CONTROLLER, tensors, meta | {"actions": {"kind": "legs"}})
+    with pytest.raises(UserError, match="was written by another version of reverie"):
+        load_controller(tmp_path / CONTROLLER)
 
 
 @pytest.mark.parametrize(

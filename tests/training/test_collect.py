@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reverie.actions import SteerGasBrake
 from reverie.cli.main import main
 from reverie.data.episode import Episode
 from reverie.data.store import EpisodeStore
@@ -260,7 +261,7 @@ class _Constant:
 
 def shake(act: tuple[float, float, float], noise: float, rows: int = 400, decisions: int = 200) -> np.ndarray:
     """Actions (t, b, a) of shaking hands on a driver who does the same all the time."""
-    policy = NoisyPolicy(_Constant(*act), noise=noise, hold=10, seed=0)
+    policy = NoisyPolicy(_Constant(*act), SteerGasBrake(), noise=noise, hold=10, seed=0)
     policy.reset(range(rows))
     return np.stack([policy.act(np.zeros(1), np.zeros(1)) for _ in range(decisions)])
 
@@ -288,7 +289,7 @@ def test_steady_hands_leave_both_pedals_as_they_are(act: tuple[float, float, flo
 
 
 def test_shaking_hands_keep_their_row() -> None:
-    alone, together = (NoisyPolicy(_Constant(0, 0, 0), noise=0.2, hold=10, seed=0) for _ in range(2))
+    alone, together = (NoisyPolicy(_Constant(0, 0, 0), SteerGasBrake(), noise=0.2, hold=10, seed=0) for _ in range(2))
     alone.reset([7])
     together.reset([3, 7])
     np.testing.assert_array_equal(alone.act(np.zeros(1), np.zeros(1))[0], together.act(np.zeros(2), np.zeros(2))[1])

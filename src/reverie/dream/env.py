@@ -21,8 +21,6 @@ from reverie.models.vision import Vision
 Observed = Literal["z", "zh", "frame"]
 OBSERVED: tuple[Observed, ...] = ("z", "zh", "frame")
 MAX_SEED = 2**62
-FRAMES_PER_SECOND = 50
-"""Of CarRacing."""
 SCALE = 6
 """Pixels of the window for each of the picture."""
 
@@ -36,7 +34,8 @@ class DreamEnv(gymnasium.Env):
     which is several frames of the real simulator (`env.action_repeat` of its recipe).
 
     ## Action Space
-    That of the real environment; for CarRacing `Box([-1, 0, 0], [1, 1, 1])`: steering, gas, brake. Beyond it, clipped.
+    That of the real environment; for CarRacing `Box([-1, 0, 0], [1, 1, 1])`: steering, gas, brake. Beyond a Box's
+    bounds, clipped; a number that is no category is refused.
 
     ## Observation Space
     By `observation`: `"z"` the latent, `Box(-inf, inf, (z,))`; `"zh"` with M's state, `Box(-inf, inf, (z + h,))`,
@@ -147,10 +146,9 @@ class View:
         self.vision = vision
         self.observation: Observed = observation
         self.device = next(memory.parameters()).device
-        self._low = torch.tensor(world.action_low, device=self.device)
-        self._high = torch.tensor(world.action_high, device=self.device)
-        self.fps = max(1, round(FRAMES_PER_SECOND / world.action_repeat))
-        self.action_space = spaces.Box(np.array(world.action_low, np.float32), np.array(world.action_high, np.float32))
+        self._actions = world.actions
+        self.fps = max(1, round(world.frames_per_second / world.action_repeat))
+        self.action_space = world.actions.space()
         size = memory.z_size + (memory.config.hidden_size if observation == "zh" else 0)
         self.observation_space: spaces.Space = (
             spaces.Box(0, 255, (64, 64, 3), np.uint8)
@@ -158,11 +156,11 @@ class View:
             else spaces.Box(-np.inf, np.inf, (size,), np.float32)
         )
 
-    def actions(self, act: np.ndarray) -> Tensor:
-        """Actions (n, a) within their bounds, for the dream."""
-        shape = (len(act), len(self._low))
-        assert act.shape == shape, f"actions must be {shape}, not {act.shape}"
-        return torch.from_numpy(act.astype(np.float32)).to(self.device).clamp(self._low, self._high)
+    def actions(self, given: np.ndarray) -> Tensor:
+        """What a world's step is given in n of them (n, ...) -> actions (n, a), for the dream."""
+        shape = (len(given), *(self.action_space.shape or ()))
+        assert given.shape == shape, f"actions must be {shape}, not {given.shape}"
+        return torch.from_numpy(self._actions.from_env(given)).to(self.device)
 
     def observe(self, dreamer: Dreamer) -> np.ndarray:
         """The observation of every dream (n, ...)."""

@@ -8,6 +8,7 @@ Shapes: n starts, t decisions of context, z latent, a action, l layers, h hidden
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from reverie import checkpoint
+from reverie.actions import AnyActions, BoxActions, SteerGasBrake, as_json
 from reverie.checkpoint import file_sha256
 from reverie.data.latents import LatentStore
 from reverie.errors import UserError
@@ -31,13 +33,14 @@ class World:
     """What a dream needs to know of the world that it stands for."""
 
     env_id: str
-    action_low: tuple[float, ...]
-    action_high: tuple[float, ...]
-    """(a,) bounds of the actions."""
+    actions: AnyActions
+    """What can be done there."""
     action_repeat: int
     """Simulator frames of a decision."""
     max_decisions: int
     """After so many an episode is cut."""
+    frames_per_second: float = 50.0
+    """Of the simulator."""
 
     def limit(self, max_decisions: int | None) -> int:
         """After how many decisions to cut an episode, where `max_decisions` were asked for."""
@@ -127,7 +130,7 @@ def load_starts(path: Path, memory_path: Path) -> tuple[Starts, World]:
             f"`reverie memory --run {path.parent} --again`"
         )
     try:
-        world = TypeAdapter(World).validate_python(meta["world"])
+        world = TypeAdapter(World).validate_python(_as_now(meta["world"]))
     except ValidationError as error:
         raise UserError(
             f"{path} was written by another version of reverie ({error.errors()[0]['msg']}): make it anew with "
@@ -135,3 +138,14 @@ def load_starts(path: Path, memory_path: Path) -> tuple[Starts, World]:
         ) from error
     state = MemoryState(tensors["h"], tensors["c"])
     return Starts(z=tensors["z"], state=state, rew=tensors["rew"]), world
+
+
+def _as_now(world: dict[str, Any]) -> dict[str, Any]:
+    """A world as it is written now: earlier versions knew bounds only, which M read as they are."""
+    if "action_low" not in world:
+        return world
+    low, high = (tuple(world[f"action_{end}"]) for end in ("low", "high"))
+    is_car = (low, high) == ((-1.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    actions = SteerGasBrake() if is_car else BoxActions(low=low, high=high, scaled=False)
+    kept = {key: value for key, value in world.items() if key not in ("action_low", "action_high")}
+    return {**kept, "actions": as_json(actions)}

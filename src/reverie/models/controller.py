@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from reverie.actions import ActionSpec, SteerGasBrake
 from reverie.models.mdn_rnn import MemoryState
 from reverie.types import NotNegative
 
@@ -23,20 +24,25 @@ class ControllerConfig:
     hidden_size: NotNegative = 0
     """Units of a tanh layer between inputs and outputs (the paper's ablation has 40); 0 for a linear controller."""
     action: Literal["steer_gas_brake", "steer_pedal"] = "steer_gas_brake"
-    """Three outputs as in the paper, or steering and one pedal whose sign chooses gas or brake."""
-
-
-_NUM_OUTPUTS = {"steer_gas_brake": 3, "steer_pedal": 2}
+    """How a car is driven: three outputs as in the paper, or steering and one pedal whose sign chooses gas or brake.
+    Other worlds have one way to act, and this says nothing there."""
 
 
 class Controller:
     """The fixed shape of C; parameters are given with each call."""
 
-    def __init__(self, config: ControllerConfig, z_size: int, h_size: int) -> None:
-        self.config = config
+    def __init__(
+        self,
+        config: ControllerConfig,
+        z_size: int,
+        h_size: int,
+        actions: ActionSpec = SteerGasBrake(),  # noqa: B008
+    ) -> None:
+        """`actions`: what can be done in the world."""
+        self.config, self.actions = config, actions.driven_by(config.action)
         self.z_size, self.h_size = z_size, h_size
         self.num_inputs = z_size + h_size * (len(config.inputs) - 1)
-        widths = [self.num_inputs, config.hidden_size, _NUM_OUTPUTS[config.action]]
+        widths = [self.num_inputs, config.hidden_size, self.actions.num_outputs]
         self.layers = [w for w in widths if w]
         self.num_params = sum((i + 1) * o for i, o in zip(self.layers[:-1], self.layers[1:], strict=True))
 
@@ -46,23 +52,16 @@ class Controller:
         return torch.cat([parts[name] for name in self.config.inputs], -1)
 
     def act(self, params: Tensor, z: Tensor, state: MemoryState) -> Tensor:
-        """Actions (b, 3) of CarRacing: steering in [-1, 1], gas and brake in [0, 1].
+        """Actions (b, a), as M reads them.
 
         `params` (b, p) holds each row's own controller, z is (b, z).
         """
         b, p = params.shape
         assert p == self.num_params, f"params must be (b, {self.num_params}), not {tuple(params.shape)}"
         x, start = self.inputs(z, state), 0
-        for i, o in zip(self.layers[:-1], self.layers[1:], strict=True):
+        for layer, (i, o) in enumerate(zip(self.layers[:-1], self.layers[1:], strict=True)):
             weight = params[:, start : start + i * o].view(b, o, i)
             bias = params[:, start + i * o : start + (i + 1) * o]
-            x = torch.tanh(torch.baddbmm(bias.unsqueeze(-1), weight, x.unsqueeze(-1)).squeeze(-1))
+            x = torch.baddbmm(bias.unsqueeze(-1), weight, (torch.tanh(x) if layer else x).unsqueeze(-1)).squeeze(-1)
             start += (i + 1) * o
-        return _to_action(x, self.config.action)
-
-
-def _to_action(x: Tensor, action: str) -> Tensor:
-    """Outputs in [-1, 1] (b, o) -> (steer, gas, brake) (b, 3)."""
-    if action == "steer_gas_brake":
-        return torch.stack([x[:, 0], (x[:, 1] + 1) / 2, x[:, 2].clamp(min=0)], -1)
-    return torch.stack([x[:, 0], x[:, 1].clamp(min=0), (-x[:, 1]).clamp(min=0)], -1)
+        return self.actions.from_outputs(x)

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from reverie import checkpoint
+from reverie.actions import ActionSpec, SteerGasBrake, as_json, from_json
 from reverie.errors import UserError
 from reverie.models.autoencoder import NetConfig
 from reverie.models.controller import Controller, ControllerConfig
@@ -53,7 +54,8 @@ def save_memory(path: Path, memory: Memory, **meta: Any) -> None:
 def save_controller(path: Path, controller: Controller, params: np.ndarray, **meta: Any) -> None:
     """C in a file that says how to build it again."""
     sizes = {"z_size": controller.z_size, "h_size": controller.h_size}
-    meta = {"kind": "controller", "config": asdict(controller.config), **sizes, **meta}
+    built = {"config": asdict(controller.config), "actions": as_json(controller.actions), **sizes}
+    meta = {"kind": "controller", **built, **meta}
     checkpoint.save(path, {"params": np.asarray(params, np.float32)}, meta)
 
 
@@ -114,8 +116,18 @@ def load_controller(path: Path) -> tuple[Controller, np.ndarray]:
     """The C that `save_controller` wrote and its parameters (p,); errors as `load_vision`."""
     tensors, meta = checkpoint.load(path)
     _check_kind(path, meta, "controller")
-    controller = Controller(_config(path, ControllerConfig, meta["config"]), meta["z_size"], meta["h_size"])
-    return controller, tensors["params"].numpy()
+    config, actions = _config(path, ControllerConfig, meta["config"]), _actions(path, meta.get("actions"))
+    return Controller(config, meta["z_size"], meta["h_size"], actions), tensors["params"].numpy()
+
+
+def _actions(path: Path, values: Any) -> ActionSpec:
+    """What can be done in C's world; a file that does not say so is from when there were only cars."""
+    if values is None:
+        return SteerGasBrake()
+    try:
+        return from_json(values)
+    except ValidationError as error:
+        raise _other_version(path, error.errors()[0]["msg"]) from error
 
 
 def _check_kind(path: Path, meta: dict[str, Any], *kinds: str) -> None:

@@ -211,7 +211,7 @@ def _shaken(driver: Driver, config: RunConfig) -> Policy:
     """The agent with noise on its actions."""
     agent = cached_agent(driver.folder, driver.digest, driver.agent, driver.controller)
     steady = AgentPolicy(agent, driver.params[None])
-    return NoisyPolicy(steady, config.collect.agent_noise, config.collect.hold, config.seed)
+    return NoisyPolicy(steady, agent.controller.actions, config.collect.agent_noise, config.collect.hold, config.seed)
 
 
 def _starts(config: RunConfig, indices: Sequence[int]) -> list[Start] | None:

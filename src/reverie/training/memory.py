@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 
+from reverie.actions import SteerGasBrake
 from reverie.checkpoint import file_sha256
 from reverie.data.batches import SequenceSampler
 from reverie.data.latents import LatentStore
 from reverie.dream.starts import CONTEXT, DREAM, World, make_starts, save_starts
 from reverie.envs.config import EnvConfig
-from reverie.envs.registry import action_bounds
 from reverie.metrics import Metrics, Progress
 from reverie.models.files import MEMORY, numbered, save_memory
 from reverie.models.mdn_rnn import Memory
@@ -88,11 +88,9 @@ def _context(latents: LatentStore) -> int:
 
 def world_of(env: EnvConfig) -> World:
     """What a dream needs to know of an environment."""
-    low, high = action_bounds(env)
     return World(
         env_id=env.id,
-        action_low=low,
-        action_high=high,
+        actions=SteerGasBrake(),
         action_repeat=env.action_repeat,
         max_decisions=-(-env.max_frames // env.action_repeat),
     )

@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
+from reverie.actions import SteerGasBrake
 from reverie.dream.dreamer import Dreams
 from reverie.dream.starts import Starts, World
 from reverie.measure.dream.returns import calibration, dream_returns, spearman, spearman_interval
@@ -33,7 +34,7 @@ def constant_memory(reward: float, end: float) -> Memory:
 def returns(reward: float, end: float = 1e-9, num_decisions: int = 100, num_dreams: int = 3):
     memory = constant_memory(reward, end)
     starts = Starts(z=torch.zeros(1, 2), state=memory.initial_state(1), rew=torch.zeros(1))
-    world = World(env_id="x", action_low=(-1, 0, 0), action_high=(1, 1, 1), action_repeat=4, max_decisions=250)
+    world = World(env_id="x", actions=SteerGasBrake(), action_repeat=4, max_decisions=250)
     dreams = Dreams(Vae(NetConfig(z_size=2), VaeConfig()), memory, starts, world)
     controller = Controller(ControllerConfig(), 2, 4)
     return dream_returns(
