@@ -45,7 +45,6 @@ def run(backend: str, *command: str) -> str:
         env=os.environ | {"MPLBACKEND": backend},
         capture_output=True,
         text=True,
-        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -13,7 +13,7 @@ Reverie = Callable[..., "subprocess.CompletedProcess[str]"]
 def reverie(*arguments: str | Path, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
     """Runs the command as a user would."""
     command = [sys.executable, "-m", "reverie", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=cwd)
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
 @pytest.fixture(scope="session")

@@ -225,7 +225,6 @@ def test_as_a_command(tiny_run: RunFolder):
         env=hidden,
         capture_output=True,
         text=True,
-        timeout=120,
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,29 @@ from tests.cli.conftest import reverie
 
 pytestmark = pytest.mark.xdist_group("cli")  # one process makes the shared run
 
+KILLED = """
+import os, signal, sys
+from reverie import checkpoint
+from reverie.cli.main import main
+from reverie.training.stage_clock import StageClock
+
+begin, replace = StageClock.__init__, checkpoint.Path.replace
+
+def begin_and_die(self, run, name, **options):
+    begin(self, run, name, **options)
+    if name == stage:
+        checkpoint.Path.replace = die
+
+def die(path, target):
+    replace(path, target)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+stage = sys.argv.pop(1)
+StageClock.__init__ = begin_and_die
+if __name__ == "__main__":
+    main()
+"""
+"""A command that dies as soon as the named stage has written its first file."""
 ARTEFACTS = ("vision.safetensors", "memory.safetensors", "controller.safetensors")
 
 
@@ -57,15 +79,9 @@ def test_a_finished_run_is_left_as_it_is(debug_run: Path) -> None:
 @pytest.mark.parametrize("stage", ["collect", "vision", "memory", "controller", "evaluate"])
 def test_killed_and_continued_equals_uninterrupted(stage: str, debug_run: Path, tmp_path: Path) -> None:
     path = tmp_path / "run"
-    arguments = [sys.executable, "-m", "reverie", "train", "debug", "--run", str(path), "--json", "--quiet"]
-    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not _has_begun(path, stage):
-        assert process.poll() is None, f"the run ended before it was in stage {stage}"
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    arguments = [sys.executable, "-c", KILLED, stage, "train", "debug", "--run", path, "--json", "--quiet"]
+    killed = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert json.loads((path / "manifest.json").read_text())["stages"][stage]["status"] == "running"
     done = reverie("train", "debug", "--run", path, "--json", "--quiet")
     assert done.returncode == 0, done.stderr
@@ -76,14 +92,6 @@ def test_killed_and_continued_equals_uninterrupted(stage: str, debug_run: Path, 
         assert all(mine[0][key].equal(reference[0][key]) for key in reference[0]), name
     returns = [json.loads((p / "evaluation.json").read_text())["returns"] for p in (path, debug_run)]
     assert returns[0] == returns[1]
-
-
-def _has_begun(path: Path, stage: str) -> bool:
-    try:
-        stages = json.loads((path / "manifest.json").read_text())["stages"]
-    except (OSError, ValueError):
-        return False
-    return stages.get(stage, {}).get("status") == "running"
 
 
 def test_stages_one_by_one_make_the_same_run(debug_run: Path, tmp_path: Path) -> None:

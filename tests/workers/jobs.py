@@ -54,6 +54,14 @@ def read(folder: Path) -> bytes:
     return (located(folder) / "a.bin").read_bytes()
 
 
+def meet(folder: Path) -> int:
+    """The number of this process, as soon as it is not the only one that came to the folder."""
+    (folder / str(os.getpid())).touch()
+    while len(list(folder.iterdir())) < 2:
+        time.sleep(0.01)
+    return os.getpid()
+
+
 def whose(_: int) -> int:
     time.sleep(0.05)
     return os.getpid()

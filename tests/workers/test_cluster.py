@@ -36,9 +36,8 @@ class Nodes:
         self.file = folder / "scheduler.json"
         self.folder = folder
         self.running = [self._start("scheduler", "--port", "0", "--scheduler-file", str(self.file))]
-        for _ in range(600):
-            if self.file.exists() and self.file.read_text():
-                break
+        while not (self.file.exists() and self.file.read_text()):
+            assert self.running[0].poll() is None, "the scheduler ended"
             time.sleep(0.1)
         self.address = json.loads(self.file.read_text())["address"]
 
@@ -120,16 +119,16 @@ def local_cluster(**options: Any) -> Any:
 
 def test_a_scheduler_that_is_gone_is_said(nodes: Nodes) -> None:
     nodes.add()
-    with dask.config.set({"distributed.comm.timeouts.connect": "2s"}):
-        workers = DaskWorkers(nodes.address)
-        try:
-            found = workers.map(jobs.whose, range(500))
-            next(found)
+    workers = DaskWorkers(nodes.address)
+    try:
+        found = workers.map(jobs.whose, range(500))
+        next(found)
+        with dask.config.set({"distributed.comm.timeouts.connect": "2s"}):
             nodes.kill(nodes.running[0])
             with pytest.raises(UserError, match=r"the scheduler at tcp://.* is gone: start it again"):
                 list(found)
-        finally:
-            workers.close()
+    finally:
+        workers.close()
 
 
 def test_a_worker_that_is_sent_away_is_not_lost_and_one_that_hangs_is_not_counted_twice(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -100,17 +99,15 @@ def test_a_worker_that_hangs_is_replaced_and_its_work_done_again(kind: str, tmp_
     workers = ProcessWorkers(2, hang_seconds=8) if kind == "processes" else DaskWorkers("local", hang_seconds=8)
     try:
         (tmp_path / "fine").touch()
-        started = time.monotonic()
         assert list(workers.map(jobs.hang_once, [tmp_path / "fine", tmp_path / "hangs"])) == ["done"] * 2
         assert workers.events.hung >= 1  # more where a busy machine takes long to start workers anew
-        assert time.monotonic() - started < 400, "the one that hangs would do so for 600 seconds"
     finally:
         workers.close()
 
 
 @those_that_live_elsewhere
-def test_there_are_two(workers: Workers) -> None:
-    assert len(set(workers.map(jobs.whose, range(40)))) == 2
+def test_there_are_two(workers: Workers, tmp_path: Path) -> None:
+    assert len(set(workers.map(jobs.meet, [tmp_path] * 8))) == 2
 
 
 def test_workers_that_keep_dying_are_given_up_with_a_reason() -> None:

@@ -5,12 +5,11 @@ The window is 1000x800 pixels with y upwards (Gymnasium flips its picture last).
 
 import math
 
-from numba import njit
-
+from reverie.compiled import compiled
 from reverie.envs.car_racing.scene import HULL, TIME
 
 
-@njit(nogil=True)
+@compiled()
 def camera(state):
     """(cos, sin, zoom, x shift, y shift, car's x, car's y); zoom in pixels per unit grows in the first second."""
     px, py, angle, t = state[HULL], state[HULL + 1], -state[HULL + 2], state[TIME]
@@ -20,14 +19,14 @@ def camera(state):
     return c, s, zoom, 500.0 + (x * c - y * s), 200.0 + (x * s + y * c), px, py
 
 
-@njit(nogil=True)
+@compiled()
 def to_pixel(x, y, view):
     """Middle of the pixel that a point falls into; SDL truncates coordinates towards zero."""
     c, s, zoom, tx, ty, _, _ = view
     return int((x * c - y * s) * zoom + tx) + 0.5, int((x * s + y * c) * zoom + ty) + 0.5
 
 
-@njit(nogil=True)
+@compiled()
 def fat(nx, ny):
     """How far an edge with unit normal (nx, ny) reaches beyond its polygon, in pixels.
 

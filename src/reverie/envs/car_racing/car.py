@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from numba import njit
 
+from reverie.compiled import compiled
 from reverie.envs.car_racing.camera import to_pixel
 from reverie.envs.car_racing.cover import X_CELL, Y_CELL
 from reverie.envs.car_racing.scene import HULL, WHEELS
@@ -31,7 +31,7 @@ _TREAD = 1.2  # rad of a wheel's turn that its white mark spans
 _BLACK, _WHITE, _RED = 1, 2, 3
 
 
-@njit(nogil=True)
+@compiled()
 def _fill(pixels, spans, xs, ys, n, value):
     """pygame.draw.polygon of a convex polygon; returns its first and last row.
 
@@ -71,7 +71,7 @@ def _fill(pixels, spans, xs, ys, n, value):
     return lo, hi
 
 
-@njit(nogil=True)
+@compiled()
 def _place(x, y, body, k, view, xs, ys):
     """Corner k of a body's shape, in pixels of the buffer. body: x, y, cos, sin in single precision, as in Box2D."""
     px, py, c, s = body
@@ -80,13 +80,13 @@ def _place(x, y, body, k, view, xs, ys):
     xs[k], ys[k] = int(wx) - _LEFT, int(wy) - _BOTTOM
 
 
-@njit(nogil=True)
+@compiled()
 def _body(state, at):
     turn = np.float32(state[at + 2])
     return np.float32(state[at]), np.float32(state[at + 1]), np.float32(math.cos(turn)), np.float32(math.sin(turn))
 
 
-@njit(nogil=True)
+@compiled()
 def _draw_wheel(pixels, spans, state, at, view, xs, ys):
     body = _body(state, at)
     _place(_WHEEL_W, -_WHEEL_R, body, 0, view, xs, ys)
@@ -111,14 +111,14 @@ def _draw_wheel(pixels, spans, state, at, view, xs, ys):
     return lo, hi
 
 
-@njit(nogil=True)
+@compiled()
 def _put(cells, row, column, area, red, gray):
     cells[row, column, 0] += area
     cells[row, column, 1] += area * red
     cells[row, column, 2] += area * gray
 
 
-@njit(nogil=True)
+@compiled()
 def _average(pixels, lo, hi, cells):
     """Sum runs of one colour into cells (rows, columns, 3): coverage, then coverage times red, times green or blue."""
     for y in range(max(lo, 0), min(hi, _H - 1) + 1):
@@ -146,7 +146,7 @@ def _average(pixels, lo, hi, cells):
                 column += 1
 
 
-@njit(nogil=True)
+@compiled()
 def draw(picture, state, view):
     """Draw the car over picture (H, 3, W) float32."""
     pixels = np.zeros((_H, _W), np.uint8)

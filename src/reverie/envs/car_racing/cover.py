@@ -7,19 +7,19 @@ accumulation buffer of font rasterisers). Polygons share a buffer: an edge carri
 Shapes: buffers (H + 1, channels, W) float32. Cell coordinates: x to the right, y downwards.
 """
 
-from numba import njit
+from reverie.compiled import compiled
 
 W, H = 96, 84  # cells of the picture without the indicator panel
 X_CELL, Y_CELL = 96 / 1000, 96 / 800  # cells per window pixel
 
 
-@njit(nogil=True)
+@compiled()
 def _put(acc, y, x, area, weights):
     for c in range(len(weights)):
         acc[y, c, x] += area * weights[c]
 
 
-@njit(nogil=True)
+@compiled()
 def _add_edge(acc, x0, y0, x1, y1, weights):
     """The signed area below one edge (cell coordinates): positive where the edge runs to the right."""
     if x0 == x1:
@@ -70,7 +70,7 @@ def _add_edge(acc, x0, y0, x1, y1, weights):
         column += 1
 
 
-@njit(nogil=True)
+@compiled()
 def add_quad(acc, ax, ay, bx, by, cx, cy, dx, dy, weights):
     """Add a quadrilateral given in window pixels, corners in either order."""
     ax, bx, cx, dx = ax * X_CELL, bx * X_CELL, cx * X_CELL, dx * X_CELL

@@ -1,7 +1,6 @@
 """The field and its grass patches."""
 
-from numba import njit
-
+from reverie.compiled import compiled
 from reverie.envs.car_racing.camera import fat, to_pixel
 from reverie.envs.car_racing.cover import add_quad
 
@@ -9,7 +8,7 @@ FIELD = 2000 / 6.0  # half the field's side, world units
 PATCH = FIELD / 20
 
 
-@njit(nogil=True)
+@compiled()
 def _add_square(acc, x0, y0, x1, y1, view, weights):
     """A rectangle along the world's axes; x1 > x0, y1 > y0."""
     c, s = view[0], view[1]
@@ -23,7 +22,7 @@ def _add_square(acc, x0, y0, x1, y1, view, weights):
     add_quad(acc, ax + ux, ay + uy, bx + vx, by + vy, cx - ux, cy - uy, dx - vx, dy - vy, weights)
 
 
-@njit(nogil=True)
+@compiled()
 def add_ground(acc, view):
     """Coverage by the field in channel 0, by grass patches in channel 1."""
     zoom, px, py = view[2], view[5], view[6]

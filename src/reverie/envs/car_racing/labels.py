@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 from gymnasium.envs.box2d.car_racing import TRACK_DETAIL_STEP
-from numba import njit
 from numpy.typing import NDArray
 
+from reverie.compiled import compiled
 from reverie.envs.car_racing.camera import camera
 from reverie.envs.car_racing.env import FastCarRacing
 from reverie.envs.car_racing.road import KERB_RATIO
@@ -56,19 +56,19 @@ def read_labels(envs: Sequence[FastCarRacing]) -> Labels:
     )
 
 
-@njit(nogil=True)
+@compiled()
 def _wrap(angle):
     """Into (-pi, pi]."""
     return math.pi - (math.pi - angle) % (2 * math.pi)
 
 
-@njit(nogil=True)
+@compiled()
 def _direction(edge):
     """Angle of the road at a track point, as Gymnasium's beta: 0 is up."""
     return math.atan2(edge[3] - edge[1], edge[2] - edge[0])
 
 
-@njit(nogil=True)
+@compiled()
 def _geometry(edges, kerbs, state):
     """(offset, heading, curvature, kerb in view as 0 or 1) of one scene."""
     n = len(edges)
@@ -88,7 +88,7 @@ def _geometry(edges, kerbs, state):
     return offset, _wrap(state[HULL + 2] - beta), turn / (TILES_AHEAD * TRACK_DETAIL_STEP), (1.0 if kerb else 0.0)
 
 
-@njit(nogil=True)
+@compiled()
 def _kerb_in_view(edges, kerbs, view):
     """Whether a corner of any kerb is in the picture."""
     for i in range(len(edges)):
@@ -104,7 +104,7 @@ def _kerb_in_view(edges, kerbs, view):
     return False
 
 
-@njit(nogil=True)
+@compiled()
 def _visible(x, y, view):
     """Whether a point is in the picture."""
     c, s, zoom, tx, ty, _, _ = view

@@ -1,8 +1,8 @@
 """The indicator panel: score, speed, four wheels, steering and gyroscope, in the bottom 12 rows of the 96x96 frame."""
 
 import numpy as np
-from numba import njit
 
+from reverie.compiled import compiled
 from reverie.envs.car_racing.scene import GYRO, OMEGA, SPEED, STEER
 
 # pygame shrinks in two passes that round down; each loses a level even where the colour is flat: 102 comes out as 100.
@@ -10,7 +10,7 @@ LOSS = np.float32(1.02)
 _TOP = 700  # the panel's first window row
 
 
-@njit(nogil=True)
+@compiled()
 def _bar(cells, x0, y0, x1, y1, r, g, b):
     """Blend a rectangle given by its first and last window pixels; nothing if it is empty."""
     if x1 < x0 or y1 < y0:
@@ -30,14 +30,14 @@ def _bar(cells, x0, y0, x1, y1, r, g, b):
             cells[i, j, 3] = min(covered + a, 1.0)
 
 
-@njit(nogil=True)
+@compiled()
 def _rows(value, scale):
     """First and last window row of a vertical bar."""
     y = int(800 - (20 + 20 * (scale * value)))
     return min(y, 780), max(y, 780)
 
 
-@njit(nogil=True)
+@compiled()
 def _wheel_bars(cells, state):
     """Four bars of 26 pixels, 25 apart: each hides a column of the one before it, as far as it reaches."""
     for k in range(4):
@@ -55,7 +55,7 @@ def _wheel_bars(cells, state):
             _bar(cells, x + 25, lo, x + 25, hi, red, 0.0, 255.0)
 
 
-@njit(nogil=True)
+@compiled()
 def draw(out, state, score):
     """Draw the panel into out (12, 96, 3) uint8; score (12, 12) is the picture of its score."""
     cells = np.zeros((12, 96, 4), np.float32)  # red, green, blue, covered share

@@ -12,8 +12,8 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 
+from reverie.compiled import compiled
 from reverie.envs.car_racing import car, panel
 from reverie.envs.car_racing.camera import camera
 from reverie.envs.car_racing.cover import H, W
@@ -22,7 +22,7 @@ from reverie.envs.car_racing.panel import LOSS
 from reverie.envs.car_racing.road import add_road
 
 
-@njit(nogil=True)
+@compiled()
 def _workspace(num_tiles):
     """Scratch of a call: ground (H + 1, 2, W), road (H + 1, 4, W), lines (T, 8), picture and its levels (H, 3, W)."""
     return (
@@ -34,7 +34,7 @@ def _workspace(num_tiles):
     )
 
 
-@njit(nogil=True)
+@compiled()
 def _draw(edges, colors, kerbs, palette, state, work):
     """Draw the picture without panel into the workspace's picture, in float."""
     ground, road, lines, picture, _ = work
@@ -47,7 +47,7 @@ def _draw(edges, colors, kerbs, palette, state, work):
     car.draw(picture, state, view)
 
 
-@njit(nogil=True)
+@compiled()
 def _compose(ground, road, palette, picture):
     """Sum the signed areas down the columns and mix the colours: road over grass over field."""
     one = np.float32(1.0)
@@ -74,7 +74,7 @@ def _compose(ground, road, palette, picture):
                 row[c * W + x] = under[x] * below + scale[x] * upper[(c + 1) * W + x]
 
 
-@njit(nogil=True)
+@compiled()
 def _round(picture, whole):
     """The whole levels (H, 3, W) that pygame arrives at."""
     zero = np.float32(0.0)
@@ -85,7 +85,7 @@ def _round(picture, whole):
                 whole[y, c, x] = np.int32(v if v > zero else zero)
 
 
-@njit(nogil=True)
+@compiled()
 def _shrink(whole, out):
     """whole (H, 3, W) -> out (64, 64, 3) by exact area average, rounded to nearest."""
     mixed = np.empty(3 * W, np.int32)
@@ -106,7 +106,7 @@ def _shrink(whole, out):
                 out[y, 2 * k + 1, c] = _over_63(middle + 2 * right)
 
 
-@njit(nogil=True)
+@compiled()
 def _over_63(v):
     """v / 63 to nearest for v up to 63 * 255, by multiplication."""
     return (v + 31) * 66577 >> 22
@@ -119,7 +119,7 @@ def _compiled(version: int):
     older versions of the modules behind it.
     """
 
-    @njit(cache=True, nogil=True)
+    @compiled(kept=True)
     def render_96(edges, colors, kerbs, palette, state, score):
         """The whole observation (96, 96, 3) uint8 of one scene; score (12, 12) is the picture of its score."""
         _ = version
@@ -135,7 +135,7 @@ def _compiled(version: int):
         panel.draw(out[H:], state, score)
         return out
 
-    @njit(cache=True, nogil=True)
+    @compiled(kept=True)
     def render_64(rows, edges, colors, kerbs, num_tiles, palettes, states, out):
         """The pictures of the scenes `rows` without panel, shrunk: out (n, 64, 64, 3) uint8."""
         _ = version

@@ -6,8 +6,7 @@ later one hides a strip of the earlier one: the strip goes to the later one here
 
 import math
 
-from numba import njit
-
+from reverie.compiled import compiled
 from reverie.envs.car_racing.camera import fat, to_pixel
 from reverie.envs.car_racing.cover import add_quad
 
@@ -15,7 +14,7 @@ KERB_RATIO = 0.5 * 8.0 / 40.0  # a kerb's width over the road's
 _FAR = 1e9
 
 
-@njit(nogil=True)
+@compiled()
 def _place_lines(edges, view, lines):
     """lines (T, 8): left x y, right x y, fattening sideways x y (to the right), shift of the joint x y; in pixels."""
     c, s, zoom, _, _, px, py = view
@@ -38,14 +37,14 @@ def _place_lines(edges, view, lines):
         lines[i, 6], lines[i, 7] = -uy * along, ux * along
 
 
-@njit(nogil=True)
+@compiled()
 def _outer(edge, a, side, view):
     """Outer corner of a kerb at a track point, in pixels; a is the index of the road's corner next to it."""
     r = side * KERB_RATIO
     return to_pixel(edge[a] + r * (edge[2] - edge[0]), edge[a + 1] + r * (edge[3] - edge[1]), view)
 
 
-@njit(nogil=True)
+@compiled()
 def _add_kerb(acc, edges, lines, i, j, side, last, first, weights, view):
     """The kerb of tile i, between lines i and j; last, first: no kerb follows, none precedes where the lap closes."""
     k = float(side)
@@ -63,7 +62,7 @@ def _add_kerb(acc, edges, lines, i, j, side, last, first, weights, view):
     )  # fmt: skip
 
 
-@njit(nogil=True)
+@compiled()
 def add_road(acc, edges, colors, kerbs, view, lines):
     """Coverage in channel 0, coverage times colour in channels 1 to 3. lines (T, 8) is scratch."""
     n = len(edges)

@@ -16,8 +16,9 @@ from gymnasium.envs.box2d.car_racing import (
     TRACK_TURN_RATE,
     TRACK_WIDTH,
 )
-from numba import njit
 from numpy.typing import NDArray
+
+from reverie.compiled import compiled
 
 CHECKPOINTS = 12
 DRAW_LOW = np.tile([0.0, TRACK_RAD / 3], CHECKPOINTS)
@@ -41,7 +42,7 @@ def make_track(drawn: NDArray[np.float64]) -> Track:
     return Track(*_make_track(drawn))
 
 
-@njit(cache=True)
+@compiled(kept=True)
 def _make_track(drawn):
     points = _drive_through(_checkpoints(drawn))
     first, last = _closed_loop(points)
@@ -56,7 +57,7 @@ def _make_track(drawn):
     return track, _borders(track)
 
 
-@njit(cache=True)
+@compiled(kept=True)
 def _checkpoints(drawn):
     """(c, 3) alpha, x, y."""
     found = np.empty((CHECKPOINTS, 3))
@@ -73,7 +74,7 @@ def _checkpoints(drawn):
     return found
 
 
-@njit(cache=True)
+@compiled(kept=True)
 def _drive_through(checkpoints):
     """Steers from checkpoint to checkpoint for five laps: points (m, 4)."""
     points = np.empty((_MAX_POINTS, 4))
@@ -122,7 +123,7 @@ def _drive_through(checkpoints):
     return points[:num]
 
 
-@njit(cache=True)
+@compiled(kept=True)
 def _closed_loop(points):
     """Where the last full lap begins and ends; -1 where there is none."""
     last = -1
@@ -135,7 +136,7 @@ def _closed_loop(points):
     return -1, -1
 
 
-@njit(cache=True)
+@compiled(kept=True)
 def _borders(track):
     """Which points have a kerb: hard turns, and a few points before them."""
     n = len(track)
@@ -154,7 +155,7 @@ def _borders(track):
     return kerb
 
 
-@njit(cache=True)
+@compiled(kept=True)
 def make_edges(track, kerb, edges, kerbs):
     """Fills edges (n, 4) with left x, y and right x, y of the road at each point, and kerbs (n,) with their sides."""
     for i in range(len(track)):

@@ -1,0 +1,77 @@
+"""numba's compiler, whose machine code is kept on disk where that can be done: never is a missing cache an error.
+
+numba itself refuses to decorate a function when it finds no folder to write to (a package that belongs to another user,
+and no home), and lets a full disk end the call that compiles.
+"""
+
+import contextlib
+import os
+import pickle
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import config
+from numba.core.caching import FunctionCache
+
+
+def compiled(*, kept: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """Decorates a function for numba, without the GIL. `kept`: its machine code stays on disk for other processes; for
+    functions that Python calls, since those that they call are compiled into them."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        dispatcher: Any = numba.njit(nogil=True)(function)
+        if kept and (cache := _cache(function)):
+            dispatcher._cache = cache  # what numba's `cache=True` does, with a cache that may fail
+        return dispatcher
+
+    return decorate
+
+
+class _Cache(FunctionCache):
+    """numba's, but for a disk that fails or is full: then the code is compiled anew, or not kept."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
+            return super().load_overload(sig, target_context)
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with contextlib.suppress(OSError):
+            super().save_overload(sig, data)
+
+
+def _cache(function: Callable[..., Any]) -> _Cache | None:
+    """Where numba keeps it (NUMBA_CACHE_DIR, beside the module, in the user's cache), else in a temporary folder, else
+    None."""
+    with contextlib.suppress(RuntimeError, OSError):
+        return _Cache(function)
+    with contextlib.suppress(RuntimeError, OSError), _numba_looks_in(_temporary_folder()):
+        return _Cache(function)
+    return None
+
+
+@contextlib.contextmanager
+def _numba_looks_in(folder: Path) -> Iterator[None]:
+    settings: Any = config
+    before, settings.CACHE_DIR = settings.CACHE_DIR, str(folder)
+    try:
+        yield
+    finally:
+        settings.CACHE_DIR = before
+
+
+def _temporary_folder() -> Path:
+    """One that all processes of this user share, and nobody else can write to, since code is read from it. Raises
+    OSError where somebody else was there first."""
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    folder = Path(tempfile.gettempdir()) / f"reverie-numba-{user}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if hasattr(os, "getuid") and (
+        not stat.S_ISDIR(found.st_mode) or found.st_uid != user or stat.S_IMODE(found.st_mode) & 0o022
+    ):
+        raise PermissionError(f"{folder} belongs to somebody else")
+    return folder
