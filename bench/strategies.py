@@ -20,15 +20,15 @@ NOISE = 5.0
 TARGET = 0.3 * np.random.default_rng(7).normal(size=NUM_PARAMS)
 SCALES = {"sphere": np.ones(NUM_PARAMS), "ellipsoid": 10 ** np.linspace(-1, 1, NUM_PARAMS)}
 STRATEGIES: dict[str, tuple[StrategyConfig, tuple[int, ...]]] = {
-    "cma": (StrategyConfig(strategy="cma", cma=CmaConfig(population=POPULATION)), (400,)),
+    "cma": (StrategyConfig(name="cma", cma=CmaConfig(population=POPULATION)), (400,)),
     "cma, diagonal": (StrategyConfig(cma=CmaConfig(population=POPULATION, diagonal=True)), (400, 1000)),
-    "pepg": (StrategyConfig(strategy="pepg", pepg=PepgConfig(population=POPULATION)), (400, 1000)),
+    "pepg": (StrategyConfig(name="pepg", pepg=PepgConfig(population=POPULATION)), (400, 1000)),
     "pepg, elites": (
-        StrategyConfig(strategy="pepg", pepg=PepgConfig(population=POPULATION, elite_ratio=0.1)),
+        StrategyConfig(name="pepg", pepg=PepgConfig(population=POPULATION, elite_ratio=0.1)),
         (400, 1000),
     ),
-    "openes": (StrategyConfig(strategy="openes", openes=OpenEsConfig(population=POPULATION)), (400, 1000)),
-    "ga": (StrategyConfig(strategy="ga", ga=GaConfig(population=POPULATION)), (400, 1000)),
+    "openes": (StrategyConfig(name="openes", openes=OpenEsConfig(population=POPULATION)), (400, 1000)),
+    "ga": (StrategyConfig(name="ga", ga=GaConfig(population=POPULATION)), (400, 1000)),
 }
 
 

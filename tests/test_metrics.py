@@ -130,8 +130,11 @@ def test_lines_without_total_or_rate(clock):
     clock[0] += 3723
     bar.update(2)
     assert bar.text() == "2 generations  0.000537 generations/s  1:02:03 elapsed"
-    limited = Progress("x", 5, "steps", limit_seconds=90.5).text()
-    assert limited == "0/5 steps  0 steps/s  0:00 elapsed  1:30 left"
+    expected = Progress("x", 5, "steps")
+    expected.expect(90.5)
+    assert expected.text() == "0/5 steps  0 steps/s  0:00 elapsed  1:30 left"
+    clock[0] += 30
+    assert expected.text() == "0/5 steps  0 steps/s  0:30 elapsed  1:00 left"
     assert Progress("x", 5, "steps").text() == "0/5 steps  0 steps/s  0:00 elapsed  -:-- left"
 
 

@@ -104,8 +104,7 @@ class Progress:
     """Shows on stderr how far a long piece of work is: a bar on a terminal, else a line at times and one at the end.
 
     `total` is None where the end is not known; `start` is what an earlier run had done already, and does not count
-    towards the rate; the work also ends after `limit_seconds`, if given. The calls cost about a microsecond and may
-    come as often as you like.
+    towards the rate. The calls cost about a microsecond and may come as often as you like.
     """
 
     def __init__(
@@ -115,7 +114,6 @@ class Progress:
         unit: str,
         *,
         start: int = 0,
-        limit_seconds: float | None = None,
         quiet: bool = False,
     ) -> None:
         self.description = description
@@ -123,7 +121,7 @@ class Progress:
         self.unit = unit
         self.completed = self.start = start
         self._info: dict[str, Any] = {}
-        self._limit = limit_seconds
+        self._expected: float | None = None
         self._quiet = quiet
         self._rich: RichProgress | None = None
         self._began = self._shown = time.monotonic()
@@ -141,6 +139,11 @@ class Progress:
         if not self._quiet and self._rich is None and time.monotonic() - self._shown >= PLAIN_INTERVAL:
             self._print()
 
+    def expect(self, seconds: float | None) -> None:
+        """`seconds` are left from now on, which the caller knows better than the rate tells: where later units take
+        longer than earlier ones; None to go by the rate."""
+        self._expected = None if seconds is None else time.monotonic() + seconds
+
     def text(self) -> str:
         """Count, rate, time elapsed and left, and the info: `12000/40000 images  3512 images/s  0:12 elapsed  ...`."""
         elapsed = time.monotonic() - self._began
@@ -149,8 +152,8 @@ class Progress:
         parts = [f"{count} {self.unit}", f"{_short(rate)} {self.unit}/s", f"{_clock(elapsed)} elapsed"]
         if self.total is not None:
             left = (self.total - self.completed) / rate if rate > 0 else math.inf
-            if self._limit is not None:
-                left = min(left, max(0.0, self._limit - elapsed))
+            if self._expected is not None:
+                left = max(0.0, self._expected - time.monotonic())
             parts.append(f"{_clock(left) if math.isfinite(left) else '-:--'} left")
         parts += [f"{key} {_short(value) if isinstance(value, float) else value}" for key, value in self._info.items()]
         return "  ".join(parts)

@@ -122,7 +122,7 @@ def test_a_larger_budget_goes_on_from_where_the_run_ended(debug_run: Path, tmp_p
     path = tmp_path / "run"
     shutil.copytree(debug_run, path)
     first = (path / "evolution/log.csv").read_text().splitlines()
-    done = reverie("train", "--run", path, "--json", "--quiet", "--set", "controller.generations=6")
+    done = reverie("train", "--run", path, "--json", "--quiet", "--set", "controller.search.generations=6")
     assert done.returncode == 0, done.stderr
     assert_complete(path)
     longer = (path / "evolution/log.csv").read_text().splitlines()

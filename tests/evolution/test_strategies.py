@@ -250,19 +250,24 @@ def test_misuse_is_noticed() -> None:
 
 
 def test_a_recipe_chooses() -> None:
-    stage = settings.load("debug", ["controller.strategy=ga", "controller.ga.population=10"]).controller
-    assert (stage.strategy, stage.ga.population) == ("ga", 10)
-    assert settings.load("debug").controller.strategy == "cma"
+    strategy = settings.load(
+        "debug", ["controller.search.strategy.name=ga", "controller.search.strategy.ga.population=10"]
+    ).controller.search.strategy
+    assert (strategy.name, strategy.ga.population) == ("ga", 10)
+    assert settings.load("debug").controller.search.strategy.name == "cma"
 
 
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("controller.strategy=sga", "controller.strategy"),
-        ("controller.pepg.sigma=0", "controller.pepg.sigma"),
-        ("controller.openes.learning_rat=1", "did you mean learning_rate"),
-        ("controller.pepg.population=33", "pepg.population = 33 does not make pairs: give an even one"),
-        ("controller.openes.population=33", "openes.population = 33 does not make pairs: give an even one"),
+        ("controller.search.strategy.name=sga", "controller.search.strategy.name"),
+        ("controller.search.strategy.pepg.sigma=0", "controller.search.strategy.pepg.sigma"),
+        ("controller.search.strategy.openes.learning_rat=1", "did you mean learning_rate"),
+        ("controller.search.strategy.pepg.population=33", "pepg.population = 33 does not make pairs: give an even one"),
+        (
+            "controller.search.strategy.openes.population=33",
+            "openes.population = 33 does not make pairs: give an even one",
+        ),
     ],
 )
 def test_a_recipe_cannot_ask_for_what_there_is_not(override: str, message: str) -> None:

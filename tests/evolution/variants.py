@@ -38,7 +38,7 @@ def make(variant: str, num_params: int, *, seed: int = 4, start: np.ndarray | No
     """A new strategy of a variant, with changes to its settings."""
     kind = variant.split("-")[0]
     settings: Any = {kind: replace(VARIANTS[variant], **changes)}
-    config = StrategyConfig(strategy=kind, **settings)  # pyright: ignore[reportArgumentType]
+    config = StrategyConfig(name=kind, **settings)  # pyright: ignore[reportArgumentType]
     strategy = make_strategy(config, num_params, np.random.default_rng(seed))
     if start is not None:
         strategy.recenter(start)

@@ -78,31 +78,31 @@ def test_a_kill_while_the_folder_was_made_is_no_obstacle(left: list[str], tmp_pa
 
 def test_a_larger_budget_waits_for_the_lock_and_stays(tiny_run: RunFolder) -> None:
     before = {name: (tiny_run.path / name).read_bytes() for name in ("recipe.toml", "manifest.json")}
-    longer = RunFolder.open_or_create(tiny_run.path, None, ["controller.generations=9"])
-    assert longer.config.controller.generations == 9
+    longer = RunFolder.open_or_create(tiny_run.path, None, ["controller.search.generations=9"])
+    assert longer.config.controller.search.generations == 9
     assert {name: (tiny_run.path / name).read_bytes() for name in before} == before
     with longer.locked():
         longer.take_settings()
     again = RunFolder.open(tiny_run.path)
-    assert again.config.controller.generations == 9
+    assert again.config.controller.search.generations == 9
     assert again.is_done("memory")
     assert not any(again.is_done(stage) for stage in ("controller", "evaluate", "pictures"))
     named = RunFolder.open_or_create(tiny_run.path, tiny_run.config.name, ["env.max_frames=24"])
-    assert named.config.controller.generations == 9, "naming the recipe again must not take the budget back"
+    assert named.config.controller.search.generations == 9, "naming the recipe again must not take the budget back"
 
 
 def test_settings_of_a_stage_that_is_not_begun_or_done_again_may_change(tiny_run: RunFolder) -> None:
-    with pytest.raises(UserError, match=r"was made with controller\.tracks = 1, not 3"):
-        RunFolder.open_or_create(tiny_run.path, None, ["controller.tracks=3"])
-    again = RunFolder.open_or_create(tiny_run.path, None, ["controller.tracks=3"], again="controller")
-    assert again.config.controller.tracks == 3
+    with pytest.raises(UserError, match=r"was made with controller\.search\.tracks\.num = 1, not 3"):
+        RunFolder.open_or_create(tiny_run.path, None, ["controller.search.tracks.num=3"])
+    again = RunFolder.open_or_create(tiny_run.path, None, ["controller.search.tracks.num=3"], again="controller")
+    assert again.config.controller.search.tracks.num == 3
     with pytest.raises(UserError, match=r"was made with memory\.steps"):
         RunFolder.open_or_create(tiny_run.path, None, ["memory.steps=3"], again="controller")
     tiny_run.forget("controller")
-    run = RunFolder.open_or_create(tiny_run.path, None, ["controller.tracks=2"])
+    run = RunFolder.open_or_create(tiny_run.path, None, ["controller.search.tracks.num=2"])
     with run.locked():
         run.take_settings()
-    assert RunFolder.open(tiny_run.path).config.controller.tracks == 2
+    assert RunFolder.open(tiny_run.path).config.controller.search.tracks.num == 2
 
 
 def test_the_manifest_is_read_again_under_the_lock(tiny_run: RunFolder) -> None:

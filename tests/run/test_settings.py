@@ -36,9 +36,9 @@ def test_the_paper_s_hyperparameters() -> None:
     memory = config.memory
     assert (memory.steps, memory.length, memory.fit.batch_size) == (4000, 999, 100)
     assert (memory.fit.learning_rate, memory.fit.clip) == (1e-3, 1.0)
-    controller = config.controller
-    assert (controller.cma.population, controller.cma.sigma, controller.tracks) == (64, 0.1, 16)
-    assert controller.eval_every == 25
+    search = config.controller.search
+    assert (search.strategy.cma.population, search.strategy.cma.sigma, search.tracks.num) == (64, 0.1, 16)
+    assert search.finals.eval_every == 25
     assert config.env.action_repeat == 1
 
 
@@ -51,8 +51,8 @@ def test_the_seed_s_hyperparameters() -> None:
     assert (config.vision.vae.reconstruction, config.vision.vae.reconstruction_weight) == ("mean", 10_000)
     assert (config.memory.length, config.memory.fit.batch_size, config.memory.fit.clip) == (299, 100, 0)
     assert (config.memory.model.reward_input, config.memory.model.reward.head) == (True, "sign")
-    controller = config.controller
-    assert (controller.cma.population, controller.cma.sigma, controller.tracks) == (32, 0.1, 4)
+    search = config.controller.search
+    assert (search.strategy.cma.population, search.strategy.cma.sigma, search.tracks.num) == (32, 0.1, 4)
 
 
 def test_overrides_reach_every_depth_and_keep_the_rest() -> None:
@@ -67,12 +67,12 @@ def test_overrides_reach_every_depth_and_keep_the_rest() -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("controller.generatons=3", r"unknown key controller.generatons \(did you mean generations\?\)"),
-        ("controler.generations=3", r"unknown key controler \(did you mean controller\?\)"),
-        ("controller.generations=many", r"controller.generations: .*integer.*'many'"),
+        ("controller.search.generatons=3", r"unknown key controller.search.generatons \(did you mean generations\?\)"),
+        ("controler.search.generations=3", r"unknown key controler \(did you mean controller\?\)"),
+        ("controller.search.generations=many", r"controller.search.generations: .*integer.*'many'"),
         ("collect.policy=best", r"collect.policy: .*'menu', 'walk', 'mixed' or 'networks'.*'best'"),
         ("collect.episodes=0", r"collect.episodes: .*greater than or equal to 2.*0"),
-        ("controller.cma.population=1", r"controller.cma.population"),
+        ("controller.search.strategy.cma.population=1", r"controller.search.strategy.cma.population"),
         ("seed=-1", r"seed: "),
         ("generations", r"write it as section.key=value"),
         ("workers.x=1", r"workers is a value, not a section"),
@@ -98,23 +98,6 @@ def test_unknown_recipes_and_files(tmp_path: Path) -> None:
 def test_measured_results_are_no_part_of_the_configuration() -> None:
     assert "measured" not in asdict(settings.load("quick"))
     assert set(settings.measured("quick")) >= {"mean", "ci95", "tracks", "minutes", "cores"}
-
-
-def test_tracks_double_and_stop() -> None:
-    stage = settings.load(
-        "debug", ["controller.tracks=4", "controller.double_tracks_every=10", "controller.max_tracks=16"]
-    ).controller
-    assert [stage.num_tracks(generation) for generation in (0, 9, 10, 19, 20, 29, 30, 999)] == [
-        4,
-        4,
-        8,
-        8,
-        16,
-        16,
-        16,
-        16,
-    ]
-    assert settings.load("debug", ["controller.tracks=4"]).controller.num_tracks(500) == 4
 
 
 def test_the_recipe_of_a_scout_is_kept_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,7 +95,7 @@ def test_noise_is_bounded_and_differs_from_episode_to_episode(tiny_run: RunFolde
 def test_the_same_bytes_whatever_the_workers_and_after_kills(
     policy: str, tiny_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = (f"collect.policy={policy}", "collect.starts=random", "collect.patience=3")
+    settings = (f"collect.policy={policy}", "collect.starts=random", "collect.stall_decisions=3")
     whole = mixed(tmp_path / "whole", tiny_run.path, *settings)
     with make_workers(2) as workers:
         collect(whole, workers, quiet=True)

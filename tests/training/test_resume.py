@@ -119,7 +119,7 @@ def text(run: RunFolder) -> str:
 
 def test_a_run_with_a_larger_budget_is_killed_and_goes_on(tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     fit("controller", tiny_run)
-    longer = RunFolder.open_or_create(tiny_run.path, None, ["controller.generations=7"])
+    longer = RunFolder.open_or_create(tiny_run.path, None, ["controller.search.generations=7"])
     kill_after_save(Evolution, 2, monkeypatch)
     with pytest.raises(Killed):
         run_stages(longer, ("controller",), quiet=True)
@@ -155,7 +155,8 @@ def test_an_ensemble_continues_within_and_between_its_members(
 
 def test_a_search_without_time_left_still_makes_a_controller(tiny_run: RunFolder) -> None:
     tiny_run.forget("controller")
-    stage = replace(tiny_run.config.controller, minutes=1e-9)
+    stage = tiny_run.config.controller
+    stage = replace(stage, search=replace(stage.search, minutes=1e-9))
     tiny_run.config = replace(tiny_run.config, controller=stage)
     with Metrics(tiny_run.path, tensorboard=False) as metrics:
         go_on("controller", tiny_run, metrics)

@@ -8,7 +8,7 @@ from reverie.data.store import EpisodeStore
 from reverie.errors import UserError
 from reverie.run import settings
 from reverie.run.folder import RunFolder
-from reverie.training.controller import stage as controller
+from reverie.training.controller import evolve
 from reverie.training.controller.search import Evolution
 from reverie.training.pipeline import run_stages
 from reverie.training.summary import summarise
@@ -54,7 +54,7 @@ def test_one_that_was_cut_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             raise KeyboardInterrupt
 
     monkeypatch.setattr(Evolution, "save", dies)
-    monkeypatch.setattr(controller, "SNAPSHOT_SECONDS", 0.0)
+    monkeypatch.setattr(evolve, "SNAPSHOT_SECONDS", 0.0)
     with pytest.raises(KeyboardInterrupt):
         run_stages(cut, ("collect",), quiet=True)
     monkeypatch.undo()

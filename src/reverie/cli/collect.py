@@ -23,7 +23,7 @@ class CollectArguments(StageArguments):
     """Decisions that the menu holds an action, or over which the walk forgets."""
     push: int | None = None
     """Decisions of full gas at the start of an episode."""
-    patience: int | None = None
+    stall_decisions: int | None = None
     """Decisions without progress after which an episode ends; 0 for never."""
     agent: str | None = None
     """A finished run whose agent drives a share of the episodes: its folder, or `pretrained` for the one that ships."""
@@ -45,7 +45,17 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         verb,
         "Drive at random, or in part by an agent, and keep what was seen. Continues where it was cut.",
     )
-    names = ("policy", "episodes", "steps", "hold", "push", "patience", "agent_share", "agent_noise", "agent_steps")
+    names = (
+        "policy",
+        "episodes",
+        "steps",
+        "hold",
+        "push",
+        "stall_decisions",
+        "agent_share",
+        "agent_noise",
+        "agent_steps",
+    )
     collect = {key: getattr(args, key) for key in names}
     if args.agent is not None:
         collect["agent"] = json.dumps(args.agent, ensure_ascii=False)  # quoted: a folder may look like a number

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from reverie import __version__
 from reverie.errors import UserError
+from reverie.notes import forget_notes
 
 VERBS = {
     "train": "the whole pipeline, from nothing to a driving agent; continues a run that was cut",
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"reverie {__version__}")
         return 0
     verb, *rest = arguments
+    forget_notes()
     try:
         if verb not in VERBS:
             raise UserError(f"there is no verb {verb!r}: choose from {', '.join(VERBS)}", usage=True)

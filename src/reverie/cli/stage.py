@@ -17,7 +17,7 @@ DESCRIPTIONS = {
     "vision": "Train V, a VAE or a VAE/GAN (vision.model), on the collected frames.",
     "encode": "Let V turn every collected frame into a latent distribution.",
     "memory": "Train M, the LSTM with a mixture-density head, on the encoded episodes.",
-    "controller": "Evolve C, the controller, on the return of training tracks (controller.strategy says how).",
+    "controller": "Evolve C, the controller, on the return of training tracks (controller.learner says how).",
 }
 
 
@@ -52,7 +52,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         raise UserError("--continue goes on with what there is, --again throws it away: choose one", usage=True)
     overrides = []
     if isinstance(args, ControllerArguments) and args.init_from is not None:
-        overrides.append(f"controller.init_from={json.dumps(args.init_from, ensure_ascii=False)}")
+        overrides.append(f"controller.search.start.init_from={json.dumps(args.init_from, ensure_ascii=False)}")
     run_stage(verb, args.open(verb, *overrides), args, more)
 
 

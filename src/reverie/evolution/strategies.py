@@ -19,7 +19,7 @@ STRATEGIES: dict[str, Any] = {"cma": Cma, "pepg": Pepg, "openes": OpenEs, "ga": 
 class StrategyConfig:
     """An evolution strategy and its settings; those of the others are not used."""
 
-    strategy: Literal["cma", "pepg", "openes", "ga"] = "cma"
+    name: Literal["cma", "pepg", "openes", "ga"] = "cma"
     """CMA-ES, parameter-exploring policy gradients, OpenAI's strategy, or a genetic algorithm."""
     cma: CmaConfig = field(default_factory=CmaConfig)
     """CMA-ES: adapts step size and covariance."""
@@ -33,10 +33,10 @@ class StrategyConfig:
     @property
     def settings(self) -> Any:
         """Those of the strategy that is used."""
-        return getattr(self, self.strategy)
+        return getattr(self, self.name)
 
 
 def make_strategy(config: StrategyConfig, num_params: int, rng: np.random.Generator) -> Recorded:
     """The strategy that `config` names over p parameters, at zero; it draws from `rng` alone."""
-    kind, settings = STRATEGIES[config.strategy], config.settings
+    kind, settings = STRATEGIES[config.name], config.settings
     return Recorded(lambda: kind(settings, num_params, rng), rng, weight_decay=settings.weight_decay)

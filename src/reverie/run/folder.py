@@ -40,7 +40,13 @@ _OUTPUTS = {
 }
 _VERSIONS = ("torch", "numpy", "gymnasium", "box2d", "numba", "cma")
 # Settings that may change from one sitting to the next: more of the same, or elsewhere.
-_EXTENDABLE = ("workers", "controller.generations", "controller.minutes", "evaluate.tracks", "evaluate.first_seed")
+_EXTENDABLE = (
+    "workers",
+    "controller.search.generations",
+    "controller.search.minutes",
+    "evaluate.tracks",
+    "evaluate.first_seed",
+)
 
 
 class RunFolder:

@@ -8,10 +8,10 @@ from annotated_types import Ge, Gt, Le, Lt
 from reverie.agent import AgentConfig
 from reverie.envs.config import EnvConfig
 from reverie.errors import UserError
-from reverie.evolution.strategies import StrategyConfig
 from reverie.models.controller import ControllerConfig
 from reverie.models.mdn_rnn import MemoryConfig
 from reverie.models.vision import VisionConfig
+from reverie.run.search import SearchConfig
 from reverie.types import NotNegative, Positive
 
 
@@ -31,7 +31,7 @@ class CollectConfig:
     """Decisions of full gas at the start of an episode."""
     starts: Literal["line", "structured", "random"] = "line"
     """Cars start on the starting line, on a grid of places and headings over the lap, or anywhere on the road."""
-    patience: NotNegative = 0
+    stall_decisions: NotNegative = 0
     """An episode ends after this many decisions without progress, since grass teaches little; 0 for never."""
     agent: str = ""
     """A finished run whose agent drives a share of the episodes: its folder, or `pretrained` for the one that ships;
@@ -100,87 +100,24 @@ class MemoryStage:
     """Decisions of a training sequence."""
     eval_every: Positive = 500
     """Steps between two measurements on held-out episodes; the best M of them is kept."""
-    patience: NotNegative = 0
+    patience_evals: NotNegative = 0
     """Training ends after so many measurements without a better one; 0 to take every step."""
     members: Positive = 1
     """M's, trained one after another from other weights on other batches: the first is the agent's, and where they
     disagree, dreams are to be doubted."""
-    starts: Positive = 256
+    dream_starts: Positive = 256
     """Moments of the driving, with M's state at each, that are kept for dreams to begin at."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ControllerStage(StrategyConfig):
-    """C: shape, evolution strategy and budget."""
+class ControllerStage:
+    """C: its shape, who learns it, and the settings of each learner."""
 
     model: ControllerConfig = field(default_factory=ControllerConfig)
-    generations: Positive = 200
-    """Generations at most."""
-    minutes: Annotated[float, Ge(0)] = 0.0
-    """Wall time at most, over all sittings; 0 for no limit."""
-    tracks: Positive = 4
-    """Training tracks that each candidate drives; new ones each generation, the same for all candidates."""
-    double_tracks_every: NotNegative = 0
-    """Generations after which the number of tracks doubles, since good candidates differ by less than few tracks can
-    tell; 0 for never."""
-    signal_to_noise: Annotated[float, Ge(0)] = 0.0
-    """Tracks are added instead as the search needs them: as many as make the candidates' fitness differ, in variance,
-    by this many times the noise that is left in it; 0 for no such rule."""
-    max_tracks: Positive = 16
-    """Tracks at most, however they are added."""
-    common_tracks: Literal["all", "halves", "none"] = "all"
-    """Who drives the same tracks in a generation: all candidates, the two of a pair (those at the same place of its two
-    halves: the report's antithetic seeds), or nobody."""
-    fitness: Literal["mean", "min"] = "mean"
-    """What counts of a candidate's returns: their mean, or the worst of them."""
-    race: Annotated[float, Ge(0)] = 0.0
-    """Candidates this many standard errors behind the median after two, four, eight tracks drive no more; 0 to let
-    all drive to the end."""
-    patience: NotNegative = 0
-    """A training episode ends after this many decisions without progress; 0 for never."""
-    cap_length: Annotated[float, Ge(0)] = 0.0
-    """A training episode lasts at most this many times the mean length of the generation before (the report's
-    `cap_time` has 2); 0 for no cap."""
-    eval_every: Positive = 25
-    """Generations between two evaluations of the center on validation tracks."""
-    eval_tracks: Positive = 16
-    """Validation tracks of such an evaluation."""
-    retrain: bool = False
-    """Whether the search goes back to the best evaluated center when an evaluation is worse (the report's option)."""
-    finalists: Positive = 4
-    """The best of the evaluated centers, among which, and means of such centers, other validation tracks choose the
-    controller that is kept."""
-    average: NotNegative = 0
-    """Centers evaluated in a row that are averaged: the means with the best scores, as many as there are finalists,
-    are finalists too; 0 to add the mean of the last ones alone."""
-    final_tracks: Positive = 64
-    """Validation tracks of this choice, which no evaluation has seen."""
-    init_from: str = ""
-    """A controller made for the same V and M, at which the search begins: its file, or the folder of its run; empty to
-    begin at zero. A relative path starts where the command is run, and the run keeps it in full."""
-    imitate: bool = False
-    """Whether the search begins at the C that does most nearly what the agent that took part in collecting would do."""
-    directions: NotNegative = 0
-    """Principal directions of C's inputs along which it is searched for, each scaled to variance 1; 0 to search in its
-    parameters as they are."""
-
-    def __post_init__(self) -> None:
-        if self.imitate and self.init_from:
-            raise UserError(
-                "controller.init_from and controller.imitate are two ways to begin: leave one out", usage=True
-            )
-        if self.race and (self.fitness == "min" or self.common_tracks != "all"):
-            raise UserError(
-                "controller.race compares means on common tracks: set controller.fitness = mean and "
-                "controller.common_tracks = all, or race = 0",
-                usage=True,
-            )
-
-    def num_tracks(self, generation: int) -> int:
-        """Tracks that each candidate of a generation drives."""
-        if not self.double_tracks_every:
-            return self.tracks
-        return min(self.tracks << generation // self.double_tracks_every, max(self.tracks, self.max_tracks))
+    learner: Literal["search"] = "search"
+    """How C learns: by a search on the return alone."""
+    search: SearchConfig = field(default_factory=SearchConfig)
+    """The evolutionary search."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,9 +151,9 @@ class RunConfig:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
     def __post_init__(self) -> None:
-        if self.controller.imitate and not (self.collect.agent or self.collect.scout):
+        if self.controller.search.start.imitate and not (self.collect.agent or self.collect.scout):
             raise UserError(
-                "controller.imitate: nobody to imitate, since no agent takes part in collecting: set collect.scout or "
-                "collect.agent, or controller.imitate = false",
+                "controller.search.start.imitate: nobody to imitate, since no agent takes part in collecting: set "
+                "collect.scout or collect.agent, or imitate = false",
                 usage=True,
             )

@@ -17,7 +17,9 @@ from reverie.checkpoint import write_atomically
 from reverie.errors import UserError
 from reverie.measure.score import test_seeds
 from reverie.models.files import PRETRAINED
+from reverie.run.migration import migrate, migrate_override
 from reverie.run.recipe import RunConfig
+from reverie.run.search import SearchConfig
 
 MEASURED = "measured"
 """The table of a recipe's file that says what it cost and scored when it was last run; not part of the config."""
@@ -34,6 +36,7 @@ def load(recipe: str, overrides: Sequence[str] = ()) -> RunConfig:
     """A recipe by its name or by a path to a TOML file, with `key=value` overrides. Raises UserError."""
     table, where = _table(recipe)
     table.pop(MEASURED, None)
+    migrate(table, where)
     return _build(_override(table, overrides), where)
 
 
@@ -106,13 +109,14 @@ def _override(table: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise UserError(f"--set {text}: write it as section.key=value", usage=True)
-        *sections, last = key.strip().split(".")
+        key, given = migrate_override(key.strip(), _parse(value.strip()))
+        *sections, last = key.split(".")
         target = table
         for section in sections:
             target = target.setdefault(section, {})
             if not isinstance(target, dict):
                 raise UserError(f"--set {text}: {section} is a value, not a section", usage=True)
-        target[last] = _parse(value.strip())
+        target[last] = given
     return table
 
 
@@ -136,7 +140,7 @@ def _build(table: dict[str, Any], where: str) -> RunConfig:
                 agent=_in_full(config.collect.agent),
                 scout=_in_full(scout) if (scout := config.collect.scout).endswith(".toml") else scout,
             ),
-            controller=replace(config.controller, init_from=_in_full(config.controller.init_from)),
+            controller=replace(config.controller, search=_with_start_in_full(config.controller.search)),
         )
     except ValidationError as error:
         first = error.errors()[0]
@@ -148,6 +152,10 @@ def _build(table: dict[str, Any], where: str) -> RunConfig:
 def _in_full(path: str) -> str:
     """A path that a run finds again wherever it is continued from; `pretrained` stays as it is."""
     return path if path in ("", PRETRAINED) else str(Path(path).resolve())
+
+
+def _with_start_in_full(search: SearchConfig) -> SearchConfig:
+    return replace(search, start=replace(search.start, init_from=_in_full(search.start.init_from)))
 
 
 def _refuse_unknown(table: Mapping[str, Any], kind: type, prefix: str, where: str) -> None:

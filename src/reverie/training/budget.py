@@ -9,6 +9,9 @@ from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import make_vision
 from reverie.run.recipe import RunConfig
+from reverie.run.search import SearchConfig
+from reverie.training.controller.fitness import scheduled_tracks
+from reverie.training.controller.forecast import final_episodes, num_evaluations
 
 
 def parameter_counts(config: RunConfig) -> dict[str, int]:
@@ -26,23 +29,28 @@ def parameter_counts(config: RunConfig) -> dict[str, int]:
 
 def budget(config: RunConfig) -> dict[str, Any]:
     """Upper bounds: frames are simulator steps, images what V is fitted on, timesteps what M is fitted on."""
-    env, collect, memory, stage = config.env, config.collect, config.memory, config.controller
+    env, collect, memory, search = config.env, config.collect, config.memory, config.controller.search
     limit = -(-env.max_frames // env.action_repeat)
     by_agent = collect.by_agent(collect.episodes)
     collected = (collect.episodes - by_agent) * min(collect.steps, limit)
     collected += by_agent * min(collect.agent_steps or collect.steps, limit)
-    tracks = map(stage.num_tracks, range(stage.generations))
-    driven = stage.generations * max(stage.tracks, stage.max_tracks) if stage.signal_to_noise else sum(tracks)
-    evaluations = stage.generations // stage.eval_every * stage.eval_tracks
-    evaluations += (stage.finalists + (stage.finalists if stage.average else 1)) * stage.final_tracks
-    episodes = stage.settings.population * driven + evaluations
+    evaluations = num_evaluations(search) * search.finals.eval_tracks + final_episodes(search)
+    episodes = search.strategy.settings.population * _tracks(search) + evaluations
     return {
         "scout": collect.scout,
         "collect_frames": collected * env.action_repeat,
         "vision_images": config.vision.epochs * collected,
         "memory_timesteps": memory.members * memory.steps * memory.fit.batch_size * memory.length,
-        "controller_generations": stage.generations,
+        "controller_generations": search.generations,
         "controller_frames": episodes * env.max_frames,
-        "controller_minutes": stage.minutes,
+        "controller_minutes": search.minutes,
         "evaluate_tracks": config.evaluate.tracks,
     }
+
+
+def _tracks(search: SearchConfig) -> int:
+    """Tracks that a candidate of each generation drives, all generations together, if they are as many as may be."""
+    tracks = search.tracks
+    if tracks.signal_to_noise:
+        return search.generations * max(tracks.num, tracks.max)
+    return sum(scheduled_tracks(tracks, generation) for generation in range(search.generations))

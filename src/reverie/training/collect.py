@@ -162,7 +162,7 @@ def _drive(task: CollectTask, indices: Sequence[int], policy: Policy, steps: int
     """Some episodes of a task, in lockstep: index -> episode."""
     env, recorder = vector_env(task.config.env, EPISODES_PER_TASK), _Recorder()
     tracks = [task.tracks[i - task.first] for i in indices]
-    starts, patience = _starts(task.config, indices), task.config.collect.patience or None
+    starts, patience = _starts(task.config, indices), task.config.collect.stall_decisions or None
     rollout(env, policy, tracks, starts=starts, max_decisions=steps, patience=patience, observer=recorder)
     return {i: recorder.episode(row) for row, i in enumerate(indices)}
 

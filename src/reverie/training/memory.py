@@ -63,7 +63,9 @@ def _train_member(
         num_steps=stage.steps,
         state_path=run.path / f"{name}.optimizer.safetensors",
         held_out=HeldOut(
-            losses=lambda: held_out_losses(memory, held_out_batches), every=stage.eval_every, patience=stage.patience
+            losses=lambda: held_out_losses(memory, held_out_batches),
+            every=stage.eval_every,
+            patience=stage.patience_evals,
         ),
     )
     with Progress(name, stage.steps * timesteps, "steps", start=fit.step * timesteps, quiet=quiet) as bar:
@@ -71,7 +73,7 @@ def _train_member(
     fit.save()
     path = run.path / numbered(MEMORY, member)
     save_memory(path, memory, vision_sha256=file_sha256(run.vision))
-    starts = make_starts(memory.cpu(), latents, stage.starts, config.seed, _context(latents))
+    starts = make_starts(memory.cpu(), latents, stage.dream_starts, config.seed, _context(latents))
     save_starts(run.path / numbered(DREAM, member), starts, world_of(config.env), path)
     return {
         "steps": fit.step,

@@ -109,7 +109,9 @@ def student_of(teacher: RunFolder, path: Path, *overrides: str) -> RunFolder:
 
 
 def test_a_search_begins_like_its_teacher(tiny_run: RunFolder, tmp_path: Path) -> None:
-    run = student_of(tiny_run, tmp_path / "student", "controller.imitate=true", "controller.directions=4")
+    run = student_of(
+        tiny_run, tmp_path / "student", "controller.search.start.imitate=true", "controller.search.start.directions=4"
+    )
     shape, theirs = load_controller(tiny_run.controller)
     space = search_space(run, shape)
     assert space.num_coordinates == 2 * 5
@@ -120,7 +122,9 @@ def test_a_search_begins_like_its_teacher(tiny_run: RunFolder, tmp_path: Path) -
 
 
 def test_the_space_is_kept_with_the_search(tiny_run: RunFolder, tmp_path: Path) -> None:
-    run = student_of(tiny_run, tmp_path / "student", "controller.imitate=true", "controller.directions=4")
+    run = student_of(
+        tiny_run, tmp_path / "student", "controller.search.start.imitate=true", "controller.search.start.directions=4"
+    )
     shape = load_controller(tiny_run.controller)[0]
     evolution = Evolution(run, shape)
     evolution.save()
@@ -133,10 +137,13 @@ def test_the_space_is_kept_with_the_search(tiny_run: RunFolder, tmp_path: Path) 
 
 
 def test_nobody_to_imitate() -> None:
-    with pytest.raises(UserError, match=r"^controller\.imitate: nobody to imitate"):
-        settings.load("debug", ["controller.imitate=true"])
+    with pytest.raises(UserError, match=r"^controller\.search\.start\.imitate: nobody to imitate"):
+        settings.load("debug", ["controller.search.start.imitate=true"])
 
 
 def test_two_ways_to_begin_are_one_too_many() -> None:
-    with pytest.raises(UserError, match=r"init_from and controller\.imitate are two ways"):
-        settings.load("debug", ["controller.imitate=true", "controller.init_from=x", "collect.agent=pretrained"])
+    with pytest.raises(UserError, match=r"init_from and imitate, two ways"):
+        settings.load(
+            "debug",
+            ["controller.search.start.imitate=true", "controller.search.start.init_from=x", "collect.agent=pretrained"],
+        )

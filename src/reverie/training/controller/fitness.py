@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from reverie.rollout import Outcome
-from reverie.run.recipe import ControllerStage
+from reverie.run.search import TracksConfig
 from reverie.seeding import generator, sample_tracks
 
 FIRST_ROUND = 2
@@ -47,54 +47,63 @@ class Fitness:
         return max(0.0, float(self.fitness.var(ddof=1)) - self.noise * float((1 / driven).mean()))
 
 
-def tracks_of(stage: ControllerStage, seed: int, generation: int, pairs: np.ndarray, num_tracks: int) -> np.ndarray:
+def tracks_of(config: TracksConfig, seed: int, generation: int, pairs: np.ndarray, num_tracks: int) -> np.ndarray:
     """Reset seeds (n, t) of the tracks that the candidates of a generation drive: a pure function of its arguments.
 
     `pairs` (n,) says which pair a candidate belongs to (see `Strategy`).
     """
     rng = generator(seed, "controller", "tracks", generation)
-    group = {"all": np.zeros_like(pairs), "halves": pairs, "none": np.arange(len(pairs))}[stage.common_tracks]
+    group = {"all": np.zeros_like(pairs), "halves": pairs, "none": np.arange(len(pairs))}[config.common]
     num_groups = int(group.max()) + 1
     drawn = np.array(sample_tracks(rng, num_groups * num_tracks)).reshape(num_groups, num_tracks)
     return drawn[group]
 
 
-def num_tracks(stage: ControllerStage, history: Sequence[Mapping[str, Any]]) -> int:
+def scheduled_tracks(config: TracksConfig, generation: int) -> int:
+    """Tracks that each candidate of a generation drives where their number follows the generations alone."""
+    if not config.double_every:
+        return config.num
+    doublings = min(generation // config.double_every, 64)
+    return min(config.num << doublings, max(config.num, config.max))
+
+
+def num_tracks(config: TracksConfig, history: Sequence[Mapping[str, Any]]) -> int:
     """Tracks that each candidate of the next generation drives."""
-    if not stage.signal_to_noise:
-        return stage.num_tracks(len(history))
-    most = max(stage.tracks, stage.max_tracks)
+    if not config.signal_to_noise:
+        return scheduled_tracks(config, len(history))
+    most = max(config.num, config.max)
     last = history[-SMOOTHING:]
     if not last:
-        return stage.tracks
+        return config.num
     signal = sum(row["signal"] for row in last)
     noise = sum(row["noise"] for row in last)
-    wanted = math.ceil(stage.signal_to_noise * noise / signal) if signal > 0 else most
-    return min(max(wanted, stage.tracks), most, 2 * last[-1]["tracks"])
+    wanted = math.ceil(config.signal_to_noise * noise / signal) if signal > 0 else most
+    return min(max(wanted, config.num), most, 2 * last[-1]["tracks"])
 
 
-def longest(stage: ControllerStage, history: Sequence[Mapping[str, Any]], action_repeat: int) -> int | None:
-    """Decisions that an episode of the next generation may take, or None for no such limit."""
-    if not stage.cap_length or not history:
+def longest(cap_length: float, history: Sequence[Mapping[str, Any]], action_repeat: int) -> int | None:
+    """Decisions that an episode of the next generation may take, or None for no such limit: `cap_length` times the mean
+    of the generation before."""
+    if not cap_length or not history:
         return None
-    return math.ceil(stage.cap_length * history[-1]["mean_steps"] / action_repeat)
+    return math.ceil(cap_length * history[-1]["mean_steps"] / action_repeat)
 
 
-def measure(drive: Drive, tracks: np.ndarray, stage: ControllerStage) -> Fitness:
-    """Drives every candidate on its `tracks` (n, t), in rounds that double; where `stage.race` is set, those far behind
-    the median are left out of the rounds to come."""
+def measure(drive: Drive, tracks: np.ndarray, *, race: float = 0.0, kind: str = "mean") -> Fitness:
+    """Drives every candidate on its `tracks` (n, t), in rounds that double; with a `race`, those that many standard
+    errors behind the median are left out of the rounds to come. Fitness is the `mean` or the `min` of the returns."""
     n, t = tracks.shape
     returns, outcomes = np.full((n, t), np.nan), []
     racing, done = np.arange(n), 0
     while done < t:
-        until = min(t, max(FIRST_ROUND, 2 * done)) if stage.race else t
+        until = min(t, max(FIRST_ROUND, 2 * done)) if race else t
         found = drive(racing, tracks[racing, done:until])
         returns[racing, done:until] = np.array([outcome.ret for outcome in found]).reshape(len(racing), -1)
         outcomes += found
         done = until
         if done < t:
-            racing = racing[_hopeful(returns[racing, :done], n, stage.race)]
-    return Fitness(fitness=_worth(returns, stage.fitness), returns=returns, outcomes=outcomes)
+            racing = racing[_hopeful(returns[racing, :done], n, race)]
+    return Fitness(fitness=_worth(returns, kind), returns=returns, outcomes=outcomes)
 
 
 def _hopeful(returns: np.ndarray, n: int, race: float) -> np.ndarray:

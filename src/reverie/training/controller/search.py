@@ -19,8 +19,11 @@ from reverie.evolution.strategies import make_strategy
 from reverie.metrics import Progress
 from reverie.models.controller import Controller
 from reverie.models.files import CONTROLLER, agent_folder, load_controller, load_memory, save_controller
+from reverie.notes import note
 from reverie.run.folder import RunFolder, collecting_agent
+from reverie.run.search import FinalsConfig
 from reverie.seeding import generator, torch_generator
+from reverie.training.controller.finals import finalists
 from reverie.training.controller.imitation import actions_of, encoded_drives, imitated, sights_of, some_episodes
 from reverie.training.controller.search_space import SearchSpace, principal_basis
 
@@ -56,19 +59,9 @@ class Evolution:
         """The evaluated center with the best score (x,)."""
         return self.evaluated[int(np.argmax(self.scores))]
 
-    def finalists(self, num: int, average: int) -> np.ndarray:
-        """Centers worth a longer look (f, x): the `num` evaluated ones with the best scores, and the means of `average`
-        that were evaluated in a row, again the `num` with the best scores; for `average` 0, of the last `num` alone."""
-        centers, scores = np.array(self.evaluated), np.array(self.scores)
-        found = list(centers[np.argsort(scores)[::-1][:num]])
-        if average:
-            starts = range(max(0, len(centers) - average) + 1)
-            rows = sorted((slice(i, i + average) for i in starts), key=lambda row: -scores[row].mean())[:num]
-        else:
-            rows = [slice(-num, None)]
-        if len(centers) > 1:
-            found += [centers[row].mean(0) for row in rows]
-        return np.array(found)
+    def finalists(self, config: FinalsConfig) -> np.ndarray:
+        """Centers worth a longer look (f, x)."""
+        return finalists(np.array(self.evaluated), np.array(self.scores), config)
 
     def total(self, key: str) -> float:
         """Sum of a column of the history."""
@@ -77,7 +70,7 @@ class Evolution:
     def _new_strategy(self) -> Recorded:
         config = self._run.config
         rng = generator(config.seed, "controller", "strategy")
-        return make_strategy(config.controller, self.space.num_coordinates, rng)
+        return make_strategy(config.controller.search.strategy, self.space.num_coordinates, rng)
 
     def params_after(self, generations: Sequence[int]) -> np.ndarray:
         """The center's parameters after each of `generations` (n,) -> (n, p), by running the search again without
@@ -124,18 +117,18 @@ class Evolution:
 
 def search_space(run: RunFolder, controller: Controller, *, quiet: bool = True) -> SearchSpace:
     """Where the recipe lets the search begin, and along what it goes. Raises UserError as `first_params`."""
-    stage = run.config.controller
+    config = run.config.controller.search.start
     origin = first_params(run, controller)
     space = SearchSpace(origin=np.zeros(controller.num_params) if origin is None else origin)
-    if not (stage.directions or stage.imitate):
+    if not (config.directions or config.imitate):
         return space
     latents = LatentStore(run.latents)
     episodes = some_episodes(latents)
     sights = sights_of(load_memory(run.memory), encoded_drives(latents, episodes))
-    if stage.directions:
+    if config.directions:
         inputs = controller.inputs(*sights).numpy()
-        space = replace(space, basis=principal_basis(controller, inputs, stage.directions))
-    if stage.imitate:
+        space = replace(space, basis=principal_basis(controller, inputs, config.directions))
+    if config.imitate:
         teacher = collecting_agent(run)
         assert teacher, "a recipe that imitates has somebody to imitate"
         act = actions_of(teacher, EpisodeStore(run.rollouts), episodes)
@@ -143,7 +136,7 @@ def search_space(run: RunFolder, controller: Controller, *, quiet: bool = True) 
         params, error = imitated(controller, space, sights, act, chance)
         space = replace(space, origin=params)
         if not quiet:
-            print(f"controller: imitates {teacher.name}; {error:.0%} of its actions' variance is left")
+            note(f"controller: imitates {teacher.name}; {error:.0%} of its actions' variance is left")
     return space
 
 
@@ -153,20 +146,23 @@ def first_params(run: RunFolder, controller: Controller) -> np.ndarray | None:
     Raises UserError where it is missing, of another shape, or was made for another V or M: its weights would say
     nothing about what they are given here.
     """
-    name = run.config.controller.init_from
+    name = run.config.controller.search.start.init_from
     if not name:
         return None
     path = Path(name) if name.endswith(".safetensors") else agent_folder(name) / CONTROLLER
     try:
         theirs, params = load_controller(path)
     except UserError as error:
-        raise UserError(f"controller.init_from: {error}") from error
+        raise UserError(f"controller.search.start.init_from: {error}") from error
     if (theirs.config, theirs.z_size, theirs.h_size) != (controller.config, controller.z_size, controller.h_size):
-        raise UserError(f"controller.init_from: {path} is a controller of another shape: choose one of the same")
+        raise UserError(
+            f"controller.search.start.init_from: {path} is a controller of another shape: choose one of the same"
+        )
     meta = checkpoint.load(path)[1]
     for key, file in (("vision_sha256", run.vision), ("memory_sha256", run.memory)):
         if meta.get(key) != file_sha256(file):
             raise UserError(
-                f"controller.init_from: {path} was not made for {file}: begin with one that was, or at zero"
+                f"controller.search.start.init_from: {path} was not made for {file}: begin with "
+                "one that was, or at zero"
             )
     return params.astype(np.float64)

@@ -1,0 +1,169 @@
+"""The learner `search`: C learns to drive by evolution, on the return alone."""
+
+import time
+from typing import Any
+
+import numpy as np
+
+from reverie.metrics import Metrics, Progress
+from reverie.models.controller import Controller
+from reverie.models.files import save_controller
+from reverie.rollout import Outcome
+from reverie.run.folder import RunFolder
+from reverie.run.search import SearchConfig
+from reverie.seeding import VALIDATION_TRACKS
+from reverie.show.charts import hours_of_paper
+from reverie.training.controller.drivers import Drivers
+from reverie.training.controller.fitness import longest, measure, num_tracks, tracks_of
+from reverie.training.controller.forecast import seconds_left
+from reverie.training.controller.search import Evolution
+from reverie.training.pictures import draw_learning_curve
+from reverie.training.stage_clock import StageClock
+from reverie.workers.contract import Workers
+
+SNAPSHOT_SECONDS = 20.0
+
+
+def evolve(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) -> None:
+    """Evolves C until the generations or the minutes are used up, or goes on where it was cut; then other tracks than
+    those of the evaluations choose among its best centers."""
+    config, stage = run.config, run.config.controller
+    search, model = stage.search, config.memory.model
+    controller = Controller(stage.model, config.vision.net.z_size, model.hidden_size)
+    started = time.monotonic()
+    evolution = Evolution(run, controller, quiet=quiet)  # may refuse: before the manifest says that the stage runs
+    clock = StageClock(run, "controller", since=started)
+    metrics.rewind("controller", evolution.generation)
+    drivers = Drivers(run, workers, controller.config)
+    saved, begun = time.monotonic(), evolution.generation
+    with Progress("controller", search.generations, "generations", start=begun, quiet=quiet) as bar:
+        while not evolution.history or (
+            evolution.generation < search.generations and not _out_of_time(clock, search.minutes)
+        ):
+            row = _generation(evolution, drivers, metrics)
+            if evaluate_now := evolution.generation % search.finals.eval_every == 0:
+                _evaluate_center(evolution, drivers, metrics)
+            bar.update(evolution.generation, **_shown(row, evolution))
+            bar.expect(_seconds_left(search, evolution, clock, begun))
+            if evaluate_now or time.monotonic() - saved > SNAPSHOT_SECONDS:
+                evolution.save()
+                clock.beat()
+                saved = time.monotonic()
+            if evaluate_now:
+                draw_learning_curve(run)  # to look at while it goes on
+        if evolution.history[-1]["eval_mean_return"] is None:
+            _evaluate_center(evolution, drivers, metrics)
+        evolution.save()
+        chosen, score, cost = _choose(evolution, drivers)
+    save_controller(run.controller, controller, chosen, **drivers.made_with)
+    facts = {
+        "generations": evolution.generation,
+        "frames": int(evolution.total("frames")) + sum(outcome.frames for outcome in cost),
+        "decisions": int(evolution.total("decisions")) + sum(outcome.decisions for outcome in cost),
+        "validation_score": round(score, 3),
+        **drivers.made_with,
+    }
+    clock.done([run.controller, evolution.path], facts)
+
+
+def _generation(evolution: Evolution, drivers: Drivers, metrics: Metrics) -> dict[str, Any]:
+    """Asks, drives, tells, and adds a row to the history."""
+    config, search, history = drivers.run.config, drivers.run.config.controller.search, evolution.history
+    started = time.monotonic()
+    candidates = evolution.strategy.ask()
+    params = evolution.space.params(candidates)
+    num = num_tracks(search.tracks, history)
+    tracks = tracks_of(search.tracks, config.seed, evolution.generation, evolution.strategy.pairs, num)
+    limit = longest(search.cap_length, history, config.env.action_repeat)
+
+    def drive(rows: np.ndarray, seeds: np.ndarray) -> list[Outcome]:
+        return drivers.drive(params[rows], seeds, patience=search.stall_decisions or None, max_decisions=limit)
+
+    found = measure(drive, tracks, race=search.race, kind=search.fitness)
+    evolution.strategy.tell(candidates, found.fitness)
+    frames = sum(outcome.frames for outcome in found.outcomes)
+    row = {
+        "generation": evolution.generation + 1,
+        "hours": round((evolution.total("seconds") + time.monotonic() - started) / 3600, 6),
+        "mean_return": round(float(found.fitness.mean()), 3),
+        "min_return": round(float(found.fitness.min()), 3),
+        "max_return": round(float(found.fitness.max()), 3),
+        "std_return": round(float(found.fitness.std()), 3),
+        "sigma": round(evolution.strategy.spread, 6),
+        "mean_steps": round(frames / len(found.outcomes), 2),
+        "frames": frames,
+        "decisions": sum(outcome.decisions for outcome in found.outcomes),
+        "tracks": tracks.shape[1],
+        "episodes": len(found.outcomes),
+        "signal": round(found.signal, 3),
+        "noise": round(found.noise, 3),
+        "seconds": round(time.monotonic() - started, 3),
+        "eval_mean_return": None,
+    }
+    history.append(row)
+    logged = ("mean_return", "max_return", "sigma", "mean_steps", "tracks", "signal", "noise")
+    metrics.log("controller", evolution.generation - 1, {f"controller/train/{key}": row[key] for key in logged})
+    return row
+
+
+def _evaluate_center(evolution: Evolution, drivers: Drivers, metrics: Metrics) -> None:
+    """Drives the center on the validation tracks, to their end; a search that retrains goes back to the best one where
+    this one is worse."""
+    started, config = time.monotonic(), drivers.run.config.controller.search.finals
+    tracks = np.array(VALIDATION_TRACKS[: config.eval_tracks])
+    center = evolution.strategy.center
+    outcomes = drivers.drive(evolution.space.params(center[None]), tracks[None])
+    score = float(np.mean([outcome.ret for outcome in outcomes]))
+    row = evolution.history[-1]
+    row["eval_mean_return"] = round(score, 3)
+    row["frames"] += sum(outcome.frames for outcome in outcomes)
+    row["decisions"] += sum(outcome.decisions for outcome in outcomes)
+    row["seconds"] = round(row["seconds"] + time.monotonic() - started, 3)
+    evolution.evaluated.append(center)
+    metrics.log("controller", evolution.generation - 1, {"controller/validation/mean_return": score})
+    if config.retrain and row["eval_mean_return"] < max(evolution.scores):
+        evolution.strategy.recenter(evolution.best)
+    evolution.save_controllers(**drivers.made_with)
+
+
+def _choose(evolution: Evolution, drivers: Drivers) -> tuple[np.ndarray, float, list[Outcome]]:
+    """The controller that is kept (p,), its score, and the episodes that this took.
+
+    The best of many scores flatters, and what it picks was lucky on those tracks: so the centers with the best scores,
+    and means of some, which the noise of single generations has less of, drive on other tracks.
+    """
+    config = drivers.run.config.controller.search.finals
+    finalists = evolution.finalists(config)
+    tracks = np.array(VALIDATION_TRACKS[config.eval_tracks : config.eval_tracks + config.tracks])
+    params = evolution.space.params(finalists)
+    outcomes = drivers.drive(params, np.repeat(tracks[None], len(finalists), 0))
+    scores = np.array([outcome.ret for outcome in outcomes]).reshape(len(finalists), -1).mean(1)
+    return params[scores.argmax()], float(scores.max()), outcomes
+
+
+def _shown(row: dict[str, Any], evolution: Evolution) -> dict[str, str]:
+    """What stands beside the progress bar; when the paper's own search had come as far, by its log, too."""
+    shown = {
+        "mean": f"{row['mean_return']:.0f}",
+        "max": f"{row['max_return']:.0f}",
+        "tracks": f"{row['tracks']}",
+        "sigma": f"{row['sigma']:.3f}",
+        "frames/s": f"{row['frames'] / row['seconds']:,.0f}",
+    }
+    if evolution.scores:
+        hours = hours_of_paper(max(evolution.scores))
+        paper = f" (paper: {hours:.0f} h)" if hours else ""
+        shown["best"] = f"{max(evolution.scores):.0f}{paper}"
+    return shown
+
+
+def _seconds_left(search: SearchConfig, evolution: Evolution, clock: StageClock, begun: int) -> float | None:
+    """As the search goes, or until its minutes are over if that is earlier."""
+    left = seconds_left(search, evolution.history, begun)
+    if left is None or not search.minutes:
+        return left
+    return min(left, max(0.0, 60 * search.minutes - clock.seconds))
+
+
+def _out_of_time(clock: StageClock, minutes: float) -> bool:
+    return bool(minutes) and clock.seconds > 60 * minutes
