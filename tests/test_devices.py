@@ -1,4 +1,4 @@
-"""How many cores there are for us, in made-up containers; and that threads are as they were after one was enough."""
+"""What there is for us, on made-up machines: cores, arithmetic; and threads are as they were after one was enough."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 from threadpoolctl import threadpool_info
 
 from reverie import devices
-from reverie.devices import num_cores, one_thread
+from reverie.devices import autocast, fast_precision, has_bf16_units, num_cores, one_thread
 
 MANY = 64
 
@@ -76,3 +76,54 @@ def test_one_thread_and_then_as_before() -> None:
             assert {pool["num_threads"] for pool in threadpool_info()} == {1}
         assert [pool["num_threads"] for pool in threadpool_info()] == before
         assert torch.get_num_threads() == torchs
+
+
+def cpu(root: Path, vendor: str, flags: str) -> Path:
+    """A root whose processor, with two cores, says this of itself."""
+    (root / "proc").mkdir(parents=True)
+    core = f"vendor_id\t: {vendor}\nmodel name\t: made up\nflags\t\t: fpu avx2 {flags}\nbugs\t\t:\n\n"
+    (root / "proc/cpuinfo").write_text("processor\t: 0\n" + core + "processor\t: 1\n" + core)
+    return root
+
+
+INTEL, AMD = "GenuineIntel", "AuthenticAMD"
+
+
+@pytest.mark.parametrize(
+    ("vendor", "flags", "limit", "found"),
+    [
+        (INTEL, "avx512f avx512_bf16 amx_bf16 amx_tile", None, True),
+        (INTEL, "avx512f avx512_bf16 amx_bf16 amx_tile", "all", True),
+        (INTEL, "avx512f avx512_bf16 amx_bf16 amx_tile", "AVX512_CORE_AMX", True),
+        (INTEL, "avx512f avx512_bf16 amx_bf16 amx_tile", "AVX512_CORE_BF16", False),
+        (INTEL, "avx512f avx512_bf16 amx_bf16 amx_tile", "AVX2", False),
+        (INTEL, "avx512f avx512_bf16", None, False),  # slower than fp32
+        (INTEL, "avx512f avx512_vnni", None, False),
+        (INTEL, "", None, False),
+        (AMD, "avx512f avx512_bf16", None, True),
+        (AMD, "avx512f avx512_bf16", "AVX512_CORE_BF16", True),
+        (AMD, "avx512f avx512_bf16", "AVX512_CORE", False),
+        (AMD, "avx512f avx512_bf16", "AVX2_VNNI_2", False),
+        (AMD, "", None, False),
+    ],
+)
+def test_bf16_is_for_processors_that_are_faster_in_it(
+    vendor: str, flags: str, limit: str | None, found: bool, tmp_path: Path
+) -> None:
+    environment = {} if limit is None else {"ONEDNN_MAX_CPU_ISA": limit}
+    assert has_bf16_units(cpu(tmp_path, vendor, flags), environment) is found
+
+
+def test_a_machine_that_says_nothing_of_its_processor_has_none(tmp_path: Path) -> None:
+    assert not has_bf16_units(tmp_path, {})
+    assert fast_precision("mps") == "fp32"
+
+
+@pytest.mark.parametrize("fast", ["fp32", "bf16"])
+def test_auto_is_what_the_machine_is_fast_in(fast: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "fast_precision", lambda _: fast)
+    one, kinds = torch.ones(2, 2), {"fp32": torch.float32, "bf16": torch.bfloat16}
+    for precision in ("auto", "fp32", "bf16"):
+        with autocast(one.device, precision):
+            assert (one @ one).dtype == kinds[fast if precision == "auto" else precision]
+    assert (one @ one).dtype == torch.float32

@@ -6,12 +6,12 @@ the action that was taken at this step.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from reverie.devices import Precision, autocast
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory, MemoryState
 from reverie.models.vision import Vision
@@ -25,7 +25,7 @@ which a drive makes visible: so a track's return would depend on which other tra
 class AgentConfig:
     """How V, M and C run together."""
 
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "auto"
     """Arithmetic of the encoder at the wheel; M and C always run in fp32."""
 
 
@@ -61,5 +61,5 @@ class Agent:
     @torch.inference_mode()
     def encode(self, frames: Tensor) -> Tensor:
         """uint8 frames (b, h, w, c) -> the mean of their latent (b, z): at the wheel, no noise of our own."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+        with autocast(self.device, self.config.precision):
             return self.vision.encode(frames).mu

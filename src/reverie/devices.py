@@ -1,13 +1,19 @@
-"""What of this machine a computation may use: how many cores, and how many threads on them."""
+"""What of this machine a computation may use: how many cores, how many threads on them, and which arithmetic."""
 
+import functools
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import torch
 from threadpoolctl import ThreadpoolController, threadpool_limits
+
+Decided: TypeAlias = Literal["fp32", "bf16"]
+Precision: TypeAlias = Literal["auto", "fp32", "bf16"]
+"""Arithmetic of matrix products; `auto` is what `fast_precision` says."""
 
 _CGROUPS, _MEMBERSHIP = "sys/fs/cgroup", "proc/self/cgroup"
 
@@ -31,6 +37,38 @@ def stay_on_one_thread() -> None:
     """The same for all that this process will do."""
     torch.set_num_threads(1)
     threadpool_limits(1)
+
+
+def autocast(device: torch.device | str, precision: Precision) -> torch.autocast:
+    """Matrix products on `device` in this precision; weights and what is not said otherwise stay fp32."""
+    kind = torch.device(device).type
+    decided = fast_precision(kind) if precision == "auto" else precision
+    return torch.autocast(kind, torch.bfloat16, enabled=decided == "bf16")
+
+
+@functools.cache
+def fast_precision(kind: str = "cpu") -> Decided:
+    """bf16 where this machine is faster in it, else fp32: the same at every call on a machine."""
+    if kind == "cpu":
+        return "bf16" if has_bf16_units() else "fp32"
+    return "bf16" if kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+
+
+def has_bf16_units(root: Path = Path("/"), environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether Linux names AMX, or AMD's AVX512-BF16, among what the processor can do, and oneDNN may use them.
+
+    Intel's AVX512-BF16 without AMX is slower than fp32 (docs/memory.md, Speed), as is a processor that has neither.
+    """
+    limit = environment.get("ONEDNN_MAX_CPU_ISA", environment.get("DNNL_MAX_CPU_ISA", "ALL")).upper()
+    facts: dict[str, str] = {}
+    for line in _read(root / "proc/cpuinfo").splitlines():
+        key, _, value = line.partition(":")
+        facts.setdefault(key.strip(), value)
+    flags = facts.get("flags", "").split()
+    if "amx_bf16" in flags and (limit in ("ALL", "DEFAULT") or "AMX" in limit):
+        return True
+    of_amd = "avx512_bf16" in flags and facts.get("vendor_id", "").strip() == "AuthenticAMD"
+    return of_amd and (limit in ("ALL", "DEFAULT") or any(part in limit for part in ("BF16", "FP16", "AMX", "AVX10")))
 
 
 def num_cores(root: Path = Path("/")) -> int:

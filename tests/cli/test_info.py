@@ -18,6 +18,7 @@ def test_says_what_is_there(tiny_run: RunFolder, capsys: pytest.CaptureFixture[s
     assert found["bytes"]["vision.safetensors"] == tiny_run.vision.stat().st_size
     assert found["bytes"]["rollouts"] == sum(file.stat().st_size for file in tiny_run.rollouts.iterdir())
     assert found["sha256"]["memory.safetensors"] == file_sha256(tiny_run.memory)
+    assert found["precision"] in ("fp32", "bf16")
     assert found["versions"].keys() >= {"python", "torch", "gymnasium"}
 
 

@@ -155,7 +155,7 @@ def test_a_temperature_that_is_none_is_refused(temperature: float) -> None:
 
 def test_an_unknown_precision_is_refused() -> None:
     memory = Adder(1.0)
-    with pytest.raises(UserError, match="precision 'fp16' is not one of fp32, bf16"):
+    with pytest.raises(UserError, match="precision 'fp16' is not one of auto, fp32, bf16"):
         make(memory, bank(memory, 1), 1, precision="fp16")
 
 

@@ -234,7 +234,7 @@ def test_a_window_shows_the_dream_and_closes(monkeypatch: pytest.MonkeyPatch) ->
     [
         ({"temperature": -0.5}, "0 or more, not -0.5"),
         ({"observation": "image"}, "observation 'image' is not one of z, zh, frame"),
-        ({"precision": "fp16"}, "precision 'fp16' is not one of fp32, bf16"),
+        ({"precision": "fp16"}, "precision 'fp16' is not one of auto, fp32, bf16"),
         ({"render_mode": "ansi"}, "render_mode 'ansi' is not one of None, rgb_array, human"),
         ({"max_decisions": 0}, "max_decisions must be 1 or more, not 0"),
     ],

@@ -8,6 +8,7 @@ import pytest
 
 from reverie.dream.dreamer import load_dreams
 from reverie.errors import UserError
+from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.run.ship import copy_agent
 from reverie.training.stage_clock import StageClock
@@ -163,3 +164,40 @@ def test_time_adds_up_over_sittings(tiny_run: RunFolder) -> None:
     manifest = json.loads((tiny_run.path / "manifest.json").read_text())
     assert manifest["stages"]["vision"]["status"] == "running"
     assert 100 <= manifest["stages"]["vision"]["seconds"] < 110
+
+
+PRECISIONS = ("agent.precision", "vision.fit.precision", "memory.fit.precision")
+
+
+def precisions(run: RunFolder) -> set[str]:
+    found = settings.flatten(run.config)
+    return {found[key] for key in PRECISIONS}
+
+
+def test_a_run_keeps_the_precision_of_the_machine_that_made_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    auto, path = [f"{key}=auto" for key in PRECISIONS], tmp_path / "run"
+    monkeypatch.setattr("reverie.run.folder.fast_precision", lambda: "bf16")
+    assert precisions(RunFolder.open_or_create(path, "debug", auto)) == {"bf16"}
+    assert (path / "recipe.toml").read_text().count('precision = "auto"') == 3
+    monkeypatch.setattr("reverie.run.folder.fast_precision", lambda: "fp32")
+    for again in (
+        RunFolder.open(path),
+        RunFolder.open_or_create(path, "debug", auto),
+        RunFolder.open_or_create(path, None, ["controller.generations=9"]),
+    ):
+        assert precisions(again) == {"bf16"}
+        with again.locked():
+            again.take_settings()
+            assert precisions(again) == {"bf16"}
+    assert (path / "recipe.toml").read_text().count('precision = "auto"') == 3
+    assert precisions(RunFolder.create(tmp_path / "other", settings.load("debug", auto))) == {"fp32"}
+
+
+def test_an_agent_that_ships_drives_in_what_each_machine_is_fast_in(
+    tiny_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.save(settings.load("debug", [f"{key}=auto" for key in PRECISIONS]), tiny_run.path / "recipe.toml")
+    monkeypatch.setattr("reverie.run.folder.fast_precision", lambda: "bf16")
+    copy_agent(RunFolder.open(tiny_run.path), tmp_path / "shipped")
+    monkeypatch.setattr("reverie.run.folder.fast_precision", lambda: "fp32")
+    assert precisions(RunFolder.open(tmp_path / "shipped")) == {"fp32"}

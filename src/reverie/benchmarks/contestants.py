@@ -9,13 +9,14 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import lru_cache
 from itertools import count
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from reverie.agent import Agent, AgentConfig
 from reverie.benchmarks.speed import Clock, MissingPeerError, Peer, Round, on_cores, race
+from reverie.devices import Decided, autocast
 from reverie.dream.dreamer import Dreamer
 from reverie.dream.imagine import DreamConfig
 from reverie.dream.starts import Starts
@@ -156,7 +157,7 @@ def _ours(name: str) -> Round:
     return _lockstep(env, policy)
 
 
-def _precision(name: str) -> Literal["fp32", "bf16"]:
+def _precision(name: str) -> Decided:
     return "bf16" if name.endswith("bf16") else "fp32"
 
 
@@ -210,7 +211,7 @@ def _frames_96() -> Round:
     return turn
 
 
-def _vision(precision: Literal["fp32", "bf16"]) -> Round:
+def _vision(precision: Decided) -> Round:
     """Images per second that the paper's V is trained on, as stage `vision` does it."""
     with torch_seeded(0, "bench"):
         vision = make_vision(VisionConfig()).train()
@@ -221,7 +222,7 @@ def _vision(precision: Literal["fp32", "bf16"]) -> Round:
         clock.start(seconds)
         while not clock.units or clock.running:
             batch = torch.from_numpy(frames[rng.integers(0, len(frames), IMAGES_PER_STEP)])
-            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            with autocast("cpu", precision):
                 loss, _ = vision.loss(batch, noise)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -233,7 +234,7 @@ def _vision(precision: Literal["fp32", "bf16"]) -> Round:
     return turn
 
 
-def _memory(num: int, precision: Literal["fp32", "bf16"]) -> Round:
+def _memory(num: int, precision: Decided) -> Round:
     """Timesteps per second that the paper's M is trained on, as stage `memory` does it."""
     with torch_seeded(0, "bench"):
         memory = Memory(PAPERS_MEMORY, 32, 3).train()
@@ -246,7 +247,7 @@ def _memory(num: int, precision: Literal["fp32", "bf16"]) -> Round:
             z, act = torch.randn(num, t + 1, 32, generator=generator), torch.rand(num, t, 3, generator=generator)
             zeros, ones = torch.zeros(num, t), torch.ones(num, t)
             batch = SequenceBatch(z=z, act=act, rew=zeros, prev_rew=zeros, end=zeros, mask=ones)
-            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            with autocast("cpu", precision):
                 loss, _ = memory.loss(batch)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -258,7 +259,7 @@ def _memory(num: int, precision: Literal["fp32", "bf16"]) -> Round:
     return turn
 
 
-def _dream(precision: Literal["fp32", "bf16"]) -> Round:
+def _dream(precision: Decided) -> Round:
     """Decisions per second in the dream of the paper's M, with a controller of its own in each dream."""
     n = NUM_DREAMS
     with torch_seeded(0, "bench"):

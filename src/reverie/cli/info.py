@@ -82,7 +82,7 @@ def describe(run: "RunFolder") -> dict[str, Any]:
     """What the manifest says, sizes on disk in bytes, and the summary."""
     from reverie.training.summary import summarise
 
-    keys = ("reverie", "created", "machine", "versions")
+    keys = ("reverie", "created", "machine", "precision", "versions")
     files = {
         file: sha256 for stage in run.manifest["stages"].values() for file, sha256 in stage.get("files", {}).items()
     }
@@ -111,6 +111,7 @@ def _show(found: dict[str, Any]) -> None:
         "cost": f"{found['minutes']:.1f} minutes, {found['frames']:,} simulator frames",
         "made": f"{found['created']} by reverie {found['reverie']}",
         "machine": f"{machine['processor']}, {machine['cores']} cores, {machine['system']}",
+        "precision": f"{found['precision']} where a setting says auto",
         "versions": versions,
     }
     console.print(f"[bold]{escape(found['run'])}[/bold]")

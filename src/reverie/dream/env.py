@@ -11,6 +11,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
+from reverie.devices import Precision
 from reverie.dream.dreamer import Dreamer, load_dreams
 from reverie.dream.imagine import DreamConfig, require_one_of
 from reverie.dream.starts import World
@@ -57,7 +58,8 @@ class DreamEnv(gymnasium.Env):
 
     ## Arguments
     `run`: folder of a run, or `pretrained`. `temperature`: of the mixture that the next latent is drawn from; 1 is what
-    M believes, 0 its heaviest guess. `precision`: `"bf16"` is faster. `members`: of an ensemble, `"first"` for dreams
+    M believes, 0 its heaviest guess. `precision`: of its arithmetic, `"fp32"`, `"bf16"` (faster for
+    hundreds of dreams on a machine with units for it), or `"auto"`. `members`: of an ensemble, `"first"` for dreams
     of its first M, `"random"` for those of a member drawn at every decision. `device`: where M runs.
     """
 
@@ -70,7 +72,7 @@ class DreamEnv(gymnasium.Env):
         observation: Observed = "z",
         temperature: float = 1.0,
         max_decisions: int | None = None,
-        precision: Literal["fp32", "bf16"] = "fp32",
+        precision: Precision = "fp32",
         members: Literal["first", "random"] = "first",
         render_mode: Literal["rgb_array", "human"] | None = None,
         device: str = "cpu",

@@ -10,6 +10,7 @@ import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from reverie.devices import Precision
 from reverie.dream.dreamer import Dreamer, load_dreams
 from reverie.dream.env import MAX_SEED, Observed, View
 from reverie.dream.imagine import DreamConfig, require_one_of
@@ -33,7 +34,7 @@ class DreamVectorEnv(VectorEnv):
         observation: Observed = "z",
         temperature: float = 1.0,
         max_decisions: int | None = None,
-        precision: Literal["fp32", "bf16"] = "fp32",
+        precision: Precision = "fp32",
         members: Literal["first", "random"] = "first",
         render_mode: Literal["rgb_array"] | None = None,
         device: str = "cpu",

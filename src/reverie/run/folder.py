@@ -6,13 +6,14 @@ import platform
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import reverie
 from reverie import checkpoint
-from reverie.devices import num_cores
+from reverie.devices import fast_precision, num_cores
 from reverie.dream.starts import DREAM
 from reverie.envs.registry import action_size
 from reverie.errors import UserError
@@ -54,10 +55,27 @@ class RunFolder:
 
     def __init__(self, path: Path, config: RunConfig, manifest: dict[str, Any]) -> None:
         self.path = path
-        self.config = config
         self.manifest = manifest
+        self.config = config
         self._overrides: list[str] = []
         """Settings that the recipe in the folder is to be given."""
+
+    @property
+    def config(self) -> RunConfig:
+        """What the recipe says, with every precision that it leaves to the machine as it was decided when the run was
+        made: who continues it on another machine goes on alike."""
+        return self._config
+
+    @config.setter
+    def config(self, config: RunConfig) -> None:
+        precision = self.manifest.get("precision", "auto")
+
+        def decided(part: Any) -> Any:
+            return replace(part, precision=precision) if part.precision == "auto" else part
+
+        vision = replace(config.vision, fit=decided(config.vision.fit))
+        memory = replace(config.memory, fit=decided(config.memory.fit))
+        self._config = replace(config, agent=decided(config.agent), vision=vision, memory=memory)
 
     @property
     def name(self) -> str:
@@ -98,6 +116,7 @@ class RunFolder:
             "seed": config.seed,
             "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "machine": _machine(),
+            "precision": fast_precision(),
             "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _VERSIONS}},
             "stages": {},
         }
@@ -136,7 +155,7 @@ class RunFolder:
         if not (path / "recipe.toml").is_file():
             return cls.create(path, settings.load(recipe or settings.names()[0], overrides))
         run = cls.open(path)
-        old = settings.flatten(run.config)
+        old = settings.flatten(settings.load(str(path / "recipe.toml")))
         new = settings.flatten(settings.load(recipe or str(path / "recipe.toml"), overrides))
         open_ = [stage for stage in STAGES if run.stage(stage)["status"] == "new"]
         open_ += STAGES[STAGES.index(again) :] if again else ()
@@ -178,14 +197,14 @@ class RunFolder:
             return
         recipe = self.path / "recipe.toml"
         old = settings.flatten(settings.load(str(recipe)))
-        self.config = settings.load(str(recipe), self._overrides)
-        new = settings.flatten(self.config)
+        config = settings.load(str(recipe), self._overrides)
+        self.config, new = config, settings.flatten(config)
         changed = {key.split(".")[0] for key in new if new[key] != old[key]}
         for stage in STAGES:
             if stage in changed:
                 self.reopen(stage)
         if changed:  # after the stages are open: a kill in between only evaluates once more
-            settings.save(self.config, recipe)
+            settings.save(config, recipe)
 
     def write_manifest(self) -> None:
         """Replaces manifest.json."""
@@ -231,8 +250,9 @@ class RunFolder:
         length = settings.flatten(self.config)[key] + more
         self.forget(STAGES[STAGES.index(name) + 1])
         self.reopen(name)
-        self.config = settings.load(str(self.path / "recipe.toml"), [f"{key}={length}"])
-        settings.save(self.config, self.path / "recipe.toml")
+        config = settings.load(str(self.path / "recipe.toml"), [f"{key}={length}"])
+        self.config = config
+        settings.save(config, self.path / "recipe.toml")
 
     def require(self, name: str) -> None:
         """Raises UserError if a stage that is needed now is not finished."""
@@ -320,4 +340,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     entries = stages.values() if isinstance(stages, dict) else [None]
     if not all(isinstance(entry, dict) and {"status", "seconds"} <= set(entry) for entry in entries):
         raise UserError(f"{path / 'manifest.json'} is damaged (its stages cannot be read): restore it from a copy")
+    manifest.setdefault(
+        "precision", fast_precision()
+    )  # older runs name theirs; a shipped agent leaves it to the machine
     return manifest

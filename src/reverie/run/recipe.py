@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, Lt
 
 from reverie.agent import AgentConfig
+from reverie.devices import Precision
 from reverie.envs.config import EnvConfig
 from reverie.errors import UserError
 from reverie.models.controller import ControllerConfig
@@ -73,7 +74,7 @@ class FitConfig:
     """Images, or sequences, of a step."""
     clip: Annotated[float, Ge(0)] = 0.0
     """Largest norm of the gradient; 0 for no limit."""
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "auto"
     """Arithmetic of the matrix products; weights and losses are always fp32."""
 
 

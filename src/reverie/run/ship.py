@@ -31,4 +31,6 @@ def copy_agent(run: RunFolder, destination: Path) -> None:
     evaluation = destination / run.evaluation.name  # it names its run, by a path that others do not have
     checkpoint.write_json(evaluation, checkpoint.read_json(evaluation) | {"run": destination.name})
     stages["evaluate"]["files"][evaluation.name] = checkpoint.file_sha256(evaluation)
-    checkpoint.write_json(destination / "manifest.json", run.manifest | {"stages": stages})
+    manifest = run.manifest | {"stages": stages}
+    del manifest["precision"]  # where it drives, that machine decides
+    checkpoint.write_json(destination / "manifest.json", manifest)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reverie.devices import autocast
 from reverie.measure.truth.judges import GRID, AttributeClassifier, DomainNet, Judges, StateProbe, save_judges
 from reverie.measure.truth.labelled import ATTRIBUTES, STATE, LabelledFrames, joined, labelled_frames
 from reverie.measure.vision.masks import KERB, classes, grid_content
@@ -176,7 +177,7 @@ def _fit(
                 images, true = images.flip(3), true.mirrored()
             if disturb:
                 images = disturb(images, rng)
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast("cpu", "auto"):
                 output = model(images)
             error = loss(output.float(), true)
             optimizer.zero_grad(set_to_none=True)

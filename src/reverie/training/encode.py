@@ -5,6 +5,7 @@ import torch
 from reverie.checkpoint import file_sha256
 from reverie.data.latents import LatentWriter
 from reverie.data.store import EpisodeStore
+from reverie.devices import autocast
 from reverie.envs.registry import action_size
 from reverie.metrics import Progress
 from reverie.models.files import load_vision
@@ -32,7 +33,7 @@ def encode(run: RunFolder, *, quiet: bool, device: str = "cpu") -> None:
     with writer, Progress("encode", store.num_frames, "frames", start=start, quiet=quiet) as bar:
         for index in range(writer.num_written, len(store)):
             some = torch.tensor(frames[offsets[index] : offsets[index + 1]]).to(device)
-            with torch.autocast(device, torch.bfloat16, enabled=config.agent.precision == "bf16"):
+            with autocast(device, config.agent.precision):
                 mu, logvar = vision.encode(some)
             writer.append(mu.cpu().numpy(), logvar.cpu().numpy(), store[index])
             bar.advance(len(some))

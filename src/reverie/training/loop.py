@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from reverie import checkpoint
+from reverie.devices import autocast
 from reverie.errors import UserError
 from reverie.metrics import Metrics, Progress
 from reverie.run.recipe import FitConfig
@@ -80,7 +81,7 @@ class Fit(Generic[Batch]):
         while self.step < self.num_steps and not self.is_out_of_patience:
             for group in self.optimizer.param_groups:
                 group["lr"] = group["rate"] * learning_rate(self.config, self.step, self.num_steps)
-            with torch.autocast(device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+            with autocast(device, self.config.precision):
                 loss, values = self.loss(self.batch(self.step))
             self._check_losses(values)
             self.optimizer.zero_grad(set_to_none=True)
