@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from reverie.envs.vector import Start, Transition
+from reverie.lockstep import Lockstep
 from reverie.rollout import rollout
 
 
@@ -81,6 +82,45 @@ def test_patience_counts_decisions_since_the_last_reward() -> None:
 
 def test_limit_on_decisions() -> None:
     assert [outcome.decisions for outcome in rollout(Countdown(2), Echo(), [8, 3], max_decisions=5)] == [5, 3]
+
+
+def test_what_a_limit_cuts_is_truncated_and_only_the_world_ends() -> None:
+    """Seeds 2 and 5 end by themselves, the one with the last decision allowed; 8 is cut there; 20 by the world's own
+    limit, and by patience. (end, trunc) of the last decision of each."""
+
+    def ends(limit: int | None, patience: int | None) -> dict[int, tuple[bool, bool]]:
+        last: dict[int, tuple[bool, bool]] = {}
+
+        def observe(rows, obs, act, step) -> None:  # noqa: ARG001
+            last.update(zip(rows.tolist(), zip(step.end.tolist(), step.trunc.tolist(), strict=True), strict=True))
+
+        policy = Echo(sign_after=2 if patience else 99)
+        rollout(Countdown(4), policy, [2, 5, 8, 20], max_decisions=limit, patience=patience, observer=observe)
+        return last
+
+    cut, ended = (False, True), (True, False)
+    assert ends(5, None) == {0: ended, 1: ended, 2: cut, 3: cut}
+    assert ends(None, 3) == {0: ended, 1: ended, 2: cut, 3: cut}
+    assert ends(None, None) == {0: ended, 1: ended, 2: ended, 3: cut}
+
+
+def test_the_loop_stops_between_decisions() -> None:
+    env = Countdown(3)
+    episodes = Lockstep(env, Echo(), [3, 1])
+    assert (env.stepped, episodes.obs[:, 0, 0, 0].tolist()) == ([], [3, 1])
+    decided = next(episodes)
+    assert (decided.rows.tolist(), decided.act[:, 0].tolist(), decided.step.end.tolist()) == (
+        [0, 1],
+        [3, 1],
+        [False, True],
+    )
+    assert (episodes.rows.tolist(), episodes.decisions.tolist()) == ([0], [1, 1])
+    assert (episodes.obs[:, 0, 0, 1].tolist(), episodes.prev_rew.tolist()) == ([1], [3])
+    assert [one.rows.tolist() for one in episodes] == [[0], [0]]
+    with pytest.raises(StopIteration):
+        next(episodes)
+    with pytest.raises(AssertionError, match="4 episodes do not fit into 3"):
+        Lockstep(env, Echo(), [1, 2, 3, 4])
 
 
 def test_the_observer_sees_what_was_acted_on_and_what_came() -> None:

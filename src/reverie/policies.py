@@ -42,18 +42,18 @@ class AgentPolicy:
         n = len(seeds)
         assert len(self.params) in (1, n), f"{len(self.params)} controllers for {n} episodes"
         self._rows = self.params.expand(n, -1)
-        self._state = self.agent.initial_state(n)
+        self.state = self.agent.initial_state(n)
 
     def act(self, obs: np.ndarray, prev_rew: np.ndarray) -> np.ndarray:
         """Actions (b, a)."""
-        act, self._state = self.agent.act(obs, prev_rew, self._rows, self._state)
+        act, self.state = self.agent.act(obs, prev_rew, self._rows, self.state)
         return act
 
     def keep(self, mask: np.ndarray) -> None:
         """Compacts the state, so that the batch only holds what still runs."""
         kept = torch.from_numpy(np.flatnonzero(mask)).to(self.agent.device)
         self._rows = self._rows[kept]
-        self._state = self._state.select(kept)
+        self.state = self.state.select(kept)
 
 
 class RandomPolicy:

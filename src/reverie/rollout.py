@@ -1,4 +1,4 @@
-"""Episodes in lockstep: many tracks stepped together, one batch for the drawing, one for V, one for M and C.
+"""Outcomes of episodes in lockstep: one batch for the drawing, one for V, one for M and C.
 
 Shapes: n episodes, b rows still running (b <= n), a action, p parameters of a controller.
 """
@@ -15,6 +15,7 @@ from reverie.agent import Agent, AgentConfig
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_vector_env
 from reverie.envs.vector import Start, Transition, VectorEnv
+from reverie.lockstep import Lockstep
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.files import load_models
 from reverie.policies import AgentPolicy, Policy
@@ -51,54 +52,31 @@ def rollout(
     """One episode for each seed, at most `env.num_envs` at a time.
 
     `patience` ends an episode after that many decisions without a reward above zero (training only: a car that stands
-    still cannot get better); `max_decisions` ends it after that many. `starts` puts each car elsewhere than on the line
-    (training only, too).
+    still cannot get better); `max_decisions` ends it after that many. What is cut so is truncated. `starts` puts each
+    car elsewhere than on the line (training only, too).
     """
     outcomes: list[Outcome] = []
     for start in range(0, len(seeds), env.num_envs):
         wave = slice(start, start + env.num_envs)
         places = starts[wave] if starts else None
-        outcomes += _wave(env, policy, seeds[wave], places, max_decisions, patience, observer)
+        limits = {"max_decisions": max_decisions, "patience": patience}
+        outcomes += _outcomes(Lockstep(env, policy, seeds[wave], starts=places, **limits), observer)
     return outcomes
 
 
-def _wave(
-    env: VectorEnv,
-    policy: Policy,
-    seeds: Sequence[int],
-    starts: Sequence[Start] | None,
-    max_decisions: int | None,
-    patience: int | None,
-    observer: Observer | None,
-) -> list[Outcome]:
-    n = len(seeds)
-    ret, frames, decisions = np.zeros(n), np.zeros(n, np.int64), np.zeros(n, np.int64)
-    last_progress, terminated = np.zeros(n, np.int64), np.zeros(n, bool)
-    rows = np.arange(n)
-    policy.reset(seeds)
-    obs, prev_rew = env.reset(rows, seeds, starts), np.zeros(n)
-    while len(rows):
-        act = policy.act(obs, prev_rew)
-        step = env.step(rows, act)
+def _outcomes(episodes: Lockstep[np.ndarray, np.ndarray], observer: Observer | None) -> list[Outcome]:
+    """Lets them run to their ends."""
+    n = len(episodes.rows)
+    ret, frames, terminated = np.zeros(n), np.zeros(n, np.int64), np.zeros(n, bool)
+    for rows, obs, act, step in episodes:
         if observer:
             observer(rows, obs, act, step)
         ret[rows] += step.rew
         frames[rows] += step.frames
-        decisions[rows] += 1
         terminated[rows] = step.end
-        last_progress[rows] = np.where(step.rew > 0, decisions[rows], last_progress[rows])
-        going = ~(step.end | step.trunc)
-        if patience:
-            going &= decisions[rows] - last_progress[rows] < patience
-        if max_decisions:
-            going &= decisions[rows] < max_decisions
-        obs, prev_rew = step.obs, step.rew
-        if not going.all():
-            policy.keep(going)
-            rows, obs, prev_rew = rows[going], obs[going], prev_rew[going]
     return [
         Outcome(float(r), int(f), int(d), bool(t))
-        for r, f, d, t in zip(ret, frames, decisions, terminated, strict=True)
+        for r, f, d, t in zip(ret, frames, episodes.decisions, terminated, strict=True)
     ]
 
 

@@ -11,9 +11,9 @@ from reverie.agent import Agent
 from reverie.checkpoint import file_sha256
 from reverie.cli.main import main
 from reverie.dream.starts import load_starts, save_starts
+from reverie.lockstep import Lockstep
 from reverie.models.files import save_memory
 from reverie.models.mdn_rnn import Memory
-from reverie.rollout import rollout
 from reverie.run.folder import RunFolder
 from reverie.seeding import torch_seeded
 from reverie.show.dream_film import make_film, write_film
@@ -109,10 +109,10 @@ def test_what_makes_no_sense_is_refused(
 def test_a_drive_that_ends_before_the_dream_is_said(
     tiny_run: RunFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    def short(env, policy, seeds, *, max_decisions, observer):  # noqa: ARG001
-        return rollout(env, policy, seeds, max_decisions=1, observer=observer)
+    def short(env, policy, seeds, *, max_decisions) -> Lockstep:  # noqa: ARG001
+        return Lockstep(env, policy, seeds, max_decisions=1)
 
-    monkeypatch.setattr("reverie.show.dream_film.rollout", short)
+    monkeypatch.setattr("reverie.show.dream_film.Lockstep", short)
     assert main(["dream", str(tiny_run.path), "--quiet"]) == 1
     assert "ended after 1 decisions: choose another --track" in capsys.readouterr().err
 

@@ -161,7 +161,7 @@ def test_a_dream_that_begins_anew_begins_anew_for_all() -> None:
     dreamer, act, _, _ = dreamt([member(1)])
     rows = torch.tensor([True, False, True, False])
     before = [state.clone() for state in dreamer.others[0]]
-    dreamer._put(rows, torch.full((4,), 3))
+    dreamer.begin(torch.full((4,), 3), rows)
     for now, old in zip(dreamer.others[0], before, strict=True):
         assert torch.equal(now[~rows], old[~rows])
         assert (now[rows] == 3).all()

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from reverie.agent import Agent
-from reverie.envs.registry import make_env, make_vector_env
+from reverie.envs.registry import make_vector_env, make_watched
 from reverie.errors import UserError
 from reverie.models.files import load_controller, load_memory, load_vision
 from reverie.policies import AgentPolicy
@@ -41,7 +41,7 @@ def test_moments_are_the_rollout_frame_by_frame(tiny_run: RunFolder):
         acts.append(act[0])
 
     (outcome,) = rollout(make_vector_env(config, 1), AgentPolicy(agent, params[None]), [7], observer=observe)
-    env = make_env(config, render_mode="rgb_array")
+    env = make_watched(config, "rgb_array")
     found = list(drive_film.moments(env, agent, params, 7, config.action_repeat))
     env.close()
     assert len(found) == outcome.frames == 22
@@ -58,7 +58,7 @@ def test_tiles_are_the_latent_and_the_expectation_of_the_next(tiny_run: RunFolde
     agent, params = load(tiny_run)
     decode, decoded = agent.vision.decode, []
     monkeypatch.setattr(agent.vision, "decode", lambda z: decoded.append(z) or decode(z))
-    env = make_env(replace(tiny_run.config.env, renderer="gymnasium"), render_mode="rgb_array")
+    env = make_watched(tiny_run.config.env, "rgb_array")
     found = list(drive_film.moments(env, agent, params, 1, 4))
     env.close()
     state = agent.initial_state(1)
@@ -84,7 +84,7 @@ def test_agent_is_told_the_reward_of_the_whole_decision(tiny_run: RunFolder, mon
         return act(obs, prev_rew, params, state)
 
     monkeypatch.setattr(agent, "act", listen)
-    env = make_env(replace(tiny_run.config.env, renderer="gymnasium"), render_mode="rgb_array")
+    env = make_watched(tiny_run.config.env, "rgb_array")
     found = list(drive_film.moments(env, agent, params, 1, 4))
     env.close()
     returns = [0.0, *(moment.drive.ret for moment in found[3::4])]

@@ -54,6 +54,7 @@ def test_the_agent_drives_its_episodes_its_own_way_and_the_others_are_as_without
     for i in OTHERS:
         np.testing.assert_array_equal(episodes[i].obs, without[i].obs)
         np.testing.assert_array_equal(episodes[i].act, without[i].act)
+    assert all((len(episode), episode.end, episode.trunc) == (5, False, True) for episode in episodes)  # collect.steps
     entries = EpisodeStore(run.rollouts).entries
     assert all(entry["seed"] in TRAINING_TRACKS for entry in entries)
     agent, params = agent_of(tiny_run)

@@ -19,11 +19,13 @@ from reverie.benchmarks.speed import Clock, MissingPeerError, Peer, Round, on_co
 from reverie.devices import Decided, autocast
 from reverie.dream.dreamer import Dreamer
 from reverie.dream.imagine import DreamConfig
+from reverie.dream.rollout import ControllerPolicy, Dreaming
 from reverie.dream.starts import Starts
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_env, make_vector_env
 from reverie.envs.vector import VectorEnv
 from reverie.errors import UserError
+from reverie.lockstep import Lockstep
 from reverie.measure.score import ROWS_PER_TASK, drive_all
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.files import CONTROLLER, MODELS, load_controller, packaged
@@ -167,24 +169,16 @@ def _lockstep(env: VectorEnv, policy: Policy) -> Round:
     New tracks are not counted.
     """
     clock, seeds = Clock(), count()
-    rows = np.zeros(0, np.int64)
-    obs, rew = np.zeros((0, 64, 64, 3), np.uint8), np.zeros(0)
+    episodes: Lockstep[np.ndarray, np.ndarray] | None = None
 
     def turn(seconds: float) -> float:
-        nonlocal rows, obs, rew
+        nonlocal episodes
         clock.start(seconds)
         while not clock.units or clock.running:
-            if not len(rows):
+            if episodes is None or not len(episodes.rows):
                 with clock.stopped():
-                    rows, rew = np.arange(env.num_envs), np.zeros(env.num_envs)
-                    tracks = [next(seeds) for _ in rows]
-                    policy.reset(tracks)
-                    obs = env.reset(rows, tracks)
-            step = env.step(rows, policy.act(obs, rew))
-            clock.count(int(step.frames.sum()))
-            going = ~(step.end | step.trunc)
-            rows, obs, rew = rows[going], step.obs[going], step.rew[going]
-            policy.keep(going)
+                    episodes = Lockstep(env, policy, [next(seeds) for _ in range(env.num_envs)])
+            clock.count(int(next(episodes).step.frames.sum()))
         return clock.rate
 
     return turn
@@ -271,12 +265,10 @@ def _dream(precision: Decided) -> Round:
     params = 0.1 * torch.randn(n, controller.num_params, generator=torch_generator(0, "bench", "params"))
 
     def turn(seconds: float) -> float:
-        dreamer.reset(torch.ones(n, dtype=torch.bool))
+        episodes = Lockstep(Dreaming(dreamer), ControllerPolicy(controller, params), [0] * n)
         clock.start(seconds)
         while not clock.units or clock.running:
-            with torch.inference_mode():
-                dreamer.step(controller.act(params, dreamer.z, dreamer.state))
-            clock.count(n)
+            clock.count(len(next(episodes).rows))
         return clock.rate
 
     return turn

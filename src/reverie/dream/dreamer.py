@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from reverie.dream.ensemble import Member
-from reverie.dream.imagine import DreamConfig, step
+from reverie.dream.imagine import DreamConfig, require_rewards, step
 from reverie.dream.starts import DREAM, Starts, World, load_starts
 from reverie.errors import UserError
 from reverie.models.files import MEMORY, load_members, load_models, numbered
@@ -47,11 +47,7 @@ class Dreamer:
         members: Sequence[Member] = (),
     ) -> None:
         config.require_members(members)
-        if not memory.reward.num_outputs:
-            raise UserError(
-                "this M does not predict rewards, so its dream is no world to act in: train it with "
-                "memory.model.reward.head = 'two_hot', 'value' or 'sign'"
-            )
+        require_rewards(memory)
         self.memory = memory.eval().requires_grad_(False)
         self.starts = starts.to(generator.device)
         self.members = [one.to(generator.device) for one in members]
@@ -68,19 +64,21 @@ class Dreamer:
     @torch.inference_mode()
     def reset(self, rows: Tensor) -> None:
         """Begins anew in `rows` (n,) bool, each at a moment drawn from the bank."""
-        drawn = torch.randint(len(self.starts), (self.num,), generator=self.generator, device=self.generator.device)
-        self._put(rows, drawn)
+        self.begin(self.draw(), rows)
+
+    def draw(self) -> Tensor:
+        """Numbers (n,) of moments of the bank, each as likely as another."""
+        return torch.randint(len(self.starts), (self.num,), generator=self.generator, device=self.generator.device)
 
     @torch.inference_mode()
-    def begin(self, moments: Tensor) -> None:
-        """Begins every dream at the moment of the bank with its number in `moments` (n,)."""
-        self._put(torch.ones_like(moments, dtype=torch.bool), moments)
-
-    def _put(self, rows: Tensor, drawn: Tensor) -> None:
-        self.z = torch.where(rows[:, None], self.starts.z[drawn], self.z)
-        self.rew = torch.where(rows, self.starts.rew[drawn], self.rew)
-        self.state = self.state.replaced(rows, self.starts.state.select(drawn))
-        fresh = (one.starts.state.select(drawn) for one in self.members)
+    def begin(self, moments: Tensor, rows: Tensor | None = None) -> None:
+        """Begins every dream, or those in `rows` (n,) bool, at the moment of the bank with its number in `moments`
+        (n,)."""
+        rows = torch.ones_like(moments, dtype=torch.bool) if rows is None else rows
+        self.z = torch.where(rows[:, None], self.starts.z[moments], self.z)
+        self.rew = torch.where(rows, self.starts.rew[moments], self.rew)
+        self.state = self.state.replaced(rows, self.starts.state.select(moments))
+        fresh = (one.starts.state.select(moments) for one in self.members)
         self.others = tuple(old.replaced(rows, new) for old, new in zip(self.others, fresh, strict=True))
 
     @torch.inference_mode()

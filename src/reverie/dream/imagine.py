@@ -54,6 +54,15 @@ def require_one_of(name: str, value: object, known: Iterable[object]) -> None:
         raise UserError(f"{name} {value!r} is not one of {', '.join(map(str, known))}")
 
 
+def require_rewards(memory: Memory) -> None:
+    """Raises UserError where M does not say what a decision is worth."""
+    if not memory.reward.num_outputs:
+        raise UserError(
+            "this M does not predict rewards, so its dream is no world to act in: train it with "
+            "memory.model.reward.head = 'two_hot', 'value' or 'sign'"
+        )
+
+
 class Decision(NamedTuple):
     """What a policy decides in b dreams."""
 

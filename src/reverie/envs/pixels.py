@@ -44,12 +44,13 @@ def _area_weights(size: int) -> NDArray[np.float64]:
 class GymnasiumBatch:
     """VectorEnv over `gymnasium.make(config.id)`: its own physics and its own pictures, one process."""
 
-    def __init__(self, config: EnvConfig, num_envs: int) -> None:
+    def __init__(self, config: EnvConfig, num_envs: int, **kwargs: Any) -> None:
+        """`kwargs` go to `gymnasium.make` (render_mode, ...)."""
         import gymnasium
 
         self.num_envs = num_envs
         self._repeat = config.action_repeat
-        options: Any = {"max_episode_steps": config.max_frames, "disable_env_checker": True}
+        options: Any = {"max_episode_steps": config.max_frames, "disable_env_checker": True, **kwargs}
         self._envs = [gymnasium.make(config.id, **options) for _ in range(num_envs)]
         self._live = np.zeros(num_envs, dtype=bool)
         observation, action = self._envs[0].observation_space, self._envs[0].action_space
@@ -100,6 +101,11 @@ class GymnasiumBatch:
                     break
             out.obs[k] = to_64(frame)
         return out
+
+    def render(self, row: int = 0) -> NDArray[np.uint8] | None:
+        """What Gymnasium shows of a row now, (h, w, 3); None where it shows it itself, or is not to show it."""
+        env: Any = self._envs[row]
+        return env.render() if env.render_mode == "rgb_array" else None
 
     def close(self) -> None:
         """Close every environment."""

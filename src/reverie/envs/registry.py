@@ -10,6 +10,7 @@ from reverie.errors import UserError
 if TYPE_CHECKING:
     import gymnasium
 
+    from reverie.envs.pixels import GymnasiumBatch
     from reverie.envs.vector import VectorEnv
 
 FAST_ID = "reverie/CarRacing-v3"
@@ -56,6 +57,13 @@ def make_vector_env(config: EnvConfig, num_envs: int) -> "VectorEnv":
     if num_envs < 1:
         raise UserError(f"num_envs is {num_envs}: give at least 1")
     return _load(_FAST[config.id][0] if _is_fast(config) else _GYMNASIUM_BATCH)(config, num_envs)
+
+
+def make_watched(config: EnvConfig, render_mode: str) -> "GymnasiumBatch":
+    """One environment that Gymnasium draws and shows, and whose steps are single simulator frames."""
+    from reverie.envs.pixels import GymnasiumBatch
+
+    return GymnasiumBatch(replace(_check(config), action_repeat=1), 1, render_mode=render_mode)
 
 
 def action_size(config: EnvConfig) -> int:

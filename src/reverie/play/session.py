@@ -3,8 +3,8 @@
 Shapes: z latent, a action, p parameters of C; frames are (64, 64, 3) uint8.
 """
 
-from collections.abc import Set
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Sequence, Set
+from typing import Generic, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -13,10 +13,12 @@ from torch import Tensor
 from reverie.agent import Agent
 from reverie.dream.dreamer import Dreamer
 from reverie.dream.imagine import DreamConfig
+from reverie.dream.rollout import Dreaming, Sights
 from reverie.dream.starts import Starts
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_vector_env
 from reverie.errors import UserError
+from reverie.lockstep import Act, Lockstep, Obs
 from reverie.seeding import torch_generator
 from reverie.show.drive_film import FPS
 from reverie.types import Floats, Frames
@@ -30,7 +32,6 @@ RATES = np.array([3.0, 3.0, 4.0])
 """How far wheel and pedals move in a second while a key is held; back to rest they go twice as fast. Gymnasium's own
 keyboard jumps to the end at once, and a car that is steered so spins: people cannot tap as fast as an agent acts."""
 TEMPERATURE_STEP = 0.1
-ROW = np.zeros(1, np.int64)
 
 
 def turn(act: Floats, held: Set[Pedal], seconds: float) -> Floats:
@@ -51,6 +52,23 @@ class Score(NamedTuple):
     def add(self, rew: float, is_over: bool) -> "Score":
         """After another decision."""
         return Score(self.ret + rew, self.decisions + 1, is_over)
+
+
+class _Wheel(Generic[Obs, Act]):
+    """Whoever holds it decides."""
+
+    def __init__(self, decide: Callable[[Obs, np.ndarray], Act]) -> None:
+        self._decide = decide
+
+    def reset(self, seeds: Sequence[int]) -> None:
+        """Nothing to forget: the session does."""
+
+    def act(self, obs: Obs, prev_rew: np.ndarray) -> Act:
+        """Its decision."""
+        return self._decide(obs, prev_rew)
+
+    def keep(self, mask: np.ndarray) -> None:
+        """Nothing to forget: there is one drive."""
 
 
 class Session:
@@ -79,11 +97,14 @@ class Session:
         self.track, self.temperature, self.seed = track, temperature, seed
         self.seconds = env.action_repeat / FPS
         """That a decision takes in the world."""
+        self.wanted = torch.zeros(1, len(FULL))
+        """The player's action (1, 3)."""
         self.autopilot = self.paused = False
         self.message = ""
         """What the player should know, in one line."""
         self.num_dreams = 0
         self.dreamer: Dreamer | None = None
+        self._dream: Lockstep[Sights, Tensor] | None = None
         self.dreamt = Score()
         self.env = make_vector_env(env, 1)
         self._begin_real()
@@ -138,11 +159,17 @@ class Session:
         """One decision, `act` (3,) or the autopilot's; nothing while it is paused or where the drive is over."""
         if self.paused or self.score.is_over:
             return
-        chosen = torch.from_numpy(np.asarray(act, np.float32))[None]
+        self.wanted = torch.from_numpy(np.asarray(act, np.float32))[None].to(self.agent.device)
         if self.mode == "real":
-            self._advance_real(chosen)
+            _, _, chosen, step = next(self._road)
+            self.act, self.rew = chosen[0], float(step.rew[0])
+            self.real = self.real.add(self.rew, bool(step.end[0] or step.trunc[0]))
+            self._see(step.obs[0])
         else:
-            self._advance_dream(chosen)
+            assert self._dream is not None
+            _, _, chosen, step = next(self._dream)
+            self.act = chosen[0].cpu().numpy()
+            self.dreamt = self.dreamt.add(float(step.rew[0]), bool(step.end[0]))
 
     @torch.inference_mode()
     def pictures(self) -> tuple[Frames, list[tuple[str, Frames]]]:
@@ -155,39 +182,31 @@ class Session:
         latents = self.z if self.expected is None else torch.cat([self.z, self.expected])
         return self.obs, list(zip(captions, decode(latents).cpu().numpy(), strict=False))
 
-    def _advance_real(self, act: Tensor) -> None:
-        agent, rew = self.agent, np.array([self.rew], np.float32)
+    def _decide_on_the_road(self, obs: Frames, prev_rew: np.ndarray) -> Floats:
+        agent = self.agent
         if self.autopilot and self.params is not None:
-            chosen, self.state = agent.act(self.obs[None], rew, self.params, self.state)
+            chosen, self.state = agent.act(obs, prev_rew, self.params, self.state)
         else:
-            chosen = act.numpy()
-            prev_rew = torch.from_numpy(rew).to(agent.device)
-            self.state = agent.memory.step(self.z, act.to(agent.device), self.state, prev_rew)
+            chosen, rew = self.wanted.cpu().numpy(), torch.from_numpy(prev_rew).to(agent.device, torch.float32)
+            self.state = agent.memory.step(self.z, self.wanted, self.state, rew)
         self.expected = agent.memory.predict(self.state.top, self.z).z.mean()
-        step = self.env.step(ROW, chosen)
-        self.rew = float(step.rew[0])
-        self.act = chosen[0]
-        self.real = self.real.add(self.rew, bool(step.end[0] or step.trunc[0]))
-        self._see(step.obs[0])
+        return chosen
 
-    def _advance_dream(self, act: Tensor) -> None:
-        dreamer = self.dreamer
-        assert dreamer is not None
+    def _decide_in_the_dream(self, seen: Sights, prev_rew: np.ndarray) -> Tensor:  # noqa: ARG002 (C does not read it)
         if self.autopilot and self.params is not None:
-            act = self.agent.controller.act(self.params, dreamer.z, dreamer.state)
-        step = dreamer.step(act.to(self.agent.device))
-        self.act = act[0].cpu().numpy()
-        self.dreamt = self.dreamt.add(float(step.rew[0]), bool(step.end[0]))
+            return self.agent.controller.act(self.params, seen.z, seen.state)
+        return self.wanted
 
     def _begin_real(self) -> None:
         self.state, self.rew = self.agent.initial_state(1), 0.0
         self.real, self.act, self.expected = Score(), np.zeros(3, np.float32), None
-        self._see(self.env.reset(ROW, [self.track])[0])
+        self._road = Lockstep(self.env, _Wheel(self._decide_on_the_road), [self.track])
+        self._see(self._road.obs[0])
 
     def _begin_dream(self, starts: Starts) -> None:
         chance = torch_generator(self.seed, "play", self.num_dreams, device=self.agent.device)
         dreamer = Dreamer(self.agent.memory, starts, 1, DreamConfig(temperature=self.temperature), chance)
-        dreamer.reset(torch.ones(1, dtype=torch.bool, device=self.agent.device))
+        self._dream = Lockstep(Dreaming(dreamer), _Wheel(self._decide_in_the_dream), dreamer.draw().tolist())
         self.dreamer, self.dreamt = dreamer, Score()
         self.num_dreams += 1
 

@@ -16,16 +16,14 @@ import numpy as np
 import torch
 
 from reverie.agent import Agent
-from reverie.dream.dreamer import Dreamer
-from reverie.dream.imagine import DreamConfig
+from reverie.dream.imagine import DreamConfig, DreamPolicy, controlled, imagine, recorded, require_rewards
 from reverie.dream.starts import CONTEXT, starts_after
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_vector_env
-from reverie.envs.vector import Transition
 from reverie.errors import UserError
+from reverie.lockstep import Lockstep
 from reverie.metrics import Progress
 from reverie.policies import AgentPolicy
-from reverie.rollout import rollout
 from reverie.seeding import torch_generator
 from reverie.show.canvas import ACCENT, GOOD, Canvas
 from reverie.show.dashboard import DARK, DIM, LIGHT, PANEL
@@ -59,14 +57,11 @@ def make_film(
 
     Raises UserError where the real drive ends before that.
     """
-    steps: list[tuple[np.ndarray, ...]] = []
-
-    def observe(rows: np.ndarray, obs: np.ndarray, act: np.ndarray, step: Transition) -> None:  # noqa: ARG001
-        steps.append((obs[0], act[0], step.rew[0], step.obs[0]))
-
+    require_rewards(agent.memory)
     limit = CONTEXT + decisions
     env = replace(env, max_frames=max(env.max_frames, limit * env.action_repeat))  # the film lasts as long as asked
-    rollout(make_vector_env(env, 1), AgentPolicy(agent, params[None]), [track], max_decisions=limit, observer=observe)
+    episode = Lockstep(make_vector_env(env, 1), AgentPolicy(agent, params[None]), [track], max_decisions=limit)
+    steps = [(obs[0], act[0], step.rew[0], step.obs[0]) for _, obs, act, step in episode]
     if len(steps) <= CONTEXT:
         raise UserError(f"the drive on track {track} ended after {len(steps)} decisions: choose another --track")
     real = np.stack([*(step[0] for step in steps), steps[-1][3]])
@@ -76,19 +71,16 @@ def make_film(
     acts = torch.from_numpy(act.astype(np.float32))
     start = starts_after(agent.memory, z[None, : CONTEXT + 1], acts[None, :CONTEXT], prev_rew[None, : CONTEXT + 1])
 
-    def dream(given: torch.Tensor | None) -> tuple[Frames, Floats]:
-        config = DreamConfig(temperature=temperature)
-        dreamer = Dreamer(agent.memory, start, 1, config, torch_generator(seed, "dream video"))
-        row = torch.from_numpy(np.asarray(params, np.float32))[None]
-        latents, rewards = [dreamer.z], []
-        for i in range(CONTEXT, len(act)):
-            chosen = agent.controller.act(row, dreamer.z, dreamer.state) if given is None else given[i : i + 1]
-            step = dreamer.step(chosen)
-            latents.append(step.z)
-            rewards.append(float(step.rew[0]))
-        return agent.vision.decode(torch.cat(latents)).numpy(), np.array(rewards, np.float32)
+    def dream(policy: DreamPolicy) -> tuple[Frames, Floats]:
+        config, chance = DreamConfig(temperature=temperature), torch_generator(seed, "dream video")
+        found = imagine(agent.memory, policy, start, len(act) - CONTEXT, config, chance=chance)
+        assert found.rew is not None
+        return agent.vision.decode(found.z[0]).numpy(), found.rew[0].numpy()
 
-    (same, same_rew), (own, own_rew) = dream(acts), dream(None)
+    row = torch.from_numpy(np.asarray(params, np.float32))[None]
+    (same, same_rew), (own, own_rew) = (
+        dream(policy) for policy in (recorded(acts[None, CONTEXT:]), controlled(agent.controller, row))
+    )
     return Film(real[CONTEXT:], same, own, (rew[CONTEXT:], same_rew, own_rew))
 
 

@@ -5,7 +5,7 @@ Shapes: h w height and width of a picture in pixels; frames are (64, 64, 3) uint
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,10 +17,12 @@ import torch
 from reverie.agent import Agent
 from reverie.devices import one_thread
 from reverie.envs.config import EnvConfig
-from reverie.envs.pixels import to_64
-from reverie.envs.registry import make_env
+from reverie.envs.pixels import GymnasiumBatch
+from reverie.envs.registry import make_watched
 from reverie.errors import UserError
+from reverie.lockstep import Lockstep
 from reverie.metrics import Progress
+from reverie.policies import AgentPolicy
 from reverie.show.dashboard import Dashboard, Minds
 from reverie.show.mp4 import write_mp4
 
@@ -55,28 +57,53 @@ class Moment(NamedTuple):
     """The drive so far."""
 
 
-def moments(env: Any, agent: Agent, params: np.ndarray, track: int, action_repeat: int) -> Iterator[Moment]:
-    """Drives a track to its end, and stops at every simulator frame. `params` (p,) are those of C.
+class _Held:
+    """An agent's decision, held for `action_repeat` frames of an environment that stops at every one."""
 
-    The agent decides every `action_repeat` frames and sees exactly what it sees in a vector environment that
-    Gymnasium draws, as a batch of one.
-    """
-    row = torch.from_numpy(np.asarray(params, np.float32))[None].to(agent.device)
-    obs, _ = env.reset(seed=track)
-    state, rew = agent.initial_state(1), 0.0
+    def __init__(self, agent: AgentPolicy, action_repeat: int) -> None:
+        self.agent, self.action_repeat = agent, action_repeat
+
+    def reset(self, seeds: Sequence[int]) -> None:
+        """Forgets what was held."""
+        self.agent.reset(seeds)
+        self._frames, self._rew = 0, np.zeros(len(seeds))
+        self.top = self.agent.state.top
+        """(b, h) what M's last layer gave after the last decision."""
+
+    @property
+    def just_decided(self) -> bool:
+        """Whether the last frame was the first of a decision."""
+        return self._frames % self.action_repeat == 1 or self.action_repeat == 1
+
+    def act(self, obs: np.ndarray, prev_rew: np.ndarray) -> np.ndarray:
+        """Actions (b, a)."""
+        self._rew = self._rew + prev_rew
+        if self._frames % self.action_repeat == 0:
+            self._act, self._rew = self.agent.act(obs, self._rew), np.zeros(len(obs))
+            self.top = self.agent.state.top
+        self._frames += 1
+        return self._act
+
+    def keep(self, mask: np.ndarray) -> None:
+        """Drops the rows that ended."""
+        self.agent.keep(mask)
+        self._act, self._rew = self._act[mask], self._rew[mask]
+
+
+def moments(env: GymnasiumBatch, agent: Agent, params: np.ndarray, track: int, action_repeat: int) -> Iterator[Moment]:
+    """Drives a track to its end, and stops at every simulator frame, which is a step of `env`. `params` (p,) are those
+    of C. The agent decides every `action_repeat` frames, as it does anywhere."""
+    policy = _Held(AgentPolicy(agent, params[None]), action_repeat)
     drive = Drive(track=track, ret=0.0, frames=0, decisions=0, terminated=False)
-    while True:
-        frame = to_64(obs)
-        act, state = agent.act(frame[None], np.array([rew]), row, state)
-        minds, rew = _minds(agent, frame, state.top), 0.0
-        drive = replace(drive, decisions=drive.decisions + 1)
-        for _ in range(action_repeat):
-            obs, frame_rew, end, trunc, _ = env.step(act[0])
-            rew += float(frame_rew)
-            drive = replace(drive, ret=drive.ret + float(frame_rew), frames=drive.frames + 1, terminated=bool(end))
-            yield Moment(env.render() if env.render_mode == "rgb_array" else None, minds, act[0], drive)
-            if end or trunc:
-                return
+    minds: Minds | None = None
+    for _, obs, act, step in Lockstep(env, policy, [track]):
+        if policy.just_decided:
+            minds = _minds(agent, obs[0], policy.top)
+            drive = replace(drive, decisions=drive.decisions + 1)
+        assert minds is not None
+        ret, frames = drive.ret + float(step.rew[0]), drive.frames + 1
+        drive = replace(drive, ret=ret, frames=frames, terminated=bool(step.end[0]))
+        yield Moment(env.render(), minds, act[0], drive)
 
 
 @torch.inference_mode()
@@ -92,7 +119,7 @@ def record(
     path: Path, agent: Agent, params: np.ndarray, config: EnvConfig, track: int, *, title: str, quiet: bool = False
 ) -> Drive:
     """Writes the drive as an mp4."""
-    env = make_env(replace(config, renderer="gymnasium"), render_mode="rgb_array")
+    env = make_watched(config, "rgb_array")
     dashboard, drives = Dashboard(title, config.max_frames), []
 
     def pictures() -> Iterator[np.ndarray]:
@@ -124,7 +151,7 @@ def show_window(agent: Agent, params: np.ndarray, config: EnvConfig, track: int,
 
     instead = "leave out --window, and a video is written instead"
     require_screen(instead)
-    env = make_env(replace(config, renderer="gymnasium"), render_mode="human")
+    env = make_watched(config, "human")
     drive = None
     try:
         with one_thread(), Progress("watch", config.max_frames, "frames", quiet=quiet) as bar:

@@ -13,16 +13,16 @@ import numpy as np
 import torch
 
 from reverie.dream.dreamer import Dreamer
-from reverie.dream.drive import drive_on
 from reverie.dream.ensemble import doubt_along
 from reverie.dream.imagine import DreamConfig
 from reverie.dream.replay import Dream, replay
+from reverie.dream.rollout import rollout_dreams
 from reverie.dream.starts import CONTEXT, starts_after
 from reverie.envs.car_racing.batch import CarRacingBatch
 from reverie.envs.car_racing.starts import random_start
 from reverie.envs.config import EnvConfig
-from reverie.envs.vector import Transition
 from reverie.errors import UserError
+from reverie.lockstep import Lockstep
 from reverie.measure.dream.returns import spearman
 from reverie.measure.statistics import confidence_interval
 from reverie.measure.truth.judges import Judges
@@ -32,7 +32,6 @@ from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import Vision
 from reverie.policies import Policy
-from reverie.rollout import rollout
 from reverie.seeding import torch_generator
 from reverie.types import Floats, Frames
 
@@ -101,20 +100,14 @@ def record_drives(policy: Policy, tracks: Sequence[int], env: EnvConfig, seed: i
     early are left out. Raises UserError where none is left."""
     env = replace(env, max_frames=max(env.max_frames, _LENGTH * env.action_repeat))
     batch, n = CarRacingBatch(env, len(tracks)), len(tracks)
-    steps: list[tuple[np.ndarray, ...]] = []
-
-    def observe(rows: np.ndarray, obs: np.ndarray, act: np.ndarray, step: Transition) -> None:  # noqa: ARG001
+    starts = [random_start(seed, i) for i in range(n)]
+    episodes = Lockstep(batch, policy, tracks, starts=starts, max_decisions=_LENGTH)
+    first, steps = episodes.obs, list[tuple[np.ndarray, ...]]()
+    for rows, _, act, step in episodes:
         labels = batch.labels(rows)
         truth = np.stack([labels.offset, labels.heading, labels.curvature], 1)
-        steps.append((rows.copy(), step.obs, act, step.rew, truth))
-
-    starts = [random_start(seed, i) for i in range(n)]
-    first = batch.reset(np.arange(n), tracks, starts)
-    rollout(batch, policy, tracks, starts=starts, max_decisions=_LENGTH, observer=observe)
-    whole = np.zeros(n, np.int64)
-    for rows, *_ in steps:
-        whole[rows] += 1
-    keep = np.flatnonzero(whole == _LENGTH)
+        steps.append((rows, step.obs, act, step.rew, truth))
+    keep = np.flatnonzero(episodes.decisions == _LENGTH)
     if not len(keep):
         raise UserError(f"none of {n} cars drove {_LENGTH} decisions, which a dream is measured on: give more tracks")
     at = [np.searchsorted(rows, keep) for rows, *_ in steps]  # rows are in rising order
@@ -226,8 +219,8 @@ def driven_rewards(
     came, found = _until(drives.rew), {}
     for temperature in temperatures:
         dreamer = Dreamer(memory, starts, n, DreamConfig(temperature=temperature), torch_generator(seed, "driven"))
-        dreamer.begin(torch.arange(n))
-        rewards = drive_on(dreamer, controller, np.repeat(params[None], n, 0), length - CONTEXT).rew
+        each, moments = np.repeat(params[None], n, 0), torch.arange(n)
+        rewards = rollout_dreams(dreamer, controller, each, length - CONTEXT, moments).rew
         found[temperature] = _until(np.concatenate([np.zeros((n, CONTEXT), np.float32), rewards], 1)), came
     return found
 

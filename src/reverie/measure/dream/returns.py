@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from reverie.dream.dreamer import Dreamer, Dreams
-from reverie.dream.drive import drive_dreams
 from reverie.dream.imagine import DreamConfig
+from reverie.dream.rollout import rollout_dreams
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory
 from reverie.seeding import generator, torch_generator
@@ -74,7 +74,7 @@ def dream_returns(
     for row in params:
         chance = torch_generator(seed, "dream returns")
         dreamer = Dreamer(dreams.memory, dreams.starts, num_dreams, DreamConfig(temperature=temperature), chance)
-        found = drive_dreams(dreamer, controller, np.repeat(row[None], num_dreams, 0), num_decisions)
+        found = rollout_dreams(dreamer, controller, np.repeat(row[None], num_dreams, 0), num_decisions)
         rewards.append(found.rew)
         decisions.append(found.decisions)
     rew, ended = np.stack(rewards), np.stack(decisions)
