@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from reverie.checkpoint import load
+from reverie.errors import UserError
 from reverie.metrics import Metrics, Progress
 from reverie.run.recipe import FitConfig
 from reverie.training import loop
@@ -57,7 +58,6 @@ def make(folder: Path, *, num_steps: int = 40, patience: int = 0, held_out: bool
 def run(fit: Fit[int], folder: Path, beat: Callable[[], None] = lambda: None) -> None:
     with Metrics(folder, tensorboard=False) as metrics, Progress("x", 1, "steps", quiet=True) as bar:
         fit.run(metrics, bar, units_per_step=1, beat=beat)
-    fit.save()
 
 
 def logged(folder: Path) -> list[dict]:
@@ -112,11 +112,64 @@ def test_what_ended_early_does_not_go_on_when_it_is_opened_again(tmp_path: Path)
 
 
 def test_a_held_out_loss_that_is_no_number_is_never_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Slide, "held_out_losses", lambda _: {"loss": math.nan})
+    original = Slide.held_out_losses
+
+    def losses(self: Slide) -> dict[str, float]:
+        found = original(self)
+        return found if len(self.measured) == 2 else {"loss": math.nan}
+
+    monkeypatch.setattr(Slide, "held_out_losses", losses)
     fit, _ = make(tmp_path, patience=2)
     run(fit, tmp_path)
-    assert (fit.step, fit.best_step) == (2 * EVERY, 0)
-    assert load(fit.state_path)[1]["best"] is None
+    assert (fit.step, fit.best_step) == (4 * EVERY, 2 * EVERY)
+
+
+@pytest.mark.parametrize(("num_steps", "patience"), [(1, 0), (EVERY, 0), (40, 2)])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_without_any_held_out_loss_that_is_a_number_the_fit_is_not_finished(
+    value: float, num_steps: int, patience: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Slide, "held_out_losses", lambda _: {"loss": value})
+    for _ in range(2):
+        fit, _ = make(tmp_path, num_steps=num_steps, patience=patience)
+        with pytest.raises(UserError, match=r"the held-out loss became no number .* lower memory\.fit\.learning_rate"):
+            run(fit, tmp_path)
+        assert not fit.state_path.exists()
+    monkeypatch.undo()
+    run(make(tmp_path, num_steps=num_steps)[0], tmp_path)
+
+
+def state(fit: Fit[int]) -> dict[str, torch.Tensor]:
+    return load(fit.state_path)[0]
+
+
+@pytest.mark.parametrize(("first", "whole"), [(20, 40), (5, 11), (12, 24), (7, 8)])
+@pytest.mark.parametrize("patience", [0, 4])
+def test_a_lengthened_fit_is_the_long_one(first: int, whole: int, patience: int, tmp_path: Path) -> None:
+    """Measured or not where the first ended, before and behind its best state."""
+    long, reference = make(tmp_path / "long", num_steps=whole, patience=patience)
+    run(long, tmp_path / "long")
+    for num_steps in (first, whole):
+        fit, model = make(tmp_path / "twice", num_steps=num_steps, patience=patience)
+        run(fit, tmp_path / "twice")
+    assert model.weight.equal(reference.weight)
+    assert (fit.step, fit.best_step, fit.best_loss) == (long.step, long.best_step, long.best_loss)
+    assert fit.state_path.read_bytes() == long.state_path.read_bytes()
+
+
+def test_what_ended_early_goes_on_from_its_last_state_when_it_is_lengthened(tmp_path: Path) -> None:
+    first, model = make(tmp_path / "early", patience=2)
+    run(first, tmp_path / "early")
+    assert model.weight.item() != state(first)["model.weight"].item(), "the best is not the last"
+    longer, _ = make(tmp_path / "early", num_steps=60, patience=2)
+    run(longer, tmp_path / "early")
+    assert longer.step == first.step + 2 * EVERY
+    patient, _ = make(tmp_path / "patient", num_steps=longer.step)
+    run(patient, tmp_path / "patient")
+    assert longer.best_step == patient.best_step == first.best_step
+    mine, reference = state(longer), state(patient)
+    assert mine.keys() == reference.keys()
+    assert all(mine[name].equal(tensor) for name, tensor in reference.items())
 
 
 @pytest.mark.parametrize("patience", [0, 2])

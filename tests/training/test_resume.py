@@ -1,6 +1,7 @@
 """A stage that is killed after a checkpoint and continued is the same as one that was not, in models and in logs."""
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,12 +23,13 @@ from reverie.run.folder import RunFolder
 from reverie.run.recipe import FitConfig
 from reverie.seeding import torch_seeded
 from reverie.training import loop
-from reverie.training.controller import stage as controller
+from reverie.training.controller import evolve
 from reverie.training.controller.search import Evolution
 from reverie.training.controller.stage import train_controller
 from reverie.training.loop import Fit
 from reverie.training.memory import train_memory
 from reverie.training.pipeline import run_stages
+from reverie.training.stage_clock import StageClock
 from reverie.training.vision import train_vision
 from reverie.types import LossAndMetrics
 from reverie.workers.inline import InlineWorkers
@@ -50,7 +52,7 @@ def kill_after_save(owner: type, number: int, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(owner, "save", save)
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(controller, "SNAPSHOT_SECONDS", 0.0)
+    monkeypatch.setattr(evolve, "SNAPSHOT_SECONDS", 0.0)
 
 
 def count_steps(monkeypatch: pytest.MonkeyPatch) -> list[None]:
@@ -269,6 +271,25 @@ def test_what_is_no_number_stops_the_fit_and_leaves_the_last_good_state(
     tensors, meta = load(tmp_path / "state.safetensors")
     assert meta["step"] == 3
     assert tensors["model.weight"].isfinite()
+
+
+def test_a_memory_that_leaves_all_numbers_can_be_trained_with_other_settings(tiny_run: RunFolder) -> None:
+    tiny_run.forget("memory")
+    absurd = ["memory.fit.learning_rate=1e30", "memory.steps=1"]
+    for _ in range(2):
+        run = RunFolder.open_or_create(tiny_run.path, None, absurd)
+        with pytest.raises(UserError, match=r"memory: the held-out loss became no number at step 1: lower memory.fit"):
+            run_stages(run, ("memory",), quiet=True)
+    sane = RunFolder.open_or_create(tiny_run.path, None, ["memory.fit.learning_rate=1e-3"], again="memory")
+    run_stages(sane, ("memory",), again=True, quiet=True)
+    assert sane.is_done("memory")
+
+
+@pytest.mark.parametrize("facts", [{"loss": math.nan}, {"held_out": {"loss": math.inf}}])
+def test_a_stage_whose_facts_are_no_numbers_is_not_done(facts: dict[str, Any], tiny_run: RunFolder) -> None:
+    with pytest.raises(UserError, match=r"loss became no number: do it anew .*reverie vision --run .* --again"):
+        StageClock(tiny_run, "vision").done([], facts)
+    assert not RunFolder.open(tiny_run.path).is_done("vision")
 
 
 def test_frames_are_mirrored_half_of_the_time(tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -41,8 +41,18 @@ class HeldOut:
     """The fit ends after so many measurements without a better one; 0 to go on to its last step."""
 
 
+class _Best(NamedTuple):
+    """Where the held-out loss was least."""
+
+    step: int
+    loss: float
+    weights: dict[str, Tensor]
+    """Empty where no loss was a number yet."""
+
+
 class Fit(Generic[Batch]):
-    """Fits `model` for `num_steps` steps; `state_path` holds all that is needed to continue."""
+    """Fits `model` for `num_steps` steps; `state_path` holds all that is needed to continue, or to be lengthened: the
+    last weights with the optimizer's state, and the best apart from them."""
 
     def __init__(
         self,
@@ -63,19 +73,23 @@ class Fit(Generic[Batch]):
         self.loss, self.batch, self.num_steps, self.state_path = loss, batch, num_steps, state_path
         self.after_step = after_step
         self.held_out = held_out
-        self.best_step, self.best_loss = 0, math.inf
-        """Where the held-out loss was least, and what it was."""
-        self._best: dict[str, Tensor] = {}
-        self._since = 0  # patience begins anew where a fit is lengthened
+        self._best = _Best(0, math.inf, {})
+        self._is_ended = False  # and its last measurement logged
+        self._since = 0  # patience begins anew where a fit that had none left is lengthened
         groups = _groups(model, rates or {})
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate, betas=(config.beta1, 0.999), fused=True)
-        self.step = self._load() if state_path.exists() else 0
+        self.step = 0
+        if state_path.exists():
+            self._load()
 
     def run(self, metrics: Metrics, bar: Progress, *, units_per_step: int, beat: Callable[[], None]) -> None:
-        """Takes the steps that are left. Raises UserError when a loss or a weight is no longer a number; what was saved
-        before stays."""
+        """Takes the steps that are left, saves, and leaves the best model, or the last where nothing is held out.
+
+        Raises UserError when a loss or a weight is no longer a number; what was saved before stays.
+        """
         device = next(self.model.parameters()).device
-        metrics.rewind(self.name, self.step)
+        if not self._is_ended:
+            metrics.rewind(self.name, self.step)
         self.model.train()
         saved = time.monotonic()
         while self.step < self.num_steps and not self.is_out_of_patience:
@@ -95,16 +109,40 @@ class Fit(Generic[Batch]):
                 named = {f"{self.name}/train/{key}": float(value.detach()) for key, value in values.items()}
                 metrics.log(self.name, self.step, named)
             self.step += 1
-            self._measure(metrics)
+            if self.held_out and self.step % self.held_out.every == 0:
+                self._measure(self.held_out, metrics, self.step - 1)
             shown = list(values.items())[:NUM_SHOWN]
             bar.advance(units_per_step, **{key: f"{float(value.detach()):.4g}" for key, value in shown})
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 self.save()
                 beat()
                 saved = time.monotonic()
-        if self._best:
-            self.model.load_state_dict(self._best)
+        self._end(metrics)
+
+    def _end(self, metrics: Metrics) -> None:
+        """Saves, and takes the best weights. A measurement where none was due counts here, but is not kept: a fit that
+        goes on makes none there."""
+        kept = self._best
+        if self.held_out and self.step % self.held_out.every:
+            self._measure(self.held_out, metrics, self.step)
+        if self.held_out and self.step and not self._best.weights:
+            raise self._not_a_number("the held-out loss")
+        best, self._best, self._is_ended = self._best, kept, True
+        self.save()
+        self._best = best
+        if best.weights:
+            self.model.load_state_dict(best.weights)
         self.model.eval()
+
+    @property
+    def best_step(self) -> int:
+        """Where the held-out loss was least; 0 where nothing was measured."""
+        return self._best.step
+
+    @property
+    def best_loss(self) -> float:
+        """The least held-out loss."""
+        return self._best.loss
 
     @property
     def is_out_of_patience(self) -> bool:
@@ -114,17 +152,16 @@ class Fit(Generic[Batch]):
             return False
         return self.step - max(self.best_step, self._since) >= held_out.patience * held_out.every
 
-    def _measure(self, metrics: Metrics) -> None:
-        if self.held_out is None or (self.step % self.held_out.every and self.step != self.num_steps):
-            return
+    def _measure(self, held_out: HeldOut, metrics: Metrics, step: int) -> None:
+        """Measures, and logs it as of `step`."""
         self.model.eval()
-        losses = self.held_out.losses()
+        losses = held_out.losses()
         self.model.train()
-        named = {f"{self.name}/held_out/{key}": value for key, value in losses.items()}
-        metrics.log(self.name, self.step - 1, named)
+        if not self._is_ended:
+            metrics.log(self.name, step, {f"{self.name}/held_out/{key}": value for key, value in losses.items()})
         if losses["loss"] < self.best_loss:
-            self.best_step, self.best_loss = self.step, losses["loss"]
-            self._best = {key: value.detach().clone() for key, value in self.model.state_dict().items()}
+            weights = {key: value.detach().clone() for key, value in self.model.state_dict().items()}
+            self._best = _Best(self.step, losses["loss"], weights)
 
     def save(self) -> None:
         """Writes model, optimizer and step. Raises UserError where a weight is not a number, and writes nothing."""
@@ -134,24 +171,25 @@ class Fit(Generic[Batch]):
         tensors, meta = checkpoint.pack_optimizer(self.optimizer)
         tensors = {f"optimizer.{key}": value for key, value in tensors.items()}
         tensors |= {f"model.{key}": value for key, value in self.model.state_dict().items()}
-        tensors |= {f"best.{key}": value for key, value in self._best.items()}
-        best = {"step": self.best_step, "loss": self.best_loss} if self._best else None
-        lengths = {"num_steps": self.num_steps, "since": self._since}
+        tensors |= {f"best.{key}": value for key, value in self._best.weights.items()}
+        best = {"step": self.best_step, "loss": self.best_loss} if self._best.weights else None
+        lengths = {"num_steps": self.num_steps, "since": self._since, "ended": self._is_ended}
         checkpoint.save(self.state_path, tensors, {"step": self.step, "optimizer": meta, "best": best, **lengths})
 
-    def _load(self) -> int:
+    def _load(self) -> None:
         tensors, meta = checkpoint.load(self.state_path)
         self.model.load_state_dict(_under("model.", tensors))
-        self._since = meta["step"] if meta["num_steps"] < self.num_steps else meta["since"]
-        self._best = _under("best.", tensors)
-        if self._best:
-            self.best_step, self.best_loss = meta["best"]["step"], meta["best"]["loss"]
+        if meta["best"]:
+            self._best = _Best(meta["best"]["step"], meta["best"]["loss"], _under("best.", tensors))
+        self.step, self._since = meta["step"], meta["since"]
+        self._is_ended = meta.get("ended", False) and meta["num_steps"] == self.num_steps
+        if meta["num_steps"] < self.num_steps and self.is_out_of_patience:
+            self._since = self.step
         checkpoint.unpack_optimizer(self.optimizer, _under("optimizer.", tensors), meta["optimizer"])
         for parameter, slots in self.optimizer.state.items():
             for key, value in slots.items():
                 if value.shape == parameter.shape:  # torch's fused Adam reads it in the parameter's order of memory
                     slots[key] = torch.empty_like(parameter, requires_grad=False).copy_(value)
-        return meta["step"]
 
     def _check_losses(self, values: Mapping[str, Tensor]) -> None:
         if math.isfinite(float(values["loss"].detach())):
@@ -167,7 +205,8 @@ class Fit(Generic[Batch]):
         stage = self.name.split(".")[0]
         return UserError(
             f"{self.name}: {cause} became no number at step {self.step}: lower {stage}.fit.learning_rate, set "
-            f"{stage}.fit.clip, or use precision fp32, in a new run; {left}"
+            f"{stage}.fit.clip, or use precision fp32 (`reverie {stage} --run {self.state_path.parent} --again "
+            f"--set {stage}.fit.learning_rate=...`); {left}"
         )
 
 

@@ -70,7 +70,6 @@ def _train_member(
     )
     with Progress(name, stage.steps * timesteps, "steps", start=fit.step * timesteps, quiet=quiet) as bar:
         fit.run(metrics, bar, units_per_step=timesteps, beat=clock.beat)
-    fit.save()
     path = run.path / numbered(MEMORY, member)
     save_memory(path, memory, vision_sha256=file_sha256(run.vision))
     starts = make_starts(memory.cpu(), latents, stage.dream_starts, config.seed, _context(latents))

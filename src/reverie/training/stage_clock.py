@@ -1,11 +1,13 @@
 """How long a stage takes, and that it is done, in the run's manifest."""
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from reverie import checkpoint
+from reverie.errors import UserError
 from reverie.run.folder import RunFolder
 
 
@@ -14,7 +16,7 @@ class StageClock:
 
     def __init__(self, run: RunFolder, name: str, *, since: float | None = None) -> None:
         """Counts from now, or from `since`, a time of `time.monotonic`."""
-        self.run = run
+        self.run, self.name = run, name
         self.entry = run.stage(name)
         self.entry["status"] = "running"
         self.entry.pop("files", None)  # of an earlier end; they are about to change
@@ -33,10 +35,29 @@ class StageClock:
         self.run.write_manifest()
 
     def done(self, files: list[Path], facts: Mapping[str, Any]) -> None:
-        """Marks the stage as finished, with checksums of what it made and facts about it."""
+        """Marks the stage as finished, with checksums of what it made and facts about it.
+
+        Raises UserError where a fact is no number: what was made is of no use then.
+        """
+        if broken := _not_numbers(facts):
+            raise UserError(
+                f"{self.name}: {broken[0]} became no number: do it anew with other settings (`reverie {self.name} "
+                f"--run {self.run.path} --again --set ...`)"
+            )
         self.entry |= {
             "status": "done",
             "files": {str(file.relative_to(self.run.path)): checkpoint.file_sha256(file) for file in files},
             **facts,
         }
         self.beat()
+
+
+def _not_numbers(facts: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Names of what is infinite or NaN among the facts, which may be nested."""
+    found: list[str] = []
+    for key, value in facts.items():
+        if isinstance(value, Mapping):
+            found += _not_numbers(value, f"{prefix}{key}.")
+        elif isinstance(value, float) and not math.isfinite(value):
+            found.append(prefix + key)
+    return found

@@ -80,7 +80,6 @@ def train_vision(run: RunFolder, metrics: Metrics, *, quiet: bool, device: str =
 
     with Progress("vision", num_steps * size, "images", start=fit.step * size, quiet=quiet) as bar:
         fit.run(metrics, bar, units_per_step=size, beat=beat)
-    fit.save()
     save_vision(run.vision, vision)
     found = health(vision, held_out)
     if found.collapse:
