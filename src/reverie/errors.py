@@ -1,5 +1,8 @@
 """The one exception for what a user can mend."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 
 class UserError(Exception):
     """Something the user can mend: one line that says what is wrong, where, and what to do.
@@ -10,3 +13,11 @@ class UserError(Exception):
     def __init__(self, message: str, *, usage: bool = False) -> None:
         super().__init__(message)
         self.usage = usage
+
+
+def require_known_options(options: Mapping[str, Any] | None, known: Sequence[str], of: str) -> None:
+    """Raises UserError where `reset(options=...)` of an environment is given what it does not know."""
+    unknown = [name for name in options or {} if name not in known]
+    if unknown:
+        knows = f"it knows {', '.join(known)}" if known else "it has none"
+        raise UserError(f"reset option {unknown[0]!r} is not one of {of}: {knows}; leave it out")

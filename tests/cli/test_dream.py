@@ -15,7 +15,7 @@ from reverie.lockstep import Lockstep
 from reverie.models.files import save_memory
 from reverie.models.mdn_rnn import Memory
 from reverie.run.folder import RunFolder
-from reverie.seeding import torch_seeded
+from reverie.seeding import VALIDATION_TRACKS, torch_seeded
 from reverie.show.dream_film import make_film, write_film
 from reverie.studies.dream_truth import varied_controllers
 from reverie.training.controller.drivers import agent_of
@@ -136,8 +136,9 @@ def test_truth_is_measured_and_written(
     size = ["--drives", "4", "--controllers", "8", "--tracks", "3"]
     assert main(["dream", str(run.path), "--truth", *size, "--output", str(tmp_path / "out"), "--quiet"]) == 0
     out = capsys.readouterr().out
-    assert "7 controllers, each on 3 test tracks and in as many dreams of at most 6 decisions" in out
+    assert "7 controllers, each on 3 validation tracks and in as many dreams of at most 6 decisions" in out
     found = json.loads((tmp_path / "out" / "truth.json").read_text())
+    assert all(track in VALIDATION_TRACKS for track in found["drives"]["tracks"])
     assert np.array(found["real"]).shape == (7, 3)
     assert [one["temperature"] for one in found["returns"]] == [0.0, 0.5, 1.0, 1.15, 1.3]
     assert np.array(found["returns"][2]["dream"]).shape == (7, 3)

@@ -136,6 +136,14 @@ def test_an_action_of_another_shape_is_refused(action) -> None:
 
 
 @pytest.mark.usefixtures("known")
+def test_a_dream_has_no_options() -> None:
+    env = DreamEnv("known")
+    env.reset(seed=0, options={})
+    with pytest.raises(UserError, match="reset option 'start' is not one of a dream: it has none; leave it out"):
+        env.reset(options={"start": 3})
+
+
+@pytest.mark.usefixtures("known")
 def test_what_was_seen_stays_as_it_was() -> None:
     env = DreamEnv("known", temperature=0.0)
     obs, _ = env.reset(seed=0)

@@ -126,6 +126,81 @@ def test_a_reset_forgets_what_was_over() -> None:
     assert [env.step(np.zeros((2, 2)))[3].all() for _ in range(2)] == [False, True]
 
 
+@pytest.mark.usefixtures("known")
+def test_a_masked_reset_is_gymnasium_s() -> None:
+    """Beside Gymnasium's own vector environment: which rows begin anew, and what is left of those that were over."""
+    ours = DreamVectorEnv("known", 3, temperature=0.0)
+    theirs = SyncVectorEnv([lambda: DreamEnv("known", temperature=0.0)] * 3)
+    for env in (ours, theirs):
+        env.reset(seed=0)
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        act = np.stack([rng.integers(0, 3, 3), np.zeros(3)], 1)
+        (obs, *found), (their_obs, *expected) = ours.step(act), theirs.step(act)
+        if i % 3 == 2:
+            mask = rng.random(3) < 0.5
+            mask[rng.integers(3)] = True
+            (obs, info), (their_obs, their_info) = (env.reset(options={"reset_mask": mask}) for env in (ours, theirs))
+            assert info == their_info == {}
+            assert not obs[mask, 0].any()
+        np.testing.assert_array_equal(obs[:, 0], their_obs[:, 0])
+        for mine, other in zip(found, expected, strict=True):
+            np.testing.assert_equal(mine, other)
+
+
+@pytest.mark.usefixtures("known")
+def test_rows_beside_a_masked_reset_go_on_and_the_seed_decides_where_the_others_begin() -> None:
+    env = DreamVectorEnv("known", 3, temperature=0.0)
+    env.reset(seed=0)
+    before = env.step(np.ones((3, 2)))[0]
+    mask = np.array([False, True, False])
+    options = {"reset_mask": mask}
+    after, again = env.reset(seed=5, options=options)[0], env.reset(seed=5, options=options)[0]
+    np.testing.assert_array_equal(after, again)
+    np.testing.assert_array_equal(after[~mask], before[~mask])
+    assert after[1, 0] == 0
+    assert len({env.reset(options=options)[0][1, 1] for _ in range(5)}) > 1
+    assert options["reset_mask"] is mask  # it is the caller's
+    np.testing.assert_array_equal(env.reset(seed=5, options={"reset_mask": ~mask | mask})[0], env.reset(seed=5)[0])
+
+
+def test_episodes_are_counted_by_gymnasium_s_wrapper_after_a_masked_reset(tiny_run: RunFolder) -> None:
+    inner = make(tiny_run, 2, max_decisions=3)
+    endless(inner)
+    env = RecordEpisodeStatistics(inner)
+    env.reset(seed=0)
+    for _ in range(2):
+        env.step(np.tile(ACTION, (2, 1)))
+    env.reset(options={"reset_mask": np.array([True, False])})
+    for _ in range(3):
+        env.step(np.tile(ACTION, (2, 1)))
+    assert list(env.length_queue) == [3, 3]
+
+
+MASK = np.ones(2, bool)
+
+
+@pytest.mark.usefixtures("known")
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"options": {"mask": MASK}}, "reset option 'mask' is not one of dreams side by side: it knows reset_mask"),
+        ({"options": {"reset_mask": [True, False]}}, r"must be a NumPy array of \(2,\) bool, not list"),
+        ({"options": {"reset_mask": MASK[:1]}}, r"must be a NumPy array of \(2,\) bool, not \(1,\) bool"),
+        ({"options": {"reset_mask": MASK.astype(int)}}, r"of \(2,\) bool, not \(2,\) int64"),
+        ({"options": {"reset_mask": ~MASK}}, "has no row to reset"),
+        ({"options": {"reset_mask": np.array([True, False])}}, "leaves out dreams that never began"),
+        ({"seed": [1, 2]}, r"seed \[1, 2\]: give one whole number for all dreams"),
+    ],
+)
+def test_a_reset_that_makes_no_sense_is_refused(given: dict, said: str) -> None:
+    env = DreamVectorEnv("known", 2, temperature=0.0)
+    with pytest.raises(UserError, match=said) as error:
+        env.reset(**given)
+    assert "\n" not in str(error.value)
+    env.reset(seed=3, options={"reset_mask": MASK})
+
+
 def test_the_action_of_a_row_that_begins_anew_is_ignored(tiny_run: RunFolder) -> None:
     found = []
     for act in (0.0, 1.0):

@@ -12,6 +12,8 @@ from gymnasium.envs.box2d.car_racing import CarRacing
 from gymnasium.utils.env_checker import check_env
 
 from reverie.envs.car_racing.env import FastCarRacing
+from reverie.envs.vector import Start
+from reverie.errors import UserError
 
 
 class Undrawn(CarRacing):
@@ -93,6 +95,16 @@ def test_discrete_actions_and_random_colours(options):
     for frame in range(150):
         action = [3, 3, 1, 0, 2, 4][frame % 6]
         assert ours.step(action)[1:] == theirs.step(action)[1:]
+
+
+def test_options_are_those_of_gymnasium_and_a_start_and_others_are_refused() -> None:
+    env = FastCarRacing()
+    for options in (None, {}, {"randomize": True}, {"start": None}, {"start": Start(0.5, 0.0, 0.0)}):
+        env.reset(seed=0, options=options)
+    with pytest.raises(UserError, match="'starts' is not one of reverie/CarRacing-v3: it knows start, randomize"):
+        env.reset(options={"starts": Start(0.5, 0.0, 0.0)})
+    with pytest.raises(UserError, match=r"'start' must be a reverie.envs.vector.Start, not \(0.5, 0, 0\)"):
+        env.reset(options={"start": (0.5, 0, 0)})
 
 
 DRIVE = """

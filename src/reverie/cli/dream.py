@@ -40,7 +40,7 @@ class DreamArguments:
     """With --truth: controllers of varied skill."""
     tracks: int = 16
     """With --truth: real tracks, and dreams, of each controller."""
-    split: Annotated[str, tyro.conf.arg(metavar="{validation,test}")] = "test"
+    split: Annotated[str, tyro.conf.arg(metavar="{validation,test}")] = "validation"
     """With --truth: which held-out tracks."""
     output: Path | None = None
     """The video, an .mp4 (default RUN/videos/dream_TRACK.mp4), or with --truth a folder (default RUN/dream)."""

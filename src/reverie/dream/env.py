@@ -15,6 +15,7 @@ from reverie.devices import Precision
 from reverie.dream.dreamer import Dreamer, load_dreams
 from reverie.dream.imagine import DreamConfig, require_one_of
 from reverie.dream.starts import World
+from reverie.errors import require_known_options
 from reverie.models.files import agent_folder
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import Vision
@@ -93,7 +94,8 @@ class DreamEnv(gymnasium.Env):
         self._window: Any = None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
-        """Begins a dream; the same seed gives the same one."""
+        """Begins a dream; the same seed gives the same one. There are no options."""
+        require_known_options(options, (), "a dream")
         super().reset(seed=seed, options=options)
         self.dreamer.generator.manual_seed(int(self.np_random.integers(MAX_SEED)))
         self._decisions = 0

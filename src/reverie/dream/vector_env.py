@@ -3,6 +3,7 @@
 Shapes: n dreams, a action.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +15,10 @@ from reverie.devices import Precision
 from reverie.dream.dreamer import Dreamer, load_dreams
 from reverie.dream.env import MAX_SEED, Observed, View
 from reverie.dream.imagine import DreamConfig, require_one_of
+from reverie.errors import UserError, require_known_options
 from reverie.models.files import agent_folder
+
+RESET_MASK = "reset_mask"
 
 
 class DreamVectorEnv(VectorEnv):
@@ -55,13 +59,24 @@ class DreamVectorEnv(VectorEnv):
         self.metadata = DreamVectorEnv.metadata | {"render_fps": self.view.fps}
         self._decisions = np.zeros(num_envs, np.int64)
         self._over = np.zeros(num_envs, bool)
+        self._has_begun = False
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
-        """Begins all dreams; the same seed gives the same ones."""
-        super().reset(seed=seed, options=options)
-        self.dreamer.generator.manual_seed(int(self.np_random.integers(MAX_SEED)))
-        self._begin(np.ones(self.num_envs, bool))
-        self._over[:] = False
+        """Begins all dreams; the same seed gives the same ones.
+
+        `options["reset_mask"]` (n,) bool begins anew in those rows only, and the others go on; a seed then decides
+        where the former begin, and what comes of all. Raises UserError for another option, a mask of another kind, or
+        a seed for each row, since all dreams share their chance.
+        """
+        require_known_options(options, (RESET_MASK,), "dreams side by side")
+        rows = self._rows_to_reset(options)
+        if isinstance(seed, Sequence | np.ndarray):
+            raise UserError(f"seed {seed!r}: give one whole number for all dreams, since they share their chance")
+        super().reset(seed=seed)
+        if seed is not None or rows.all():
+            self.dreamer.generator.manual_seed(int(self.np_random.integers(MAX_SEED)))
+        self._begin(rows)
+        self._over[rows], self._has_begun = False, True
         return self.view.observe(self.dreamer), {}
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict]:
@@ -79,6 +94,19 @@ class DreamVectorEnv(VectorEnv):
         if step.doubt is not None and not began.all():  # Gymnasium's layout: a value, and of which rows it is one
             infos = {"doubt": np.where(began, 0.0, step.doubt.cpu().numpy().astype(np.float64)), "_doubt": ~began}
         return self.view.observe(self.dreamer), rew, end, trunc, infos
+
+    def _rows_to_reset(self, options: dict[str, Any] | None) -> np.ndarray:
+        if options is None or RESET_MASK not in options:
+            return np.ones(self.num_envs, bool)
+        mask, shape = options[RESET_MASK], (self.num_envs,)
+        if not isinstance(mask, np.ndarray) or mask.shape != shape or mask.dtype != np.bool_:
+            found = f"{mask.shape} {mask.dtype}" if isinstance(mask, np.ndarray) else type(mask).__name__
+            raise UserError(f"reset option {RESET_MASK!r} must be a NumPy array of {shape} bool, not {found}")
+        if not mask.any():
+            raise UserError(f"reset option {RESET_MASK!r} has no row to reset: set one or more")
+        if not (self._has_begun or mask.all()):
+            raise UserError(f"reset option {RESET_MASK!r} leaves out dreams that never began: reset all of them first")
+        return mask
 
     def _begin(self, rows: np.ndarray) -> None:
         self.dreamer.reset(torch.from_numpy(rows).to(self.dreamer.generator.device))

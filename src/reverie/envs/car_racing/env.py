@@ -13,6 +13,7 @@ from reverie.envs.car_racing.scene import Scenes
 from reverie.envs.car_racing.shapes import freed_shapes
 from reverie.envs.car_racing.track import DRAW_HIGH, DRAW_LOW, START_ALPHA, make_track, polygons
 from reverie.envs.vector import Start
+from reverie.errors import UserError, require_known_options
 
 
 class _Action(tuple):
@@ -72,8 +73,12 @@ class FastCarRacing(gym_car.CarRacing):
         self._blank = np.zeros((gym_car.STATE_H, gym_car.STATE_W, 3), np.uint8)
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict]:
-        """Start an episode, as Gymnasium's CarRacing does; at `options["start"]` if that is given."""
+        """Start an episode, as Gymnasium's CarRacing does; at `options["start"]` if that is given. With
+        `domain_randomize`, `options["randomize"]` says whether colours are drawn anew. Raises UserError for others."""
+        require_known_options(options, ("start", "randomize"), "reverie/CarRacing-v3")
         self._start = (options or {}).get("start")
+        if not isinstance(self._start, Start | None):
+            raise UserError(f"reset option 'start' must be a reverie.envs.vector.Start, not {self._start!r}")
         with freed_shapes():
             obs: Any = super().reset(seed=seed, options=options)[0]
         self.track[0] = self._first_point
