@@ -74,7 +74,8 @@ def _models(run: RunFolder) -> Controller:
     save_vision(run.vision, vision)
     save_memory(run.memory, memory, vision_sha256=file_sha256(run.vision))
     params = np.random.default_rng(1).normal(size=controller.num_params)
-    save_controller(run.controller, controller, params)
+    made_for = {"vision_sha256": file_sha256(run.vision), "memory_sha256": file_sha256(run.memory)}
+    save_controller(run.controller, controller, params, **made_for)
     StageClock(run, "vision").done([run.vision], {"held_out_mean_squared_error": 0.0123})
     return controller
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
 if TYPE_CHECKING:
     import torch
@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 LossAndMetrics: TypeAlias = "tuple[Tensor, dict[str, Tensor]]"
 """What `model.loss(batch)` returns: a scalar to differentiate, and scalars to log."""
 
-Positive: TypeAlias = Annotated[int, Gt(0)]
-NotNegative: TypeAlias = Annotated[int, Ge(0)]
+Positive: TypeAlias = Annotated[int, Gt(0), Le(10**9)]
+NotNegative: TypeAlias = Annotated[int, Ge(0), Le(10**9)]
+Width: TypeAlias = Annotated[int, Gt(0), Le(4096)]
+"""Units, channels or features of a layer: 4,096 are 70 million weights from one such layer to the next."""
+Factor: TypeAlias = Annotated[float, Ge(0), Le(1e9)]
+"""Of a loss. Like every number that a user gives, it has bounds on both sides, so that it is finite."""
 
 Frames: TypeAlias = npt.NDArray[np.uint8]
 """Frames, (..., h, w, c) uint8."""

@@ -9,7 +9,9 @@ import numpy as np
 import pygame
 import pytest
 
+from reverie.checkpoint import file_sha256
 from reverie.cli.main import main
+from reverie.models.files import load_controller, save_controller
 from reverie.play import window
 from reverie.play.session import Session
 from reverie.run.folder import RunFolder
@@ -200,6 +202,18 @@ def test_a_run_without_m(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]
     tiny_run.forget("memory")
     assert main(["play", str(tiny_run.path)]) == 1
     assert "has not finished its stage memory" in capsys.readouterr().err
+
+
+def test_a_controller_of_other_models_is_not_played(
+    tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    controller, params = load_controller(tiny_run.controller)
+    save_controller(tiny_run.controller, controller, params, vision_sha256=file_sha256(tiny_run.vision))
+    tiny_run.stage("controller")["files"]["controller.safetensors"] = file_sha256(tiny_run.controller)
+    tiny_run.write_manifest()
+    assert main(["play", str(tiny_run.path)]) == 1
+    assert "controller.safetensors was not made for" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there always is a screen")

@@ -8,9 +8,10 @@ import av
 import numpy as np
 import pytest
 
+from reverie.checkpoint import file_sha256
 from reverie.cli.main import main
 from reverie.models.controller import Controller, ControllerConfig
-from reverie.models.files import save_controller
+from reverie.models.files import load_controller, save_controller
 from reverie.run.folder import RunFolder
 from reverie.training.pipeline import evaluate_run
 from reverie.workers.make import make_workers
@@ -70,3 +71,17 @@ def test_the_search_can_be_watched_while_it_goes_on(tiny_run: RunFolder, capsys:
     save_controller(current, Controller(ControllerConfig(), 3, 5), np.zeros(27))
     assert main(command) == 1
     assert "is not of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("part", ["vision", "memory"])
+def test_a_controller_of_other_models_is_not_watched(
+    part: str, tiny_run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    other = tmp_path / "other.safetensors"
+    controller, params = load_controller(tiny_run.controller)
+    made_for = {"vision_sha256": file_sha256(tiny_run.vision), "memory_sha256": file_sha256(tiny_run.memory)}
+    save_controller(other, controller, params, **made_for | {f"{part}_sha256": "0" * 64})
+    assert main(["watch", str(tiny_run.path), "--controller", str(other), "--quiet"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f"{other} was not made for {tiny_run.path / part}.safetensors: take a controller that was")
+    assert not tiny_run.videos.exists()

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,42 @@ def test_settings_of_a_stage_that_is_not_begun_or_done_again_may_change(tiny_run
     with run.locked():
         run.take_settings()
     assert RunFolder.open(tiny_run.path).config.controller.search.tracks.num == 2
+
+
+def test_other_words_for_a_recipe_are_no_other_recipe(tiny_run: RunFolder, tmp_path: Path) -> None:
+    config = settings.load("debug", ["env.max_frames=24"])
+    reworded = replace(config, name="mine", description="As debug, in other words")
+    settings.save(reworded, tmp_path / "mine.toml")
+    run = RunFolder.open_or_create(tiny_run.path, str(tmp_path / "mine.toml"), [])
+    assert run.config == config, "the run keeps its own words"
+    settings.save(replace(reworded, seed=1), tmp_path / "mine.toml")
+    with pytest.raises(UserError, match=r"was made with seed = 0, not 1"):
+        RunFolder.open_or_create(tiny_run.path, str(tmp_path / "mine.toml"), [])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("[evaluate]", "[evaluate]\nkind = 3"), ('learner = "search"', 'learner = "osmosis"'), ("[env]", "[envs]")],
+)
+def test_a_run_of_another_version_names_it(old: str, new: str, tiny_run: RunFolder) -> None:
+    recipe, manifest = tiny_run.path / "recipe.toml", tiny_run.path / "manifest.json"
+    assert old in recipe.read_text()
+    recipe.write_text(recipe.read_text().replace(old, new))
+    with pytest.raises(UserError, match=r"recipe\.toml: .*; restore it from a copy$"):
+        RunFolder.open(tiny_run.path)
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"reverie": "7.1.0"}))
+    with pytest.raises(
+        UserError, match=r"recipe\.toml: .*; reverie 7\.1\.0 wrote this run, and this is .* install"
+    ) as caught:
+        RunFolder.open(tiny_run.path)
+    assert not caught.value.usage
+    assert "\n" not in str(caught.value)
+
+
+def test_a_manifest_of_another_version_names_it(tiny_run: RunFolder) -> None:
+    (tiny_run.path / "manifest.json").write_text('{"format": 2, "reverie": "7.1.0", "stages": {}}')
+    with pytest.raises(UserError, match=r"manifest\.json is not .* format 1: reverie 7\.1\.0 wrote this run"):
+        RunFolder.open(tiny_run.path)
 
 
 def test_the_manifest_is_read_again_under_the_lock(tiny_run: RunFolder) -> None:

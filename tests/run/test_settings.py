@@ -8,6 +8,8 @@ import pytest
 from reverie.errors import UserError
 from reverie.run import settings
 from reverie.training.budget import budget, parameter_counts
+from reverie.training.controller.finals import num_finalists
+from reverie.training.controller.forecast import num_evaluations
 
 
 def test_the_default_comes_first_and_all_are_there() -> None:
@@ -72,6 +74,7 @@ def test_overrides_reach_every_depth_and_keep_the_rest() -> None:
         ("controller.search.generations=many", r"controller.search.generations: .*integer.*'many'"),
         ("collect.policy=best", r"collect.policy: .*'menu', 'walk', 'mixed' or 'networks'.*'best'"),
         ("collect.episodes=0", r"collect.episodes: .*greater than or equal to 2.*0"),
+        ("controller.learner=imagination", r"controller.learner: .*'search'.*'imagination'"),
         ("controller.search.strategy.cma.population=1", r"controller.search.strategy.cma.population"),
         ("seed=-1", r"seed: "),
         ("generations", r"write it as section.key=value"),
@@ -97,7 +100,19 @@ def test_unknown_recipes_and_files(tmp_path: Path) -> None:
 
 def test_measured_results_are_no_part_of_the_configuration() -> None:
     assert "measured" not in asdict(settings.load("quick"))
-    assert set(settings.measured("quick")) >= {"mean", "ci95", "tracks", "minutes", "cores"}
+    measured = [found for name in settings.names() if "mean" in (found := settings.measured(name))]
+    assert measured
+    for found in measured:
+        assert set(found) >= {"mean", "ci95", "tracks", "minutes", "cores", "processor", "frames"}
+
+
+@pytest.mark.parametrize("name", settings.names())
+def test_recipes_end_by_work_not_by_the_clock(name: str) -> None:
+    search = settings.load(name).controller.search
+    assert search.minutes == 0
+    assert search.generations % search.finals.eval_every in (0, search.generations)
+    centers = num_evaluations(search)
+    assert num_finalists(centers, search.finals) > min(centers, search.finals.finalists), "means are among them"
 
 
 def test_the_recipe_of_a_scout_is_kept_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -275,7 +275,7 @@ def test_what_is_no_number_stops_the_fit_and_leaves_the_last_good_state(
 
 def test_a_memory_that_leaves_all_numbers_can_be_trained_with_other_settings(tiny_run: RunFolder) -> None:
     tiny_run.forget("memory")
-    absurd = ["memory.fit.learning_rate=1e30", "memory.steps=1"]
+    absurd = ["memory.fit.learning_rate=1e3", "memory.steps=1"]
     for _ in range(2):
         run = RunFolder.open_or_create(tiny_run.path, None, absurd)
         with pytest.raises(UserError, match=r"memory: the held-out loss became no number at step 1: lower memory.fit"):

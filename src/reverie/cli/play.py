@@ -45,7 +45,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     from reverie.agent import Agent
     from reverie.dream.starts import load_starts
     from reverie.models.controller import Controller, ControllerConfig
-    from reverie.models.files import load_controller, load_models
+    from reverie.models.files import check_made_for, load_controller, load_models
     from reverie.play.session import Session
     from reverie.play.window import INSTEAD, play
     from reverie.run.folder import RunFolder
@@ -60,6 +60,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     if run.is_done("controller"):
         run.verify("controller")
         controller, params = load_controller(run.controller)
+        check_made_for(run.controller, run.path)
     else:  # there is nobody at the wheel but the player
         controller, params = Controller(ControllerConfig(), memory.z_size, memory.config.hidden_size), None
     starts = load_starts(run.dream, run.memory)[0] if args.dream or run.dream.exists() else None

@@ -57,5 +57,6 @@ def _measured(row: dict[str, Any]) -> str:
     if "mean" not in row:
         return row.get("note", "not yet run to its end")
     low, high = row["ci95"]
-    cost = f"{row['minutes']:.0f} minutes on {row['cores']} cores, {row['frames']:,} frames"
-    return f"{row['mean']:.0f}, 95% interval [{low:.0f}, {high:.0f}], {row['tracks']} test tracks; {cost}"
+    cost = f"{row['minutes']:.0f} minutes on {row['cores']} cores of {row['processor']}, {row['frames']:,} frames"
+    note = f"; {row['note']}" if "note" in row else ""
+    return f"{row['mean']:.0f}, 95% interval [{low:.0f}, {high:.0f}], {row['tracks']} test tracks; {cost}{note}"

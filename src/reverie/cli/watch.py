@@ -46,7 +46,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     if args.track < 0:
         raise UserError(f"--track {args.track}: give a seed from 0 upward", usage=True)
     from reverie.agent import Agent
-    from reverie.models.files import load_controller, load_models
+    from reverie.models.files import check_made_for, load_controller, load_models
     from reverie.run.folder import AGENT_STAGES, RunFolder
     from reverie.show.drive_film import record, show_window
 
@@ -59,6 +59,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     vision, memory = load_models(run.path)
     if (controller.z_size, controller.h_size) != (memory.z_size, memory.config.hidden_size):
         raise UserError(f"--controller {args.controller} is not of {run.name}: its inputs are of another size")
+    check_made_for(args.controller or run.controller, run.path)
     agent = Agent(vision, memory, controller, run.config.agent)
     path = None
     if args.window:

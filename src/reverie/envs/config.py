@@ -1,9 +1,9 @@
 """What is asked of an environment."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from reverie.types import Positive
+from annotated_types import Gt, Le
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +14,7 @@ class EnvConfig:
     """Gymnasium id."""
     renderer: Literal["fast", "gymnasium"] = "fast"
     """Who draws: our rasteriser, or Gymnasium's own pygame."""
-    action_repeat: Positive = 4
+    action_repeat: Annotated[int, Gt(0), Le(1000)] = 4
     """Simulator frames per decision."""
-    max_frames: Positive = 1000
+    max_frames: Annotated[int, Gt(0), Le(100_000)] = 1000
     """Time limit in simulator frames."""

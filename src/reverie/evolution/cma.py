@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Le
 from threadpoolctl import ThreadpoolController
 
 from reverie.devices import one_thread
@@ -18,13 +18,13 @@ from reverie.plotting import import_matplotlib
 class CmaConfig:
     """Settings of CMA-ES."""
 
-    population: Annotated[int, Ge(3)] = 64
+    population: Annotated[int, Ge(3), Le(10_000)] = 64
     """Candidates of a generation."""
-    sigma: Annotated[float, Gt(0)] = 0.1
+    sigma: Annotated[float, Ge(1e-6), Le(1e3)] = 0.1
     """Initial step size."""
     diagonal: bool = False
     """Adapt variances only: linear cost and faster learning in many dimensions, blind to correlations."""
-    weight_decay: Annotated[float, Ge(0)] = 0.0
+    weight_decay: Annotated[float, Ge(0), Le(1e9)] = 0.0
     """Fitness that a candidate loses for each unit of the mean square of its weights."""
 
 

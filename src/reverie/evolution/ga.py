@@ -14,13 +14,13 @@ from reverie.evolution.strategy import Pairs, Vectors, halves
 class GaConfig:
     """Settings of the genetic algorithm."""
 
-    population: Annotated[int, Ge(2)] = 64
+    population: Annotated[int, Ge(2), Le(10_000)] = 64
     """Candidates of a generation."""
-    sigma: Annotated[float, Gt(0)] = 0.03
+    sigma: Annotated[float, Ge(1e-6), Le(1e3)] = 0.03
     """Standard deviation of the first mutations; all parameters change at once, so it is best smaller than CMA-ES's."""
     sigma_decay: Annotated[float, Gt(0), Le(1)] = 0.999
     """What it is multiplied by in each generation."""
-    sigma_floor: Annotated[float, Ge(0)] = 0.01
+    sigma_floor: Annotated[float, Ge(0), Le(1e3)] = 0.01
     """Where that decay ends."""
     elite_ratio: Annotated[float, Gt(0), Le(1)] = 0.25
     """Share of the candidates, the best, that are parents of the next ones."""
@@ -29,7 +29,7 @@ class GaConfig:
     remember: bool = False
     """Parents compete with their children by the fitness that they once had, which an easy track can make hard to
     beat; else only the best of them does, as the first candidate, on the same tracks as its children."""
-    weight_decay: Annotated[float, Ge(0)] = 0.0
+    weight_decay: Annotated[float, Ge(0), Le(1e9)] = 0.0
     """Fitness that a candidate loses for each unit of the mean square of its weights."""
 
 

@@ -16,19 +16,19 @@ from reverie.evolution.strategy import Pairs, Vectors, halves
 class OpenEsConfig(OptimizerConfig):
     """Settings of OpenAI's strategy."""
 
-    population: Annotated[int, Ge(2)] = 64
+    population: Annotated[int, Ge(2), Le(10_000)] = 64
     """Candidates of a generation; even with `antithetic`."""
-    sigma: Annotated[float, Gt(0)] = 0.1
+    sigma: Annotated[float, Ge(1e-6), Le(1e3)] = 0.1
     """Initial standard deviation, the same for every parameter."""
     sigma_decay: Annotated[float, Gt(0), Le(1)] = 1.0
     """What it is multiplied by in each generation."""
-    sigma_floor: Annotated[float, Ge(0)] = 0.02
+    sigma_floor: Annotated[float, Ge(0), Le(1e3)] = 0.02
     """Where that decay ends."""
     antithetic: bool = True
     """Candidates come in pairs on both sides of the center."""
     ranks: bool = True
     """Learn from the order of the candidates, not from how far their fitness differs."""
-    weight_decay: Annotated[float, Ge(0)] = 0.0
+    weight_decay: Annotated[float, Ge(0), Le(1e9)] = 0.0
     """Fitness that a candidate loses for each unit of the mean square of its weights."""
 
     def __post_init__(self) -> None:

@@ -23,11 +23,11 @@ class OptimizerConfig:
     """Adam, or stochastic gradient ascent with momentum."""
     momentum: Annotated[float, Ge(0), Lt(1)] = 0.9
     """Memory for gradients, of either."""
-    learning_rate: Annotated[float, Gt(0)] = 0.02
+    learning_rate: Annotated[float, Gt(0), Le(1e3)] = 0.02
     """For Adam, how far a parameter moves at most in a generation, about; for SGD, times the gradient."""
     learning_rate_decay: Annotated[float, Gt(0), Le(1)] = 0.998
     """What the learning rate is multiplied by in each generation."""
-    learning_rate_floor: Annotated[float, Ge(0)] = 0.001
+    learning_rate_floor: Annotated[float, Ge(0), Le(1e3)] = 0.001
     """Where its decay ends."""
 
 

@@ -16,17 +16,17 @@ from reverie.evolution.strategy import Pairs, Vectors, halves
 class PepgConfig(OptimizerConfig):
     """Settings of PEPG. SGD with a learning rate about 1 and no momentum is the paper's; Adam is estool's."""
 
-    population: Annotated[int, Ge(2)] = 64
+    population: Annotated[int, Ge(2), Le(10_000)] = 64
     """Candidates of a generation; even with `symmetric`, but odd where the center is one of them."""
-    sigma: Annotated[float, Gt(0)] = 0.1
+    sigma: Annotated[float, Ge(1e-6), Le(1e3)] = 0.1
     """Initial standard deviation of every parameter."""
-    sigma_rate: Annotated[float, Ge(0)] = 0.2
+    sigma_rate: Annotated[float, Ge(0), Le(1e3)] = 0.2
     """Learning rate of the standard deviations; 0 leaves them to `sigma_decay`."""
     sigma_change: Annotated[float, Gt(0), Lt(1)] = 0.2
     """Share of a standard deviation that it changes by at most in a generation."""
     sigma_decay: Annotated[float, Gt(0), Le(1)] = 0.999
     """What the standard deviations are multiplied by in each generation."""
-    sigma_floor: Annotated[float, Ge(0)] = 0.02
+    sigma_floor: Annotated[float, Ge(0), Le(1e3)] = 0.02
     """Where that decay ends; their own learning may go below."""
     symmetric: bool = True
     """Candidates come in pairs on both sides of the center, which tells slopes from curvature."""
@@ -37,7 +37,7 @@ class PepgConfig(OptimizerConfig):
     elite_ratio: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Above 0, the center goes to the mean of this share of the candidates, the best, and the learning rate is not
     used: estool's `ses` has 0.1."""
-    weight_decay: Annotated[float, Ge(0)] = 0.0
+    weight_decay: Annotated[float, Ge(0), Le(1e9)] = 0.0
     """Fitness that a candidate loses for each unit of the mean square of its weights."""
 
     def __post_init__(self) -> None:

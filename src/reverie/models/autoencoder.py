@@ -4,13 +4,15 @@ Shapes: b batch, h w frame, c colour, z latent.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from annotated_types import Gt, Le
 from torch import Tensor, nn
 
 from reverie.models.conv import Decoder, Encoder, to_float, to_uint8
 from reverie.models.distributions import DiagonalGaussian
-from reverie.types import LossAndMetrics, Positive
+from reverie.types import LossAndMetrics, Width
 
 LOGVAR_LIMIT = 20.0
 """Log variances stay between -20 and 20, smoothly: beyond, their exponential and its gradient leave float32."""
@@ -20,13 +22,13 @@ LOGVAR_LIMIT = 20.0
 class NetConfig:
     """Encoder and decoder, the same for every vision model."""
 
-    z_size: Positive = 32
+    z_size: Annotated[int, Gt(0), Le(1024)] = 32
     """Size of the latent vector."""
-    encoder_channels: tuple[Positive, Positive, Positive, Positive] = (32, 64, 128, 256)
+    encoder_channels: tuple[Width, Width, Width, Width] = (32, 64, 128, 256)
     """Output channels of the four convolutions."""
-    decoder_features: Positive = 1024
+    decoder_features: Width = 1024
     """Features between z and the first transposed convolution."""
-    decoder_channels: tuple[Positive, Positive, Positive] = (128, 64, 32)
+    decoder_channels: tuple[Width, Width, Width] = (128, 64, 32)
     """Output channels of the first three transposed convolutions."""
 
 

@@ -5,14 +5,14 @@ The parameters are one flat vector, because evolution strategies work on vectors
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor
 
 from reverie.actions import ActionSpec, SteerGasBrake
 from reverie.models.mdn_rnn import MemoryState
-from reverie.types import NotNegative
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class ControllerConfig:
 
     inputs: Literal["zh", "z", "zhc"] = "zh"
     """The latent and M's hidden state, the latent alone (the paper's ablation), or the cell state too."""
-    hidden_size: NotNegative = 0
+    hidden_size: Annotated[int, Ge(0), Le(4096)] = 0
     """Units of a tanh layer between inputs and outputs (the paper's ablation has 40); 0 for a linear controller."""
     action: Literal["steer_gas_brake", "steer_pedal"] = "steer_gas_brake"
     """How a car is driven: three outputs as in the paper, or steering and one pedal whose sign chooses gas or brake.

@@ -10,7 +10,7 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from reverie.types import NotNegative, Positive
+from reverie.types import Width
 
 SLOPE = 0.2
 
@@ -19,22 +19,24 @@ SLOPE = 0.2
 class DiscriminatorConfig:
     """Its network."""
 
-    channels: tuple[Positive, ...] = (16, 32, 64, 64)
+    channels: tuple[Width, ...] = (16, 32, 64, 64)
     """Output channels of the convolutions: the first keeps the size or halves it, all others halve it (paper: 32, 128,
     256, 256)."""
     kernel: Annotated[int, Ge(3), Le(7)] = 4
     """Size of the convolutions (paper: 5)."""
     first_stride: Literal[1, 2] = 2
     """Stride of the first convolution (paper: 1)."""
-    features: NotNegative = 128
+    features: Annotated[int, Ge(0), Le(4096)] = 128
     """Of the linear layer before the verdict on the whole image (paper: 512); 0 for verdicts on each place of the last
     convolution's map instead, by what can be seen from there (Isola et al. 2017)."""
-    layer: NotNegative = 1
+    layer: Annotated[int, Ge(0), Le(16)] = 1
     """The convolution, counted from 0, whose output, before its normalisation, measures the error (paper: 3)."""
     normalisation: Literal["none", "batch", "spectral"] = "none"
     """Batch normalisation (paper), or a spectral norm of 1 in each layer (Miyato et al. 2018)."""
 
     def __post_init__(self) -> None:
+        if len(self.channels) > 6:
+            raise ValueError(f"{len(self.channels)} convolutions halve a frame of 64 pixels too often: 6 at most")
         if self.layer >= len(self.channels):
             raise ValueError(f"layer {self.layer} is not one of its {len(self.channels)} convolutions (from 0)")
 

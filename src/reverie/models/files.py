@@ -1,6 +1,7 @@
 """V, M and C as files: each safetensors file says in its metadata how to build what it holds."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
-from reverie import checkpoint
+from reverie import __version__, checkpoint
 from reverie.actions import ActionSpec, SteerGasBrake, as_json, from_json
 from reverie.errors import UserError
 from reverie.models.autoencoder import NetConfig
@@ -42,13 +43,13 @@ def packaged() -> Path:
 def save_vision(path: Path, vision: Vision, **meta: Any) -> None:
     """V in a file that says how to build it again."""
     built = {"kind": kind_of(vision), "net": asdict(vision.net), "config": asdict(vision.config)}
-    checkpoint.save(path, vision.state_dict(), {**built, **meta})
+    _save(path, vision.state_dict(), built | meta)
 
 
 def save_memory(path: Path, memory: Memory, **meta: Any) -> None:
     """M in a file that says how to build it again."""
     sizes = {"z_size": memory.z_size, "action_size": memory.action_size}
-    checkpoint.save(path, memory.state_dict(), {"kind": "mdn_rnn", "config": asdict(memory.config), **sizes, **meta})
+    _save(path, memory.state_dict(), {"kind": "mdn_rnn", "config": asdict(memory.config), **sizes, **meta})
 
 
 def save_controller(path: Path, controller: Controller, params: np.ndarray, **meta: Any) -> None:
@@ -56,7 +57,11 @@ def save_controller(path: Path, controller: Controller, params: np.ndarray, **me
     sizes = {"z_size": controller.z_size, "h_size": controller.h_size}
     built = {"config": asdict(controller.config), "actions": as_json(controller.actions), **sizes}
     meta = {"kind": "controller", **built, **meta}
-    checkpoint.save(path, {"params": np.asarray(params, np.float32)}, meta)
+    _save(path, {"params": np.asarray(params, np.float32)}, meta)
+
+
+def _save(path: Path, tensors: Mapping[str, Tensor | np.ndarray], meta: dict[str, Any]) -> None:
+    checkpoint.save(path, tensors, {"reverie": __version__} | meta)  # the version that can surely read it
 
 
 def load_vision(path: Path) -> Vision:
@@ -64,8 +69,8 @@ def load_vision(path: Path) -> Vision:
     tensors, meta = checkpoint.load(path)
     _check_kind(path, meta, *VISION_MODELS)
     model, config = VISION_MODELS[meta["kind"]]
-    net = _config(path, NetConfig, meta.get("net"))
-    return _fill(path, model(net, _config(path, config, meta["config"])), tensors)
+    net = _config(path, NetConfig, meta, "net")
+    return _fill(path, model(net, _config(path, config, meta)), tensors)
 
 
 def load_memory(path: Path) -> Memory:
@@ -75,7 +80,7 @@ def load_memory(path: Path) -> Memory:
 
 def _memory(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> Memory:
     _check_kind(path, meta, "mdn_rnn")
-    memory = Memory(_config(path, MemoryConfig, meta["config"]), meta["z_size"], meta["action_size"])
+    memory = Memory(_config(path, MemoryConfig, meta), meta["z_size"], meta["action_size"])
     return _fill(path, memory, tensors)
 
 
@@ -116,18 +121,28 @@ def load_controller(path: Path) -> tuple[Controller, np.ndarray]:
     """The C that `save_controller` wrote and its parameters (p,); errors as `load_vision`."""
     tensors, meta = checkpoint.load(path)
     _check_kind(path, meta, "controller")
-    config, actions = _config(path, ControllerConfig, meta["config"]), _actions(path, meta.get("actions"))
+    config, actions = _config(path, ControllerConfig, meta), _actions(path, meta)
     return Controller(config, meta["z_size"], meta["h_size"], actions), tensors["params"].numpy()
 
 
-def _actions(path: Path, values: Any) -> ActionSpec:
+def _actions(path: Path, meta: dict[str, Any]) -> ActionSpec:
     """What can be done in C's world; a file that does not say so is from when there were only cars."""
+    values = meta.get("actions")
     if values is None:
         return SteerGasBrake()
     try:
         return from_json(values)
     except ValidationError as error:
-        raise _other_version(path, error.errors()[0]["msg"]) from error
+        raise _other_version(path, meta, error.errors()[0]["msg"]) from error
+
+
+def check_made_for(path: Path, folder: Path) -> None:
+    """Raises UserError where the C in `path` was made for other V and M than those in `folder`, by their checksums: its
+    weights would say nothing about what they are given here."""
+    meta = checkpoint.load(path)[1]
+    for key, file in (("vision_sha256", folder / VISION), ("memory_sha256", folder / MEMORY)):
+        if meta.get(key) != checkpoint.file_sha256(file):
+            raise UserError(f"{path} was not made for {file}: take a controller that was")
 
 
 def _check_kind(path: Path, meta: dict[str, Any], *kinds: str) -> None:
@@ -138,19 +153,26 @@ def _check_kind(path: Path, meta: dict[str, Any], *kinds: str) -> None:
         )
 
 
-def _config(path: Path, kind: type[_Config], values: Any) -> _Config:
-    """The config that `asdict` made `values` of, each key of it, and no other."""
+def _config(path: Path, kind: type[_Config], meta: dict[str, Any], key: str = "config") -> _Config:
+    """The config that `asdict` made the values in `meta` of, each key of it, and no other."""
+    values = meta.get(key)
     try:
         config = TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
-        raise _other_version(path, error.errors()[0]["msg"]) from error
+        raise _other_version(path, meta, error.errors()[0]["msg"]) from error
     if TypeAdapter(kind).dump_python(config, mode="json") != values:
-        raise _other_version(path, f"{kind.__name__} has other settings")
+        raise _other_version(path, meta, f"{kind.__name__} has other settings")
     return config
 
 
-def _other_version(path: Path, reason: str) -> UserError:
-    return UserError(f"{path} was written by another version of reverie ({reason}): train it anew")
+def _other_version(path: Path, meta: dict[str, Any], reason: str) -> UserError:
+    written = meta.get("reverie")
+    if not isinstance(written, str) or written == __version__:
+        return UserError(f"{path} was written by another version of reverie ({reason}): train it anew")
+    return UserError(
+        f"{path} was written by reverie {written}, and this is {__version__} ({reason}): install that version to use "
+        f"it, or train it anew"
+    )
 
 
 def _fill(path: Path, module: _Module, tensors: dict[str, Tensor]) -> _Module:

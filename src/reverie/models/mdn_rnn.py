@@ -9,28 +9,28 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal, NamedTuple
 
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 from torch.nn import functional
 
 from reverie.models.distributions import Mixture
 from reverie.models.rewards import RewardConfig, RewardHead
-from reverie.types import LossAndMetrics, Positive, SequenceBatch
+from reverie.types import Factor, LossAndMetrics, SequenceBatch, Width
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryConfig:
     """The network of M and its loss."""
 
-    hidden_size: Positive = 256
+    hidden_size: Width = 256
     """Units of each layer of the LSTM."""
-    num_layers: Positive = 1
+    num_layers: Annotated[int, Gt(0), Le(16)] = 1
     """Layers of the LSTM; C reads the last one's."""
     mixture: Literal["per_dimension", "shared"] = "per_dimension"
     """A mixture for each latent dimension (paper), or one of diagonal normals for all of them together (ports)."""
-    num_mixtures: Positive = 5
+    num_mixtures: Annotated[int, Gt(0), Le(100)] = 5
     """Normals in a mixture."""
-    min_sigma: Annotated[float, Ge(0)] = 0.0
+    min_sigma: Annotated[float, Ge(0), Le(100)] = 0.0
     """Least deviation of a normal: what is more certain than that fits noise, and costs numbers their range."""
     residual: bool = False
     """Whether the head predicts the change of z instead of z."""
@@ -40,7 +40,7 @@ class MemoryConfig:
     """The reward of a step."""
     end_head: bool = True
     """Whether M predicts that the world ends the episode with this step: a lap done, or the car off the field."""
-    end_weight: Annotated[float, Ge(0)] = 1.0
+    end_weight: Factor = 1.0
     """Factor of the end's loss."""
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reverie.types import Positive
+from reverie.types import Factor
 
 SYMLOG_LIMIT = 5.0
 """Bins reach from -147 to 147 (symexp of it), so that CarRacing's -100 is within."""
@@ -27,11 +27,11 @@ class RewardConfig:
 
     head: Literal["none", "sign", "value", "two_hot"] = "value"
     """Nothing (paper), the logit of a positive reward (seed), the reward itself, or the chance of each size of it."""
-    scale: Annotated[float, Gt(0)] = 10.0
+    scale: Annotated[float, Ge(1e-6), Le(1e6)] = 10.0
     """Rewards are divided by this before M sees or predicts them; 1 for as they are."""
-    weight: Annotated[float, Ge(0)] = 1.0
+    weight: Factor = 1.0
     """Factor of the reward's loss."""
-    num_bins: Positive = 41
+    num_bins: Annotated[int, Ge(2), Le(1024)] = 41
     """Sizes of reward that `two_hot` tells apart, evenly spaced in symlog."""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
 from reverie.models.autoencoder import Autoencoder, NetConfig
@@ -21,9 +21,9 @@ class VaeConfig:
 
     reconstruction: Literal["sum", "mean"] = "sum"
     """Squared errors summed over an image (paper) or averaged over it (seed)."""
-    reconstruction_weight: Annotated[float, Gt(0)] = 1.0
+    reconstruction_weight: Annotated[float, Gt(0), Le(1e9)] = 1.0
     """Factor of the reconstruction error (seed: 10000)."""
-    kl_tolerance: Annotated[float, Ge(0)] = 0.5
+    kl_tolerance: Annotated[float, Ge(0), Le(1e3)] = 0.5
     """Nats per latent dimension that the KL is not pushed below: max(KL, tolerance x z) (paper); 0 turns it off."""
 
 

@@ -15,7 +15,7 @@ from torch.nn import functional
 from reverie.models.autoencoder import Autoencoder, NetConfig
 from reverie.models.conv import to_float
 from reverie.models.discriminator import Discriminator, DiscriminatorConfig
-from reverie.types import LossAndMetrics, NotNegative, Positive
+from reverie.types import Factor, LossAndMetrics, NotNegative, Positive
 
 EQUILIBRIUM, MARGIN = 0.68, 0.35
 """Of the authors' balancing: the discriminator rests while a loss of it is below 0.33, the decoder while above 1.03."""
@@ -27,15 +27,15 @@ class VaeGanConfig:
 
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     """What learns the features."""
-    feature_weight: Annotated[float, Gt(0)] = 0.1
+    feature_weight: Annotated[float, Gt(0), Le(1e9)] = 0.1
     """Factor of the feature error, half the *sum* of squared differences over the layer (paper: 1)."""
     unit_features: bool = True
     """Whether features are first divided by the root of their mean square over the batch's frames, so that the error
     does not depend on the scale at which the discriminator works (paper: no)."""
-    gamma: Annotated[float, Gt(0)] = 1.0
+    gamma: Annotated[float, Gt(0), Le(1e9)] = 1.0
     """Factor of the reconstruction error, features and pixels as they are weighted, in the decoder's loss, against the
     adversarial one of factor 1; for the sum over features (the authors' code: 1e-6)."""
-    pixel_weight: Annotated[float, Ge(0)] = 4.0
+    pixel_weight: Factor = 4.0
     """Factor of a squared error of pixels, summed over an image, that is added to the feature error (paper: 0)."""
     adversarial: Literal["saturating", "non_saturating", "hinge"] = "non_saturating"
     """The decoder minimises log(1 - D(fake)) (paper), -log D(fake), or -logit(fake) against a hinge."""
@@ -43,14 +43,14 @@ class VaeGanConfig:
     """Whether the discriminator must also tell reconstructions from frames, or samples from the prior alone."""
     balance: bool = False
     """Whether discriminator or decoder rest while the other is too far behind (the authors' code)."""
-    r1: Annotated[float, Ge(0)] = 1.0
+    r1: Factor = 1.0
     """Factor of R1, the squared gradient of the discriminator at real frames (Mescheder et al. 2018; paper: 0)."""
     r1_every: Positive = 16
     """Steps between two R1 terms, each that many times as heavy (Karras et al. 2020)."""
     warm_up: NotNegative = 800
     """First steps, in which encoder and decoder learn from pixels alone while the discriminator learns as always
     (paper: 0)."""
-    warm_up_weight: Annotated[float, Gt(0)] = 4.0
+    warm_up_weight: Annotated[float, Gt(0), Le(1e9)] = 4.0
     """Factor of the squared error of pixels during the warm-up."""
     ema: Annotated[float, Ge(0), Lt(1)] = 0.99
     """Memory of the moving average of the decoder's weights that decodes after training; 0 for the weights as they

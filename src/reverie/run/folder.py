@@ -39,6 +39,8 @@ _OUTPUTS = {
     "evaluate": ("evaluation.json",),
     "pictures": ("pictures",),
 }
+_WORDS = ("name", "description")
+"""Settings that nothing depends on."""
 _VERSIONS = ("torch", "numpy", "gymnasium", "box2d", "numba", "cma")
 # Settings that may change from one sitting to the next: more of the same, or elsewhere.
 _EXTENDABLE = (
@@ -105,8 +107,7 @@ class RunFolder:
         if path.is_file() or (path.is_dir() and not all(map(_is_left_by_create, path.iterdir()))):
             raise UserError(f"{path} exists and is not a run of reverie: choose another --run", usage=True)
         action_size(config.env)  # an environment that cannot be made is refused before anything is written,
-        for scout in settings.scouts_of(config):  # and so is an agent that cannot drive in it
-            check_same_world(config, scout, f"collect.scout: {scout.name}")
+        settings.check_scouts(config)  # and so is an agent that cannot drive in it
         if not config.collect.scout:
             collecting_agent(cls(path, config, {}))
         manifest = {
@@ -138,6 +139,8 @@ class RunFolder:
             raise UserError(f"there is no run in {path}: give the folder of a run, or make one with `reverie train`")
         try:
             config = settings.load(str(path / "recipe.toml"))
+        except settings.UnfitSettings as error:
+            raise UserError(f"{error}; {_cure_of_version(path)}") from error
         except UserError as error:
             raise UserError(f"{error}; restore it from a copy") from error
         return cls(path, config, _read_manifest(path))
@@ -159,9 +162,8 @@ class RunFolder:
         new = settings.flatten(settings.load(recipe or str(path / "recipe.toml"), overrides))
         open_ = [stage for stage in STAGES if run.stage(stage)["status"] == "new"]
         open_ += STAGES[STAGES.index(again) :] if again else ()
-        fixed = [
-            key for key in new if new[key] != old.get(key) and key not in _EXTENDABLE and key.split(".")[0] not in open_
-        ]
+        free = (*_WORDS, *_EXTENDABLE)
+        fixed = [key for key in new if new[key] != old.get(key) and key not in free and key.split(".")[0] not in open_]
         if fixed:
             key = fixed[0]
             raise UserError(
@@ -331,11 +333,25 @@ def _is_left_by_create(path: Path) -> bool:
     return path.name in ("manifest.json", ".lock") or (path.name.startswith(".") and path.name.endswith(".tmp"))
 
 
+def _cure_of_version(path: Path) -> str:
+    """What to do about a run in `path` that this version cannot read, by the version that wrote it."""
+    manifest = None
+    with contextlib.suppress(UserError):
+        manifest = checkpoint.read_json(path / "manifest.json")
+    written = manifest.get("reverie") if isinstance(manifest, dict) else None
+    if not isinstance(written, str) or written == reverie.__version__:
+        return "restore it from a copy"
+    return (
+        f"reverie {written} wrote this run, and this is {reverie.__version__}: install that version to go on with it, "
+        f"or make the run anew"
+    )
+
+
 def _read_manifest(path: Path) -> dict[str, Any]:
     """The manifest of the run in `path`. Raises UserError where it is damaged or of another format."""
     manifest = checkpoint.read_json(path / "manifest.json")
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise UserError(f"{path / 'manifest.json'} is not a manifest of format {FORMAT}: restore it from a copy")
+        raise UserError(f"{path / 'manifest.json'} is not a manifest of format {FORMAT}: {_cure_of_version(path)}")
     stages = manifest.get("stages")
     entries = stages.values() if isinstance(stages, dict) else [None]
     if not all(isinstance(entry, dict) and {"status", "seconds"} <= set(entry) for entry in entries):

@@ -13,6 +13,7 @@ from reverie.models.controller import ControllerConfig
 from reverie.models.mdn_rnn import MemoryConfig
 from reverie.models.vision import VisionConfig
 from reverie.run.search import SearchConfig
+from reverie.seeding import TEST_TRACKS
 from reverie.types import NotNegative, Positive
 
 
@@ -22,9 +23,9 @@ class CollectConfig:
 
     policy: Literal["menu", "walk", "mixed", "networks"] = "walk"
     """The report's action menu, a smooth random walk, half of each, or random V, M and C (paper)."""
-    episodes: Annotated[int, Ge(2)] = 200
+    episodes: Annotated[int, Ge(2), Le(1_000_000)] = 200
     """Episodes to collect; the last ones are held out."""
-    steps: Positive = 250
+    steps: Annotated[int, Ge(2), Le(100_000)] = 250
     """Decisions of an episode at most."""
     hold: Positive = 5
     """Decisions that the menu holds an action, or over which the walk forgets."""
@@ -43,10 +44,10 @@ class CollectConfig:
     may have a scout itself."""
     agent_share: Annotated[float, Ge(0), Le(1)] = 0.5
     """Share of the episodes that the agent drives, spread evenly among the others."""
-    agent_noise: Annotated[float, Ge(0)] = 0.3
+    agent_noise: Annotated[float, Ge(0), Le(100)] = 0.3
     """Noise on its steering and pedals, which it forgets over `hold` decisions: each episode draws its standard
     deviation from 0 up to this."""
-    agent_steps: NotNegative = 0
+    agent_steps: Annotated[int, Ge(0), Le(100_000)] = 0
     """Decisions of an episode of the agent at most; 0 for as many as `steps`."""
 
     def __post_init__(self) -> None:
@@ -64,15 +65,15 @@ class CollectConfig:
 class FitConfig:
     """How a model is fitted."""
 
-    learning_rate: Annotated[float, Gt(0)] = 1e-3
+    learning_rate: Annotated[float, Gt(0), Le(1e3)] = 1e-3
     """Of Adam, at the start."""
     beta1: Annotated[float, Ge(0), Lt(1)] = 0.9
     """Memory of Adam for gradients; against a discriminator, 0.5 is the custom."""
     schedule: Literal["constant", "cosine"] = "constant"
     """Whether the learning rate stays or falls to zero along half a cosine."""
-    batch_size: Positive = 100
+    batch_size: Annotated[int, Gt(0), Le(100_000)] = 100
     """Images, or sequences, of a step."""
-    clip: Annotated[float, Ge(0)] = 0.0
+    clip: Annotated[float, Ge(0), Le(1e9)] = 0.0
     """Largest norm of the gradient; 0 for no limit."""
     precision: Precision = "auto"
     """Arithmetic of the matrix products; weights and losses are always fp32."""
@@ -97,16 +98,16 @@ class MemoryStage:
     fit: FitConfig = field(default_factory=FitConfig)
     steps: NotNegative = 4000
     """Gradient steps; 0 leaves M as it was born, with random weights (an ablation)."""
-    length: Positive = 250
+    length: Annotated[int, Gt(0), Le(10_000)] = 250
     """Decisions of a training sequence."""
     eval_every: Positive = 500
     """Steps between two measurements on held-out episodes; the best M of them is kept."""
     patience_evals: NotNegative = 0
     """Training ends after so many measurements without a better one; 0 to take every step."""
-    members: Positive = 1
+    members: Annotated[int, Gt(0), Le(100)] = 1
     """M's, trained one after another from other weights on other batches: the first is the agent's, and where they
     disagree, dreams are to be doubted."""
-    dream_starts: Positive = 256
+    dream_starts: Annotated[int, Gt(0), Le(100_000)] = 256
     """Moments of the driving, with M's state at each, that are kept for dreams to begin at."""
 
 
@@ -125,9 +126,9 @@ class ControllerStage:
 class EvaluateConfig:
     """The final score, on test tracks and Gymnasium's own rendering."""
 
-    tracks: Positive = 30
+    tracks: Annotated[int, Gt(0), Le(len(TEST_TRACKS))] = 30
     """Test tracks."""
-    first_seed: NotNegative = 0
+    first_seed: Annotated[int, Ge(0), Lt(len(TEST_TRACKS))] = 0
     """Track i is Gymnasium's reset(seed=first_seed + i)."""
 
 
@@ -139,9 +140,9 @@ class RunConfig:
     """Name of the recipe."""
     description: str
     """What it is for, in a line."""
-    seed: NotNegative = 0
-    """From which every generator of the run follows."""
-    workers: Annotated[int, Ge(-1)] = -1
+    seed: Annotated[int, Ge(0), Lt(2**53)] = 0
+    """From which every generator of the run follows. Every reader of JSON knows such numbers."""
+    workers: Annotated[int, Ge(-1), Le(1000)] = -1
     """Processes that run episodes; -1 for one a core, 0 for none but the main one. Results do not depend on it."""
     env: EnvConfig = field(default_factory=EnvConfig)
     agent: AgentConfig = field(default_factory=AgentConfig)
@@ -152,6 +153,12 @@ class RunConfig:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
     def __post_init__(self) -> None:
+        if self.env.max_frames <= self.env.action_repeat:
+            raise UserError(
+                f"env.max_frames = {self.env.max_frames} ends an episode with its first decision, of "
+                f"env.action_repeat = {self.env.action_repeat} frames: M learns from two in a row, so give more",
+                usage=True,
+            )
         if self.controller.search.start.imitate and not (self.collect.agent or self.collect.scout):
             raise UserError(
                 "controller.search.start.imitate: nobody to imitate, since no agent takes part in collecting: set "

@@ -1,27 +1,29 @@
 """The settings of the search for C, in groups: each is given to the part of the search that it is about."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
-from annotated_types import Ge
+from annotated_types import Ge, Gt, Le
 
 from reverie.errors import UserError
 from reverie.evolution.strategies import StrategyConfig
 from reverie.types import NotNegative, Positive
+
+NumTracks: TypeAlias = Annotated[int, Gt(0), Le(10_000)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TracksConfig:
     """The training tracks that candidates drive."""
 
-    num: Positive = 4
+    num: NumTracks = 4
     """Tracks that each candidate drives; new ones each generation."""
     double_every: NotNegative = 0
     """Generations after which their number doubles, since good candidates differ by less than few tracks can tell; 0
     for never."""
-    max: Positive = 16
+    max: NumTracks = 16
     """Tracks at most, however they are added."""
-    signal_to_noise: Annotated[float, Ge(0)] = 0.0
+    signal_to_noise: Annotated[float, Ge(0), Le(1e6)] = 0.0
     """Tracks are added instead as the search needs them: as many as make the candidates' fitness differ, in variance,
     by this many times the noise that is left in it; 0 for no such rule."""
     common: Literal["all", "halves", "none"] = "all"
@@ -35,15 +37,15 @@ class FinalsConfig:
 
     eval_every: Positive = 25
     """Generations between two evaluations of the center on validation tracks."""
-    eval_tracks: Positive = 16
+    eval_tracks: NumTracks = 16
     """Validation tracks of such an evaluation."""
     retrain: bool = False
     """Whether the search goes back to the best evaluated center when an evaluation is worse (the report's option)."""
-    finalists: Positive = 4
+    finalists: Annotated[int, Gt(0), Le(1000)] = 4
     """How many of the evaluated centers, those with the best scores, drive in the finals; and as many means of some."""
-    average: Annotated[int, Ge(2)] = 4
+    average: Annotated[int, Ge(2), Le(1000)] = 4
     """Centers evaluated in a row of which such a mean is made: the noise of single generations falls out of it."""
-    tracks: Positive = 64
+    tracks: NumTracks = 64
     """Validation tracks of the finals, which no evaluation has seen."""
 
 
@@ -56,7 +58,7 @@ class StartConfig:
     begin at zero. A relative path starts where the command is run, and the run keeps it in full."""
     imitate: bool = False
     """Whether the search begins at the C that does most nearly what the agent that took part in collecting would do."""
-    directions: NotNegative = 0
+    directions: Annotated[int, Ge(0), Le(100_000)] = 0
     """Principal directions of C's inputs along which it is searched for, each scaled to variance 1; 0 to search in its
     parameters as they are."""
 
@@ -71,18 +73,18 @@ class StartConfig:
 class SearchConfig:
     """The learner `search`: evolution on the return of training tracks."""
 
-    generations: Positive = 200
+    generations: Annotated[int, Gt(0), Le(1_000_000)] = 200
     """Generations at most."""
-    minutes: Annotated[float, Ge(0)] = 0.0
+    minutes: Annotated[float, Ge(0), Le(1e6)] = 0.0
     """Wall time at most, over all sittings; 0 for no limit. With one, what is found depends on the machine."""
     fitness: Literal["mean", "min"] = "mean"
     """What counts of a candidate's returns: their mean, or the worst of them."""
-    race: Annotated[float, Ge(0)] = 0.0
+    race: Annotated[float, Ge(0), Le(1e3)] = 0.0
     """Candidates this many standard errors behind the median after two, four, eight tracks drive no more; 0 to let
     all drive to the end."""
     stall_decisions: NotNegative = 0
     """A training episode ends after this many decisions without progress; 0 for never."""
-    cap_length: Annotated[float, Ge(0)] = 0.0
+    cap_length: Annotated[float, Ge(0), Le(1e3)] = 0.0
     """A training episode lasts at most this many times the mean length of the generation before (the report's
     `cap_time` has 2); 0 for no cap."""
     tracks: TracksConfig = field(default_factory=TracksConfig)

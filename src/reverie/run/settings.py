@@ -8,7 +8,7 @@ from dataclasses import asdict, fields, is_dataclass, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import tomli_w
 from pydantic import TypeAdapter, ValidationError
@@ -23,6 +23,10 @@ from reverie.run.search import SearchConfig
 
 MEASURED = "measured"
 """The table of a recipe's file that says what it cost and scored when it was last run; not part of the config."""
+
+
+class UnfitSettings(UserError):
+    """A recipe has a key, or a value of it, that this version does not know."""
 
 
 def names() -> list[str]:
@@ -40,19 +44,26 @@ def load(recipe: str, overrides: Sequence[str] = ()) -> RunConfig:
     return _build(_override(table, overrides), where)
 
 
-def scouts_of(config: RunConfig) -> list[RunConfig]:
-    """The scout of a recipe, the scout's own, and so on. Raises UserError where one is missing, or where none is the
+def scout_of(config: RunConfig) -> RunConfig | None:
+    """The recipe of the run's scout, or None: with the seed, the world and the machine of the run, for whose driving it
+    is trained. Raises UserError where there is no such recipe."""
+    if not config.collect.scout:
+        return None
+    scout = load(config.collect.scout)
+    return replace(scout, seed=config.seed, workers=config.workers, env=config.env, agent=config.agent)
+
+
+def check_scouts(config: RunConfig) -> None:
+    """Raises UserError where a scout of a recipe, or the scout's own, and so on, is missing, or where none is the
     last."""
-    found: list[RunConfig] = []
-    name, passed = config.collect.scout, list[str]()
-    while name:
+    passed = list[str]()
+    while scout := scout_of(config):
+        name = config.collect.scout
         if name in passed:
             way = " -> ".join([*passed, name])
             raise UserError(f"collect.scout goes in a circle ({way}): choose a scout without one", usage=True)
         passed.append(name)
-        found.append(load(name))
-        name = found[-1].collect.scout
-    return found
+        config = scout
 
 
 def measured(recipe: str) -> dict[str, Any]:
@@ -100,7 +111,7 @@ def _table(recipe: str) -> tuple[dict[str, Any], str]:
         raise UserError(f"there is no recipe {recipe!r}{_suggest(recipe, names())}: see `reverie recipes`", usage=True)
     try:
         return tomllib.loads(text), where
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number too long to read, or a thousand brackets, too
         raise UserError(f"{where} is not valid TOML: {error}", usage=True) from error
 
 
@@ -124,12 +135,12 @@ def _parse(value: str) -> Any:
     """A TOML value; anything that is not one is a string, so that quotes may be left out."""
     try:
         return tomllib.loads(f"x = {value}")["x"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return value
 
 
 def _build(table: dict[str, Any], where: str) -> RunConfig:
-    _refuse_unknown(table, RunConfig, "", where)
+    _check(table, RunConfig, "", where)
     try:
         config = TypeAdapter(RunConfig).validate_python(table)
         test_seeds(config.evaluate.tracks, config.evaluate.first_seed)
@@ -145,8 +156,9 @@ def _build(table: dict[str, Any], where: str) -> RunConfig:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        given = f" (given: {first['input']!r})" if first["type"] != "missing" else ""
-        raise UserError(f"{where}: {key}: {first['msg'][0].lower()}{first['msg'][1:]}{given}", usage=True) from error
+        given = f" (given: {_short(first['input'])})" if first["type"] != "missing" else ""
+        reason = f"{where}: {key}: {first['msg'][0].lower()}{first['msg'][1:]}{given}"
+        raise UnfitSettings(reason, usage=True) from error
 
 
 def _in_full(path: str) -> str:
@@ -158,17 +170,33 @@ def _with_start_in_full(search: SearchConfig) -> SearchConfig:
     return replace(search, start=replace(search.start, init_from=_in_full(search.start.init_from)))
 
 
-def _refuse_unknown(table: Mapping[str, Any], kind: type, prefix: str, where: str) -> None:
+def _check(table: Mapping[str, Any], kind: type, prefix: str, where: str) -> None:
+    """Raises UserError where a key is unknown, or where a number is none: pydantic would take "3" and true for one."""
     hints = get_type_hints(kind)
     known = [field.name for field in fields(kind)]
     for key, value in table.items():
         if key not in known:
             place = f"section {prefix[:-1]}" if prefix else "a recipe"
-            raise UserError(
+            raise UnfitSettings(
                 f"{where}: unknown key {prefix}{key}{_suggest(key, known)}; {place} has {', '.join(known)}", usage=True
             )
         if is_dataclass(hints[key]) and isinstance(value, Mapping):
-            _refuse_unknown(value, hints[key], f"{prefix}{key}.", where)
+            _check(value, hints[key], f"{prefix}{key}.", where)
+        kinds = get_args(hints[key]) or (hints[key],)
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, str | bool) and (int in kinds or float in kinds):
+                wanted = "a valid integer" if int in kinds else "a valid number"
+                reason = f"{where}: {prefix}{key}: input should be {wanted} (given: {_short(item)})"
+                raise UnfitSettings(reason, usage=True)
+
+
+def _short(value: Any) -> str:
+    """A value as it was given, or its beginning."""
+    try:
+        text = repr(value)
+    except ValueError:  # a number of more digits than Python writes out
+        return "a number of thousands of digits"
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _suggest(word: str, known: Sequence[str]) -> str:

@@ -94,10 +94,10 @@ def _check_done(run: RunFolder, name: str) -> None:
 
 def _train_scout(run: RunFolder, workers: Workers, quiet: bool) -> None:
     """Trains the agent that takes part in collecting, or goes on where it was cut. It may have a scout itself."""
-    config = run.config
-    seed = [f"seed={config.seed}"]
-    scout = RunFolder.open(run.scout) if (run.scout / "recipe.toml").exists() else None
-    scout = scout or RunFolder.create(run.scout, settings.load(config.collect.scout, seed))
+    config = settings.scout_of(run.config)
+    assert config, "only a run with a scout trains one"
+    exists = (run.scout / "recipe.toml").exists()
+    scout = RunFolder.open(run.scout) if exists else RunFolder.create(run.scout, config)
     with scout.locked(), Metrics(scout.path) as metrics:
         for name in SCOUT_STAGES:
             if not scout.is_done(name):

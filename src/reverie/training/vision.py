@@ -1,6 +1,5 @@
 """Stage vision: V learns to see the collected frames."""
 
-import sys
 from dataclasses import asdict
 
 import numpy as np
@@ -12,6 +11,7 @@ from reverie.measure.health import health
 from reverie.metrics import Metrics, Progress
 from reverie.models.files import save_vision
 from reverie.models.vision import make_vision
+from reverie.notes import note
 from reverie.run.folder import RunFolder
 from reverie.seeding import generator, torch_generator, torch_seeded
 from reverie.training.loop import Fit
@@ -83,7 +83,7 @@ def train_vision(run: RunFolder, metrics: Metrics, *, quiet: bool, device: str =
     save_vision(run.vision, vision)
     found = health(vision, held_out)
     if found.collapse:
-        print(f"reverie vision: warning: V has collapsed: {found.collapse}", file=sys.stderr)
+        note(f"vision: warning: V has collapsed: {found.collapse}")
     metrics.log("vision", num_steps, {"vision/held_out/mean_squared_error": found.mean_squared_error})
     facts = {f"held_out_{key}": value for key, value in asdict(found).items()}
     clock.done([run.vision], {"model": stage.model, "steps": num_steps, "images": num_steps * size, **facts})

@@ -16,6 +16,7 @@ from reverie.errors import UserError
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.files import load_controller, load_memory, load_models
 from reverie.models.mdn_rnn import Memory, MemoryConfig
+from reverie.notes import forget_notes
 from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.seeding import torch_seeded
@@ -134,6 +135,18 @@ def test_the_space_is_kept_with_the_search(tiny_run: RunFolder, tmp_path: Path) 
     assert evolution.space.basis is not None
     np.testing.assert_array_equal(again.space.basis, evolution.space.basis)
     np.testing.assert_array_equal(again.params_after([0])[0], evolution.space.origin)
+
+
+def test_what_is_said_of_it_is_no_result(
+    tiny_run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forget_notes()
+    run = student_of(tiny_run, tmp_path / "student", "controller.search.start.imitate=true")
+    run.forget("controller")
+    search_space(run, load_controller(tiny_run.controller)[0], quiet=False)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"controller: imitates {tiny_run.path}; " in said.err
 
 
 def test_nobody_to_imitate() -> None:

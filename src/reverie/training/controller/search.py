@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from reverie import checkpoint
-from reverie.checkpoint import file_sha256
 from reverie.data.latents import LatentStore
 from reverie.data.store import EpisodeStore
 from reverie.errors import UserError
@@ -18,7 +17,7 @@ from reverie.evolution.recorded import Recorded
 from reverie.evolution.strategies import make_strategy
 from reverie.metrics import Progress
 from reverie.models.controller import Controller
-from reverie.models.files import CONTROLLER, agent_folder, load_controller, load_memory, save_controller
+from reverie.models.files import CONTROLLER, agent_folder, check_made_for, load_controller, load_memory, save_controller
 from reverie.notes import note
 from reverie.run.folder import RunFolder, collecting_agent
 from reverie.run.search import FinalsConfig
@@ -158,11 +157,8 @@ def first_params(run: RunFolder, controller: Controller) -> np.ndarray | None:
         raise UserError(
             f"controller.search.start.init_from: {path} is a controller of another shape: choose one of the same"
         )
-    meta = checkpoint.load(path)[1]
-    for key, file in (("vision_sha256", run.vision), ("memory_sha256", run.memory)):
-        if meta.get(key) != file_sha256(file):
-            raise UserError(
-                f"controller.search.start.init_from: {path} was not made for {file}: begin with "
-                "one that was, or at zero"
-            )
+    try:
+        check_made_for(path, run.path)
+    except UserError as error:
+        raise UserError(f"controller.search.start.init_from: {error}") from error
     return params.astype(np.float64)
