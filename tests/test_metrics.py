@@ -5,6 +5,7 @@ import os
 import pty
 import select
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,6 +91,42 @@ def test_tensorboard_forgets_what_was_rewound(tmp_path):
 
     assert scalars("vision") == {"vision/train/loss": [(0, 0), (1, 1), (2, 2), (3, 30)]}
     assert scalars("memory") == {"memory/train/loss": [(step, step) for step in range(5)]}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
+@pytest.mark.parametrize("full", ["metrics.jsonl", "events.out.tfevents"])
+def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(full, tmp_path, monkeypatch, capsys):
+    original = Path.open
+
+    def opened(path, mode="r", *rest, **options):
+        is_full = path.name.startswith(full) and mode in ("a", "wb")
+        return original(Path("/dev/full") if is_full else path, mode, *rest, **options)
+
+    with Metrics(tmp_path) as metrics:
+        metrics.log("vision", 0, {"vision/train/loss": 1.0})
+    monkeypatch.setattr(Path, "open", opened)
+    refused = pytest.raises(UserError, match=r"cannot write .*: No space left on device; make room")
+    with refused as error, Metrics(tmp_path) as metrics:
+        metrics.log("vision", 1, {"vision/train/loss": 2.0})
+    assert str(error.value).count("\n") == 0
+    monkeypatch.undo()
+    with Metrics(tmp_path) as metrics:
+        metrics.rewind("vision", 1)
+        metrics.log("vision", 1, {"vision/train/loss": 3.0})
+    assert [line["vision/train/loss"] for line in lines(tmp_path)] == [1.0, 3.0]
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
+def test_a_disk_that_fills_up_between_two_writes_is_said_at_the_end(tmp_path):
+    metrics = Metrics(tmp_path)
+    metrics.log("vision", 0, {"vision/train/loss": 1.0})
+    with Path("/dev/full").open("wb") as full:
+        os.dup2(full.fileno(), metrics._writers["vision"]._file.fileno())
+    metrics.log("vision", 1, {"vision/train/loss": 1.0})
+    with pytest.raises(UserError, match="No space left"):
+        metrics.close()
+    metrics.close()
 
 
 def test_unwritable_run_folder(tmp_path):

@@ -5,11 +5,12 @@ Metric keys read `stage/split/name`, as in `vision/train/loss`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, SupportsFloat
@@ -19,7 +20,8 @@ from reverie.errors import UserError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
-    from torch.utils.tensorboard import SummaryWriter
+
+    from reverie.event_file import EventFile
 
 
 class Metrics:
@@ -32,7 +34,7 @@ class Metrics:
     def __init__(self, run_dir: Path, *, tensorboard: bool = True) -> None:
         self.path = run_dir / "metrics.jsonl"
         self._tensorboard = run_dir / "tensorboard" if tensorboard else None
-        self._writers: dict[str, SummaryWriter] = {}
+        self._writers: dict[str, EventFile] = {}
         self._purge: dict[str, int] = {}
         try:
             run_dir.mkdir(parents=True, exist_ok=True)
@@ -41,20 +43,37 @@ class Metrics:
                 file.truncate(file.read().rfind(b"\n") + 1)
             self._file = self.path.open("a", encoding="utf-8")
         except OSError as error:
-            raise UserError(f"cannot write {self.path}: {error.strerror}; choose another run folder") from error
+            raise self._refused(error) from error
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Raises UserError where the disk refuses; what is not on it yet is let go."""
+        try:
+            yield
+        except OSError as error:
+            self._let_go()
+            raise self._refused(error) from error
+
+    def _refused(self, error: OSError) -> UserError:
+        return UserError(
+            f"cannot write {self.path}: {error.strerror or error}; make room there and run the same command again, or "
+            f"choose another run folder"
+        )
 
     def log(self, stage: str, step: int, values: Mapping[str, SupportsFloat]) -> None:
-        """Keep `values` (anything that `float` takes); what is not finite becomes null, which JSON can say."""
+        """Keep `values` (anything that `float` takes); what is not finite becomes null, which JSON can say.
+
+        Raises UserError where the disk refuses.
+        """
         numbers = {key: float(value) for key, value in values.items()}
         finite = {key: number if math.isfinite(number) else None for key, number in numbers.items()}
         line = {"stage": stage, "step": int(step), "time": round(time.time(), 3), **finite}
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
-        if self._tensorboard is not None:
-            writer = self._writers.get(stage) or self._open_writer(stage, self._tensorboard / stage)
-            for key, number in finite.items():
-                if number is not None:
-                    writer.add_scalar(key, number, step)
+        with self._writing():
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+            if self._tensorboard is not None:
+                writer = self._writers.get(stage) or self._open_writer(stage, self._tensorboard / stage)
+                writer.add(step, {key: number for key, number in finite.items() if number is not None})
 
     def rewind(self, stage: str, step: int) -> None:
         """Drop what `stage` logged at `step` and later: a run that continues from `step` will log it again."""
@@ -62,22 +81,30 @@ class Metrics:
         lines = self.path.read_bytes().splitlines(keepends=True)
         with write_atomically(self.path) as file:
             file.writelines(line for line in lines if not _is_at_or_after(line, stage, step))
-        self._file = self.path.open("a", encoding="utf-8")
-        if writer := self._writers.pop(stage, None):
-            writer.close()
+        with self._writing():
+            self._file = self.path.open("a", encoding="utf-8")
+            if writer := self._writers.pop(stage, None):
+                writer.close()
         self._purge[stage] = step  # TensorBoard is told by the next file of this stage
 
     def close(self) -> None:
-        """Flush and close everything; a second call does nothing."""
-        self._file.close()
-        while self._writers:
-            self._writers.popitem()[1].close()
+        """Flush and close everything; a second call does nothing. Raises UserError where the disk refuses."""
+        with self._writing():
+            self._file.close()
+            while self._writers:
+                self._writers.popitem()[1].close()
 
-    def _open_writer(self, stage: str, folder: Path) -> SummaryWriter:
-        from torch.utils.tensorboard import SummaryWriter  # late: it takes a second to import
+    def _let_go(self) -> None:
+        """Closes what is open, whether its last words can be written or not."""
+        for writer in (self._file, *self._writers.values()):
+            with contextlib.suppress(OSError):
+                writer.close()
+        self._writers.clear()
 
-        writer = SummaryWriter(str(folder), purge_step=self._purge.pop(stage, None), flush_secs=10)
-        self._writers[stage] = writer
+    def _open_writer(self, stage: str, folder: Path) -> EventFile:
+        from reverie.event_file import EventFile  # late: TensorBoard takes a while to import
+
+        self._writers[stage] = writer = EventFile(folder, self._purge.pop(stage, None))
         return writer
 
     def __enter__(self) -> Metrics:

@@ -1,7 +1,6 @@
 """A run is a folder: recipe, manifest, data, models, logs. What is in it, what is finished, and what it came from."""
 
 import contextlib
-import fcntl
 import platform
 import shutil
 import time
@@ -19,6 +18,7 @@ from reverie.envs.registry import action_size
 from reverie.errors import UserError
 from reverie.models.files import CONTROLLER, MEMORY, PRETRAINED, VISION, agent_folder, packaged
 from reverie.run import settings
+from reverie.run.lock import is_lock, locked
 from reverie.run.recipe import RunConfig
 
 AGENT_STAGES = ("vision", "memory", "controller")
@@ -122,7 +122,7 @@ class RunFolder:
             "stages": {},
         }
         path.mkdir(parents=True, exist_ok=True)
-        with _lock(path):
+        with locked(path):
             if (path / "recipe.toml").exists():
                 raise UserError(f"{path} was made by another process just now: run the same command again")
             run = cls(path, config, manifest)
@@ -181,7 +181,7 @@ class RunFolder:
 
         What a killed process left half done is put in order first.
         """
-        with _lock(self.path):
+        with locked(self.path):
             self._put_in_order()
             yield
 
@@ -319,18 +319,8 @@ def _machine() -> dict[str, Any]:
     return {"processor": name, "cores": num_cores(), "system": platform.system()}
 
 
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    with (path / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(f"{path} is in use by another process: wait, or choose another --run") from error
-        yield
-
-
 def _is_left_by_create(path: Path) -> bool:
-    return path.name in ("manifest.json", ".lock") or (path.name.startswith(".") and path.name.endswith(".tmp"))
+    return path.name == "manifest.json" or is_lock(path) or (path.name.startswith(".") and path.name.endswith(".tmp"))
 
 
 def _cure_of_version(path: Path) -> str:
@@ -356,7 +346,6 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     entries = stages.values() if isinstance(stages, dict) else [None]
     if not all(isinstance(entry, dict) and {"status", "seconds"} <= set(entry) for entry in entries):
         raise UserError(f"{path / 'manifest.json'} is damaged (its stages cannot be read): restore it from a copy")
-    manifest.setdefault(
-        "precision", fast_precision()
-    )  # older runs name theirs; a shipped agent leaves it to the machine
+    # Older runs name theirs; an agent that was shipped leaves it to each machine.
+    manifest.setdefault("precision", fast_precision())
     return manifest

@@ -1,0 +1,53 @@
+"""A file that TensorBoard reads, written in the caller's own thread, so that a full disk is the caller's to know."""
+
+import contextlib
+import itertools
+import os
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # pyright: ignore[reportAttributeAccessIssue] (protobuf makes them)
+from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+FLUSH_SECONDS = 10.0
+_VERSION = "brain.Event:2"
+_numbers = itertools.count()
+
+
+class EventFile:
+    """A new file of scalars in `folder`. With `purge_step`, TensorBoard forgets what earlier files there say of that
+    step and later ones. Every method raises OSError where the disk refuses."""
+
+    def __init__(self, folder: Path, purge_step: int | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"events.out.tfevents.{time.time():010.0f}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
+        self._file = (folder / name).open("wb")
+        self._records = RecordWriter(self._file)
+        self._add(Event(wall_time=time.time(), file_version=_VERSION))
+        if purge_step is not None:
+            self._add(Event(wall_time=time.time(), step=purge_step, session_log=SessionLog(status=SessionLog.START)))
+        self._flushed = time.monotonic()
+        try:
+            self._file.flush()
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            raise
+
+    def add(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Scalars of a step, by their tags."""
+        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
+        self._add(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
+        if time.monotonic() - self._flushed >= FLUSH_SECONDS:
+            self._file.flush()
+            self._flushed = time.monotonic()
+
+    def close(self) -> None:
+        """Writes what is left."""
+        self._file.close()
+
+    def _add(self, event: Event) -> None:
+        self._records.write(event.SerializeToString())
