@@ -18,6 +18,7 @@ from reverie.envs.car_racing.starts import random_start
 from reverie.envs.config import EnvConfig
 from reverie.envs.vector import Transition
 from reverie.measure.vision.fidelity import linear_reading
+from reverie.models.coding import encode
 from reverie.policies import AgentPolicy, NoisyPolicy
 from reverie.rollout import rollout
 from reverie.run.folder import RunFolder
@@ -77,7 +78,7 @@ def readings(agent: Agent, driven: list[Driven]) -> np.ndarray:
     """What C would have been given (d, i) at each decision of the drives, in order."""
     inputs = []
     for drive in driven:
-        z = agent.encode(torch.from_numpy(drive.obs)).float()
+        z = torch.from_numpy(encode(agent.vision, drive.obs, batch=None, precision=agent.config.precision)[0])
         rest = (torch.from_numpy(x.astype(np.float32)) for x in (drive.act, drive.rew))
         inputs.append(agent.controller.inputs(*sights_of(agent.memory, [Drive(z, *rest)])))
     return torch.cat(inputs).numpy().astype(np.float64)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from reverie.models.coding import batches
 from reverie.models.conv import to_float
 from reverie.models.vision import Vision
 from reverie.types import Frames
@@ -38,8 +39,7 @@ def health(vision: Vision, frames: Frames) -> Health:
     """Reads frames (n, 64, 64, 3), at least two that differ; on the device of the model."""
     device = next(vision.parameters()).device
     squared, kl, seen = [], [], []
-    for start in range(0, len(frames), _BATCH):
-        some = torch.tensor(frames[start : start + _BATCH]).to(device)
+    for some in batches(frames, _BATCH, device):
         posterior = vision.encode(some)
         images = vision.images(posterior.mu).float()
         squared.append((images - to_float(some)).square().mean((1, 2, 3)))

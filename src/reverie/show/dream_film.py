@@ -23,6 +23,7 @@ from reverie.envs.registry import make_vector_env
 from reverie.errors import UserError
 from reverie.lockstep import Lockstep
 from reverie.metrics import Progress
+from reverie.models.coding import encode
 from reverie.policies import AgentPolicy
 from reverie.seeding import torch_generator
 from reverie.show.canvas import ACCENT, GOOD, Canvas
@@ -66,7 +67,7 @@ def make_film(
         raise UserError(f"the drive on track {track} ended after {len(steps)} decisions: choose another --track")
     real = np.stack([*(step[0] for step in steps), steps[-1][3]])
     act, rew = np.stack([step[1] for step in steps]), np.array([step[2] for step in steps], np.float32)
-    z = torch.cat([agent.encode(torch.from_numpy(part)) for part in np.array_split(real, -(-len(real) // 64))])
+    z = torch.from_numpy(encode(agent.vision, real, precision=agent.config.precision)[0])
     prev_rew = torch.from_numpy(np.concatenate([[0], rew[:-1]]).astype(np.float32))
     acts = torch.from_numpy(act.astype(np.float32))
     start = starts_after(agent.memory, z[None, : CONTEXT + 1], acts[None, :CONTEXT], prev_rew[None, : CONTEXT + 1])

@@ -16,10 +16,11 @@ from reverie.measure.dream.horizon import HORIZONS, DreamTruth, Drives, join, me
 from reverie.measure.truth.judges import Judges
 from reverie.measure.truth.labelled import STATE, LabelledFrames, labelled_frames
 from reverie.measure.vision import comparison
-from reverie.measure.vision.arithmetic import Arithmetic, decode, encode, measure_arithmetic
+from reverie.measure.vision.arithmetic import Arithmetic, measure_arithmetic
 from reverie.measure.vision.comparison import Sample
 from reverie.measure.vision.fidelity import Fidelity, measure_fidelity
 from reverie.metrics import Progress
+from reverie.models.coding import reconstruct
 from reverie.models.files import PRETRAINED, load_models, load_vision
 from reverie.run import settings
 from reverie.run.folder import RunFolder
@@ -271,5 +272,5 @@ def _draw(path: Path, runs: Sequence[RunFolder], names: Sequence[str], frames: L
     rows = {"frame": frames.frames[some]}
     for name, run in zip(names, runs, strict=True):
         vision = load_vision(run.vision).eval()
-        rows[name] = decode(vision, encode(vision, frames.frames[some])[0])
+        rows[name] = reconstruct(vision, frames.frames[some])
     draw_sheet(path, rows)

@@ -32,8 +32,8 @@ from reverie.measure.dream.returns import (
     DreamReturns,
     calibration,
     dream_returns,
-    spearman_interval,
 )
+from reverie.measure.statistics import spearman_interval
 from reverie.measure.truth.judges import load_judges
 from reverie.measure.truth.labelled import STATE
 from reverie.measure.vision import comparison

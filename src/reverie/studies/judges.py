@@ -20,6 +20,7 @@ from reverie.measure.vision.masks import KERB, classes, grid_content
 from reverie.metrics import Progress
 from reverie.models.conv import to_float
 from reverie.seeding import TRAINING_TRACKS, VALIDATION_TRACKS, generator, sample_tracks, torch_generator, torch_seeded
+from reverie.training.loop import descend
 from reverie.types import Frames, Positive
 
 GRASS = (102, 204, 102)
@@ -168,23 +169,20 @@ def _fit(
     data = torch.from_numpy(frames)
     model.to(memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue] (torch's stubs lack it)
     optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps)
+
+    def error(step: int) -> Tensor:
+        index = torch.randint(len(data), (config.batch_size,), generator=rng)
+        images, true = to_float(data[index]), truth.at(index)
+        if step % 2:
+            images, true = images.flip(3), true.mirrored()
+        if disturb:
+            images = disturb(images, rng)
+        with autocast("cpu", "auto"):
+            output = model(images)
+        return loss(output.float(), true)
+
     with Progress(name, config.steps * config.batch_size, "images", quiet=quiet) as bar:
-        for step in range(config.steps):
-            index = torch.randint(len(data), (config.batch_size,), generator=rng)
-            images, true = to_float(data[index]), truth.at(index)
-            if step % 2:
-                images, true = images.flip(3), true.mirrored()
-            if disturb:
-                images = disturb(images, rng)
-            with autocast("cpu", "auto"):
-                output = model(images)
-            error = loss(output.float(), true)
-            optimizer.zero_grad(set_to_none=True)
-            error.backward()
-            optimizer.step()
-            schedule.step()
-            bar.advance(config.batch_size, loss=float(error.detach()))
+        descend(optimizer, error, config.steps, lambda value: bar.advance(config.batch_size, loss=float(value)))
     model.eval().requires_grad_(False)
 
 

@@ -1,20 +1,17 @@
 """Stage encode: V turns every collected frame into a latent distribution, from which M will learn."""
 
-import torch
-
 from reverie.checkpoint import file_sha256
 from reverie.data.latents import LatentWriter
 from reverie.data.store import EpisodeStore
-from reverie.devices import autocast
 from reverie.envs.registry import action_size
 from reverie.metrics import Progress
+from reverie.models.coding import encode as encode_frames
 from reverie.models.files import load_vision
 from reverie.run.folder import RunFolder
 from reverie.training.stage_clock import StageClock
 from reverie.training.vision import open_frames
 
 
-@torch.inference_mode()
 def encode(run: RunFolder, *, quiet: bool, device: str = "cpu") -> None:
     """Writes mu and logvar of every frame, episode by episode, or goes on where it was cut."""
     config, clock = run.config, StageClock(run, "encode")
@@ -32,9 +29,8 @@ def encode(run: RunFolder, *, quiet: bool, device: str = "cpu") -> None:
     start = int(offsets[writer.num_written])
     with writer, Progress("encode", store.num_frames, "frames", start=start, quiet=quiet) as bar:
         for index in range(writer.num_written, len(store)):
-            some = torch.tensor(frames[offsets[index] : offsets[index + 1]]).to(device)
-            with autocast(device, config.agent.precision):
-                mu, logvar = vision.encode(some)
-            writer.append(mu.cpu().numpy(), logvar.cpu().numpy(), store[index])
+            some = frames[offsets[index] : offsets[index + 1]]
+            mu, logvar = encode_frames(vision, some, batch=None, precision=config.agent.precision)
+            writer.append(mu, logvar, store[index])
             bar.advance(len(some))
     clock.done([run.latents / "meta.json"], {"frames": store.num_frames})

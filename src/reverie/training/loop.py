@@ -210,6 +210,25 @@ class Fit(Generic[Batch]):
         )
 
 
+def descend(
+    optimizer: torch.optim.Optimizer,
+    loss: Callable[[int], Tensor],
+    num_steps: int,
+    after_step: Callable[[Tensor], None] | None = None,
+) -> None:
+    """A short fit, which nobody continues: `num_steps` down the loss of each, at a rate that falls to 0 along a cosine.
+    `after_step` is told the loss."""
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
+    for step in range(num_steps):
+        value = loss(step)
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        optimizer.step()
+        schedule.step()
+        if after_step:
+            after_step(value.detach())
+
+
 def learning_rate(config: FitConfig, step: int, num_steps: int) -> float:
     """The learning rate at a step."""
     if config.schedule == "constant":

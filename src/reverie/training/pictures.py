@@ -9,8 +9,8 @@ from reverie.checkpoint import read_json
 from reverie.data.latents import LatentStore
 from reverie.data.store import EpisodeStore
 from reverie.dream.replay import replay
+from reverie.models.coding import decode, reconstruct
 from reverie.models.files import load_models, load_vision
-from reverie.models.vision import Vision
 from reverie.run.folder import RunFolder
 from reverie.seeding import torch_generator
 from reverie.show import charts, sheets
@@ -62,8 +62,7 @@ def _reconstructions(run: RunFolder) -> Path:
     episodes = np.searchsorted(offsets, chosen, side="right") - 1
     parts = [store[i].obs[chosen[episodes == i] - offsets[i]] for i in np.unique(episodes).tolist()]
     frames = np.concatenate(parts)
-    with torch.inference_mode():
-        seen = vision.decode(vision.encode(torch.from_numpy(frames)).mu).numpy()
+    seen = reconstruct(vision, frames)
     path = run.pictures / "reconstructions.png"
     sheets.reconstructions(path, frames, seen, error=run.stage("vision")["held_out_mean_squared_error"])
     return path
@@ -81,7 +80,7 @@ def _dream(run: RunFolder) -> Path:
     z = torch.from_numpy(latents.mu[offset : offset + t + 1].astype(np.float32))
     act = torch.from_numpy(np.array(latents.act[decision : decision + t]))
     rew = torch.from_numpy(np.concatenate([[0], latents.rew[decision : decision + t]]).astype(np.float32))
-    rows = {"real": obs[columns], "as V sees it": _decode(vision, z[columns])}
+    rows = {"real": obs[columns], "as V sees it": decode(vision, z[columns].numpy())}
     for temperature in TEMPERATURES:
         dream = replay(
             memory,
@@ -91,7 +90,7 @@ def _dream(run: RunFolder) -> Path:
             generator=torch_generator(run.config.seed, "pictures", "dream"),
             prev_rew=rew[None, :begins],
         )
-        rows[f"dream\ntemperature {temperature}"] = _decode(vision, dream.z[0, columns])
+        rows[f"dream\ntemperature {temperature}"] = decode(vision, dream.z[0, columns].numpy())
     path = run.pictures / "dream.png"
     sheets.dream_filmstrip(path, rows, columns, begins=begins, seconds_per_decision=repeat / FPS)
     return path
@@ -121,9 +120,3 @@ def dream_window(num_decisions: int, action_repeat: int) -> tuple[int, int]:
     begins = max(1, min(num_decisions // 3, OPENING_FRAMES // action_repeat))
     every = (num_decisions - begins) // COLUMNS_DREAMT
     return begins, max(1, min(16 // action_repeat, every, (begins - 1) // max(1, COLUMNS_SEEN - 1)))
-
-
-@torch.inference_mode()
-def _decode(vision: Vision, z: torch.Tensor) -> np.ndarray:
-    """z (n, z) -> frames (n, 64, 64, 3)"""
-    return vision.decode(z).numpy()

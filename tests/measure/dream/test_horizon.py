@@ -1,5 +1,6 @@
 """Dream truth: real drives with their labels, and toy models whose dreams are known to be right or wrong."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
 
@@ -71,6 +72,9 @@ class SumOfActions:
 
     def __init__(self, gain: float, reward: float | None) -> None:
         self.gain, self.reward = gain, reward
+
+    def parameters(self) -> Iterator[Tensor]:
+        return iter(())
 
     def encode(self, frames: Tensor) -> DiagonalGaussian:
         mu = frames[:, 0, 0, :1].float()

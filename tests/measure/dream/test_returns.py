@@ -10,7 +10,8 @@ from scipy import stats
 from reverie.actions import SteerGasBrake
 from reverie.dream.dreamer import Dreams
 from reverie.dream.starts import Starts, World
-from reverie.measure.dream.returns import calibration, dream_returns, spearman, spearman_interval
+from reverie.measure.dream.returns import calibration, dream_returns
+from reverie.measure.statistics import spearman, spearman_interval
 from reverie.models.autoencoder import NetConfig
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.mdn_rnn import Memory, MemoryConfig

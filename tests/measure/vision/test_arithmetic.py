@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from reverie.measure.statistics import wilson_interval
 from reverie.measure.truth.labelled import ATTRIBUTES, LabelledFrames
-from reverie.measure.vision.arithmetic import NUM_DOSES, Arithmetic, measure_arithmetic, wilson_interval
+from reverie.measure.vision.arithmetic import NUM_DOSES, Arithmetic, measure_arithmetic
 from reverie.measure.vision.attribute_vectors import LocalVector, attribute_vectors, contrast, shifts
 from reverie.models.autoencoder import Autoencoder, NetConfig
 from reverie.models.distributions import DiagonalGaussian

@@ -23,11 +23,10 @@ from reverie.envs.car_racing.starts import random_start
 from reverie.envs.config import EnvConfig
 from reverie.errors import UserError
 from reverie.lockstep import Lockstep
-from reverie.measure.dream.returns import spearman
-from reverie.measure.statistics import confidence_interval
+from reverie.measure.statistics import confidence_interval, spearman
 from reverie.measure.truth.judges import Judges
 from reverie.measure.truth.labelled import MAX_HEADING, MAX_OFFSET, STATE
-from reverie.measure.vision.arithmetic import decode, encode
+from reverie.models.coding import decode, encode
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import Vision

@@ -12,14 +12,14 @@ import torch
 from reverie.dream.dreamer import Dreamer, Dreams
 from reverie.dream.imagine import DreamConfig
 from reverie.dream.rollout import rollout_dreams
+from reverie.measure.statistics import spearman
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory
-from reverie.seeding import generator, torch_generator
+from reverie.seeding import torch_generator
 from reverie.types import SequenceBatch
 
 TILES_RETURN, FRAME_COST = 1000.0, 0.1
 """CarRacing's tiles sum to 1,000 and each frame costs 0.1: a return above 1,000 - 0.1 t cannot be."""
-BOOTSTRAPS = 2000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,29 +88,6 @@ def dream_returns(
         decisions=ended,
         impossible=np.asarray((np.cumsum(rew, -1) > bound).any(-1)),
     )
-
-
-def spearman(x: np.ndarray, y: np.ndarray) -> float:
-    """Rank correlation of x (m,) and y (m,); 0 where one of them tells none apart."""
-    from scipy.stats import rankdata
-
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return 0.0
-    return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
-
-
-def spearman_interval(dream: np.ndarray, real: np.ndarray, seed: int) -> tuple[float, float]:
-    """95% interval of the rank correlation of mean returns, dream (m, n) and real (m, k), by a bootstrap that draws
-    controllers, and of each its dreams and its tracks."""
-    rng, m = generator(seed, "bootstrap"), len(dream)
-    found = []
-    for _ in range(BOOTSTRAPS):
-        rows = rng.integers(m, size=m)
-        some = rng.integers(dream.shape[1], size=dream.shape[1])
-        tracks = rng.integers(real.shape[1], size=real.shape[1])
-        found.append(spearman(dream[rows][:, some].mean(1), real[rows][:, tracks].mean(1)))
-    low, high = np.percentile(found, [2.5, 97.5])
-    return float(low), float(high)
 
 
 @torch.inference_mode()

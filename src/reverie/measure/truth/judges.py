@@ -3,7 +3,7 @@
 Shapes: b batch, n frames of (64, 64, 3) uint8, f features, 3 numbers of `STATE`, 6 `ATTRIBUTES`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from itertools import pairwise
@@ -18,6 +18,7 @@ from reverie import checkpoint
 from reverie.errors import UserError
 from reverie.measure.truth.labelled import ATTRIBUTES, STATE
 from reverie.measure.vision.masks import GRID_CLASSES
+from reverie.models.coding import batches
 from reverie.models.conv import to_float
 from reverie.types import Floats, Frames
 
@@ -149,8 +150,7 @@ class Judges:
 
 @torch.inference_mode()
 def _batched(function: Callable[[Tensor], Tensor], frames: Frames, width: int) -> Floats:
-    starts: Sequence[int] = range(0, len(frames), _BATCH)
-    parts = [function(torch.from_numpy(np.ascontiguousarray(frames[i : i + _BATCH]))).numpy() for i in starts]
+    parts = [function(some).numpy() for some in batches(frames, _BATCH)]
     return np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import torch
 
+from reverie.measure.statistics import dose_correlation, wilson_interval
 from reverie.measure.truth.labelled import ATTRIBUTES, LabelledFrames
 from reverie.measure.vision.attribute_vectors import (
     BESIDE,
@@ -27,6 +27,7 @@ from reverie.measure.vision.attribute_vectors import (
     shifts,
 )
 from reverie.models.autoencoder import Autoencoder
+from reverie.models.coding import decode, encode
 from reverie.seeding import generator
 from reverie.types import Frames
 
@@ -113,23 +114,6 @@ class Arithmetic:
     def score(self, attribute: str, vector: Kind) -> AttributeScore:
         """The score of one attribute."""
         return next(found for found in self.scores if (found.attribute, found.vector) == (attribute, vector))
-
-
-@torch.inference_mode()
-def encode(vision: Autoencoder, frames: Frames, batch: int = 256) -> tuple[np.ndarray, np.ndarray]:
-    """Frames (n, 64, 64, 3) -> mu and logvar (n, z) in float32."""
-    parts = [vision.encode(torch.from_numpy(frames[i : i + batch])) for i in range(0, len(frames), batch)]
-    none = np.zeros((0, vision.z_size), np.float32)
-    mu, logvar = ([none, *(part[i].numpy() for part in parts)] for i in range(2))
-    return np.concatenate(mu), np.concatenate(logvar)
-
-
-@torch.inference_mode()
-def decode(vision: Autoencoder, z: np.ndarray, batch: int = 256) -> Frames:
-    """z (n, z) -> frames (n, 64, 64, 3), without noise."""
-    z = z.astype(np.float32)
-    parts = [vision.decode(torch.from_numpy(z[i : i + batch])).numpy() for i in range(0, len(z), batch)]
-    return np.concatenate([np.zeros((0, 64, 64, 3), np.uint8), *parts])
 
 
 def measure_arithmetic(
@@ -234,7 +218,7 @@ class _Bench:
             keep=_mean(self._kept(target, at, after)),
             keep_each={ATTRIBUTES[j]: _mean(self._unchanged(j, at, after)) for j in others},
             monotone=_mean((np.diff(response, axis=0) >= -TOLERANCE).all(0)),
-            spearman=_mean(_rank_correlation(response)),
+            spearman=_mean(dose_correlation(response)),
             response=tuple(response.mean(1).tolist()) if len(at) else (),
         )
 
@@ -258,21 +242,3 @@ class _Bench:
 
 def _mean(values: np.ndarray | np.bool) -> float | None:
     return float(values.mean()) if values.size else None
-
-
-def _rank_correlation(response: np.ndarray) -> np.ndarray:
-    """Spearman's rho of dose and response (doses, n) for each frame -> (n,); 0 where the response does not move."""
-    from scipy.stats import rankdata
-
-    doses = np.arange(len(response)) - (len(response) - 1) / 2
-    ranks = rankdata(response, axis=0) - (len(response) + 1) / 2
-    return doses @ ranks / np.maximum(np.sqrt((doses**2).sum() * (ranks**2).sum(0)), 1e-12)
-
-
-def wilson_interval(rate: float | None, num: int) -> tuple[float, float] | None:
-    """95% interval of a rate among `num` independent observations (Wilson 1927)."""
-    if rate is None or not num:
-        return None
-    q = 1.959964**2 / num
-    centre, half = (rate + q / 2) / (1 + q), np.sqrt(q * rate * (1 - rate) + q * q / 4) / (1 + q)
-    return float(max(0.0, centre - half)), float(min(1.0, centre + half))

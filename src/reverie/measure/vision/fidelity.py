@@ -15,10 +15,10 @@ import torch
 from reverie.measure.truth.judges import Judges
 from reverie.measure.truth.labelled import STATE, LabelledFrames
 from reverie.measure.vision import masks, paired
-from reverie.measure.vision.arithmetic import decode, encode
 from reverie.measure.vision.gate import CONTROLS, Better, Gate, Measure, Refusal
 from reverie.measure.vision.neighbours import covered, kernel_distance, manifold
 from reverie.models.autoencoder import Autoencoder
+from reverie.models.coding import batches, decode, encode, reconstruct
 from reverie.models.vae_gan import VaeGan
 from reverie.seeding import generator
 from reverie.types import Frames
@@ -109,7 +109,7 @@ def _measure_sets(
     reference = train.select(_spread(len(train), len(frames)))
     noise = generator(seed, "fidelity", "samples").normal(size=(len(frames), vision.z_size)).astype(np.float32)
     test = _set_views(frames.frames) | {"model": reconstructions, "samples": decode(vision, noise)}
-    again = _set_views(reference.frames) | {"model": decode(vision, encode(vision, reference.frames)[0])}
+    again = _set_views(reference.frames) | {"model": reconstruct(vision, reference.frames)}
     x = {name: judges.features(view) for name, view in test.items()}
     y = {name: judges.features(view) for name, view in again.items()} | {"samples": x["samples"]}
     track_of = {name: frames.track if name == "samples" else reference.track for name in y}
@@ -191,6 +191,5 @@ def _measure_shifts(gate: Gate, vision: Autoencoder, frames: LabelledFrames) -> 
 
 
 @torch.inference_mode()
-def _features(vision: VaeGan, frames: Frames, batch: int = 128) -> np.ndarray:
-    starts = range(0, len(frames), batch)
-    return torch.cat([vision.features(torch.from_numpy(frames[i : i + batch])) for i in starts]).numpy()
+def _features(vision: VaeGan, frames: Frames) -> np.ndarray:
+    return torch.cat([vision.features(some) for some in batches(frames, 128)]).numpy()

@@ -14,11 +14,13 @@ from torch.nn.utils.rnn import pad_sequence
 
 from reverie.data.latents import LatentStore
 from reverie.data.store import EpisodeStore
+from reverie.models.coding import encode
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory, MemoryState
 from reverie.run.folder import RunFolder
 from reverie.training.controller.drivers import agent_of
 from reverie.training.controller.search_space import SearchSpace
+from reverie.training.loop import descend
 
 EPISODES_AT_ONCE = 64
 DECISIONS = 20_000
@@ -90,8 +92,10 @@ def actions_of(teacher: RunFolder, store: EpisodeStore, episodes: Iterable[int])
     def drives() -> Iterator[Drive]:
         for i in episodes:
             episode = store[i]
-            z = agent.encode(torch.from_numpy(np.array(episode.obs[:-1]))).float()
-            yield Drive(z, *(torch.from_numpy(np.array(x, np.float32)) for x in (episode.act, episode.rew)))
+            z, _ = encode(agent.vision, episode.obs[:-1], batch=None, precision=agent.config.precision)
+            yield Drive(
+                torch.from_numpy(z), *(torch.from_numpy(np.array(x, np.float32)) for x in (episode.act, episode.rew))
+            )
 
     sights = sights_of(agent.memory, drives())
     return agent.controller.act(torch.from_numpy(params)[None].expand(len(sights.z), -1), *sights)
@@ -110,14 +114,11 @@ def imitated(
         params = (origin + coordinates @ basis).expand(len(rows), -1)
         return controller.act(params, sights.z[rows], sights.state.select(rows))
 
-    adam = torch.optim.Adam([coordinates], RATE)
-    fall = torch.optim.lr_scheduler.CosineAnnealingLR(adam, STEPS)
-    for _ in range(STEPS):
+    def error_of_some(step: int) -> Tensor:  # noqa: ARG001 (the generator says which)
         rows = torch.randint(len(act), (BATCH,), generator=generator)
-        adam.zero_grad()
-        torch.mean((actions(rows) - act[rows]) ** 2).backward()
-        adam.step()
-        fall.step()
+        return torch.mean((actions(rows) - act[rows]) ** 2)
+
+    descend(torch.optim.Adam([coordinates], RATE), error_of_some, STEPS)
     with torch.inference_mode():
         error = ((actions(torch.arange(len(act))) - act) ** 2).mean() / act.var(0).mean()
     return space.params(coordinates.detach().double().numpy())[0], float(error)
