@@ -71,6 +71,16 @@ def has_bf16_units(root: Path = Path("/"), environment: Mapping[str, str] = os.e
     return of_amd and (limit in ("ALL", "DEFAULT") or any(part in limit for part in ("BF16", "FP16", "AMX", "AVX10")))
 
 
+@functools.cache
+def survive_forks() -> None:
+    """Processes that are forked from this one, as Gymnasium's AsyncVectorEnv does, compute on one thread.
+
+    Torch's helper threads are not there in a fork, which would wait for them for ever.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
+
+
 def num_cores(root: Path = Path("/")) -> int:
     """Cores that this process may use, at least 1: what the system gives it, and no more than a container's quota.
 

@@ -1,5 +1,8 @@
 """Many dreams as one vector environment: what Gymnasium documents of those, and that a row is a dream like any."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import gymnasium
@@ -23,6 +26,32 @@ from tests.dream.test_replay import Adder
 
 DREAM = f"reverie.dream:{reverie.dream.DREAM_ID}"
 ACTION = np.array([0.3, 0.5, 0], np.float32)
+
+
+ASYNC = """
+import sys
+import gymnasium, numpy as np, torch
+torch.set_num_threads(4)
+here = gymnasium.make("reverie.dream:reverie/Dream-v0", run=sys.argv[1], observation="frame")
+here.reset(seed=0)
+here.step(np.zeros(3, np.float32))
+there = gymnasium.make_vec(
+    "reverie.dream:reverie/Dream-v0", 2, vectorization_mode="async", run=sys.argv[1], observation="frame",
+    vector_kwargs={"context": "fork", "shared_memory": False},
+)
+there.reset(seed=0)
+obs = there.step(np.zeros((2, 3), np.float32))[0]
+there.close()
+print(obs.shape, torch.get_num_threads())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_dreams_in_forks_of_a_process_that_has_dreamt(tmp_path: Path, tiny_run: RunFolder) -> None:
+    (tmp_path / "script.py").write_text(ASYNC)
+    command = [sys.executable, "-W", "ignore", str(tmp_path / "script.py"), str(tiny_run.path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.stdout == "(2, 64, 64, 3) 4\n", done.stderr
 
 
 def make(run: RunFolder, num: int = 3, **settings) -> DreamVectorEnv:

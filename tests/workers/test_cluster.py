@@ -1,5 +1,6 @@
 """A real scheduler and worker nodes, each a process of its own on loopback, as on a cluster."""
 
+import asyncio
 import json
 import os
 import signal
@@ -7,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from typing import Any
 import dask.config
 import psutil
 import pytest
-from distributed import LocalCluster
+from distributed import LocalCluster, rpc
 from distributed.security import Security
 
 from reverie.cli.main import main
@@ -173,6 +176,44 @@ def test_the_local_cluster_listens_on_loopback_only() -> None:
         assert {c.laddr[0] for c in sockets if c.status == "LISTEN"} <= {"127.0.0.1", "::1"}
     finally:
         workers.close()
+
+
+def test_nobody_else_reaches_the_local_cluster(capsys: pytest.CaptureFixture[str]) -> None:
+    workers = DaskWorkers("local")
+    cluster = workers._own.cluster  # pyright: ignore[reportOptionalMemberAccess]
+    scheduler = cluster.scheduler_address
+    addresses = [scheduler, *cluster.scheduler_info["workers"], *(nanny.address for nanny in cluster.workers.values())]
+    try:
+        assert list(workers.map(jobs.square, range(3))) == [0, 1, 4]
+        assert all(address.startswith("tls://127.0.0.1:") for address in addresses)
+        with pytest.raises(UserError, match=r"no scheduler answers at tls://.* certificates"):
+            DaskWorkers(scheduler)
+        for address in addresses:  # with a certificate of one's own, and with none
+            for way, security in (
+                (address, Security.temporary()),
+                (address, Security()),
+                (address.replace("tls://", "tcp://"), Security()),
+            ):
+                with pytest.raises((OSError, TypeError)):
+                    asyncio.run(_ask(way, security))
+        page = f"http://127.0.0.1:{cluster.scheduler.http_server.port}/info/main/workers.html"
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(page)
+    finally:
+        workers.close()
+    assert capsys.readouterr().err == ""
+
+
+async def _ask(address: str, security: Security) -> None:
+    """Who are you?"""
+    async with rpc(address, timeout=3, connection_args=security.get_connection_args("client")) as node:
+        await asyncio.wait_for(node.identity(), 10)
+
+
+def test_loopback_without_encryption_is_warned_of(nodes: Nodes, capsys: pytest.CaptureFixture[str]) -> None:
+    DaskWorkers(nodes.address).close()
+    said = capsys.readouterr().err
+    assert said == f"reverie: {nodes.address} is not encrypted: others on this machine can run programs as you\n"
 
 
 def test_encrypted_and_only_for_those_with_a_certificate() -> None:

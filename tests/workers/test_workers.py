@@ -2,10 +2,18 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+<<<<<<< HEAD
+=======
+import time
+import weakref
+>>>>>>> eb891dd (Workers: a few tasks ahead and nothing kept, programs of their own that need no guarded script and say why they cannot start; the local cluster speaks TLS; dreams survive forks)
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +21,7 @@ import torch
 
 from reverie.checkpoint import file_sha256
 from reverie.cli.main import main
+from reverie.devices import num_cores
 from reverie.errors import UserError
 from reverie.models.files import MODELS, load_controller
 from reverie.rollout import DriveTask, drive
@@ -20,7 +29,7 @@ from reverie.run.folder import RunFolder
 from reverie.run.settings import load
 from reverie.training.collect import collect
 from reverie.workers.cluster import DaskWorkers, check_address
-from reverie.workers.contract import Workers
+from reverie.workers.contract import TASKS_AHEAD, Events, Workers
 from reverie.workers.inline import InlineWorkers
 from reverie.workers.make import make_workers
 from reverie.workers.processes import ProcessWorkers
@@ -94,6 +103,67 @@ def test_a_killed_worker_is_replaced_and_its_work_done_again(workers: Workers, t
     assert workers.events.lost > before
 
 
+@every_kind
+def test_tasks_are_taken_as_they_are_needed(workers: Workers) -> None:
+    taken = []
+
+    def tasks() -> Iterator[int]:
+        for i in range(100):
+            taken.append(i)
+            yield i
+
+    ahead = TASKS_AHEAD * max(2, num_cores())
+    for done, result in enumerate(workers.map(jobs.square, tasks())):
+        assert result == done**2
+        assert len(taken) <= done + 1 + ahead
+    assert len(taken) == 100
+
+
+@every_kind
+def test_nothing_is_kept_of_what_was_handed_on(workers: Workers) -> None:
+    seen = []
+    for result in workers.map(jobs.box, range(40)):
+        seen.append(weakref.ref(result))
+        del result
+        assert not any(one() for one in seen)
+    assert len(seen) == 40
+
+
+def test_a_cluster_keeps_nothing_either(pools: dict[str, Workers]) -> None:
+    dask: Any = pools["dask"]
+    for _ in dask.map(jobs.box, range(100)):
+        assert len(_finished(dask)) < 40, "those that its loop has not dropped yet, too"
+    deadline = time.monotonic() + 60
+    while (kept := _finished(dask)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not kept
+
+
+def _finished(dask: Any) -> list[str]:
+    """Results that the client holds; errors of other tests, which pytest holds, are none."""
+    return [key for key, future in list(dask._client.futures.items()) if future.status == "finished"]
+
+
+@those_that_live_elsewhere
+def test_what_is_finished_is_not_done_again_when_another_worker_dies(workers: Workers, tmp_path: Path) -> None:
+    done = list(workers.map(jobs.count_or_die_when_others_are_done, [(tmp_path, i) for i in range(6)]))
+    assert done == list(range(6))
+    assert sorted(path.name[0] for path in tmp_path.glob("?-*")) == list("012345")
+
+
+@those_that_live_elsewhere
+def test_who_stops_listening_leaves_the_workers_free(workers: Workers) -> None:
+    for _ in range(3):
+        assert next(iter(workers.map(jobs.whose, range(1000)))) != os.getpid()
+    assert list(workers.map(jobs.square, [3])) == [9]
+
+
+@pytest.mark.parametrize("workers", ["processes"], indirect=True)
+def test_what_cannot_travel_is_said(workers: Workers) -> None:
+    with pytest.raises(UserError, match="a task or its result cannot travel"):
+        list(workers.map(jobs.lock, [0]))
+
+
 @pytest.mark.parametrize("kind", KINDS[1:])
 def test_a_worker_that_hangs_is_replaced_and_its_work_done_again(kind: str, tmp_path: Path) -> None:
     workers = ProcessWorkers(2, hang_seconds=8) if kind == "processes" else DaskWorkers("local", hang_seconds=8)
@@ -113,10 +183,51 @@ def test_there_are_two(workers: Workers, tmp_path: Path) -> None:
 def test_workers_that_keep_dying_are_given_up_with_a_reason() -> None:
     workers = ProcessWorkers(1)
     try:
-        with pytest.raises(UserError, match="worker processes died 4 times"):
+        with pytest.raises(
+            UserError, match=r"worker processes died 4 times \(killed by SIGKILL; out of memory\?\): use"
+        ):
             list(workers.map(jobs.die, [0]))
     finally:
         workers.close()
+
+
+def test_a_worker_that_cannot_start_says_why_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "threadpoolctl.py").write_text("raise ImportError('another package of this name')")
+    monkeypatch.syspath_prepend(tmp_path)
+    workers = ProcessWorkers(2)
+    try:
+        with pytest.raises(UserError, match=r"could not start \(ImportError: another package of this name\): see"):
+            list(workers.map(jobs.square, range(4)))
+        assert workers.events == Events()
+    finally:
+        workers.close()
+
+
+SCRIPT = """
+import math, sys
+from reverie.workers.make import make_workers
+print("begins")
+with make_workers(WHAT) as workers:
+    print(list(workers.map(math.factorial, range(6))), __name__)
+"""
+
+
+@pytest.mark.parametrize("how", ["script", "pipe"])
+@pytest.mark.parametrize("what", ["2", "0, 'local'"])
+def test_a_script_needs_no_guard(how: str, what: str, tmp_path: Path) -> None:
+    script = SCRIPT.replace("WHAT", what)
+    (tmp_path / "script.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, "script.py" if how == "script" else "-"],
+        input=script if how == "pipe" else "",
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("begins\n[1, 1, 2, 6, 24, 120] __main__\n", "")
+    assert done.returncode == 0
 
 
 def test_work_that_kills_every_worker_is_given_up_with_a_reason(pools: dict[str, Workers]) -> None:
@@ -203,6 +314,12 @@ def test_what_happened_is_said_at_the_end(tmp_path: Path, capsys: pytest.Capture
     with make_workers(0) as workers:
         list(workers.map(jobs.square, [1]))
     assert capsys.readouterr().err == ""
+
+
+def test_work_that_was_given_up_is_not_said_to_be_done(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UserError), make_workers(1) as workers:
+        list(workers.map(jobs.die, [0]))
+    assert capsys.readouterr().err == "workers: 4 lost\n"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from reverie.devices import survive_forks
 from reverie.dream.ensemble import Member
 from reverie.dream.imagine import DreamConfig, require_rewards, step
 from reverie.dream.starts import DREAM, Starts, World, load_starts
@@ -111,6 +112,7 @@ class Dreams(NamedTuple):
 def load_dreams(folder: Path) -> Dreams:
     """V, M with its ensemble and the bank of starts in `folder`. Raises UserError where one is missing, damaged, or not
     made from the others."""
+    survive_forks()
     vision, memory = load_models(folder)
     starts, world = load_starts(folder / DREAM, folder / MEMORY)
     members = []

@@ -1,30 +1,35 @@
 """Tasks on the machines of a cluster, by Dask `distributed`: workers come and go while a run goes on.
 
-`distributed` is the extra `cluster`, and is imported nowhere else.
+`distributed` is the extra `cluster`, and is imported here and in `local_cluster` only.
 """
 
 import hashlib
 import ipaddress
-import logging
+import math
 import os
+import sys
 import threading
+import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from functools import cache, partial
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from reverie import __version__
 from reverie.checkpoint import write_atomically
-from reverie.devices import num_cores, one_thread
+from reverie.devices import one_thread
 from reverie.errors import UserError
 from reverie.workers.contract import (
     FILES_VARIABLE,
     FLOOR_SECONDS,
+    TASKS_AHEAD,
     Attempt,
     Events,
     Patience,
@@ -33,6 +38,7 @@ from reverie.workers.contract import (
     attempt,
     placed,
 )
+from reverie.workers.local_cluster import OwnCluster
 
 if TYPE_CHECKING:
     from distributed import Future, Worker
@@ -54,7 +60,7 @@ class DaskWorkers:
     def __init__(self, scheduler: str, *, hang_seconds: float = FLOOR_SECONDS) -> None:
         """Raises UserError where there is no scheduler at the address, or it would be reached without encryption."""
         try:
-            from distributed import Client, LocalCluster
+            from distributed import Client
         except ImportError as error:
             raise UserError(
                 "Dask is not installed: `pip install 'reverie[cluster]'` adds it, here and on the workers"
@@ -62,25 +68,24 @@ class DaskWorkers:
         self.events = Events()
         self._scheduler = scheduler
         self._patience = Patience(hang_seconds)
-        self._cluster: Any = None
-        if scheduler == LOCAL:
-            self._cluster = LocalCluster(
-                n_workers=num_cores(),
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",  # one for its health there is always: on loopback, on any port
-                silence_logs=logging.CRITICAL,
-            )
-        else:
+        if scheduler != LOCAL:
             check_address(scheduler)
+        self._own = OwnCluster() if scheduler == LOCAL else None
+        address = self._own.cluster if self._own else scheduler
         try:
-            self._client: Client = Client(self._cluster or scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+            self._client: Client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, TimeoutError, ValueError, TypeError) as error:  # the last without a certificate
             raise UserError(
                 f"no scheduler answers at {scheduler}: start one (`dask scheduler`), or check address and "
                 f"certificates; docs/cluster.md shows how ({error})"
             ) from error
+        if scheduler.startswith("tcp:"):
+            print(
+                f"reverie: {scheduler} is not encrypted: others on this machine can run programs as you",
+                file=sys.stderr,
+            )
         self._client.subscribe_topic("all", self._hear)
+        self._threads, self._counted = 0, -math.inf
         self._stopped: set[str] = set()
         """Addresses of workers that were started anew because they hung."""
         self._placed: set[str] = set()
@@ -97,13 +102,16 @@ class DaskWorkers:
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         """See `Workers`. Raises UserError, too, where no worker is left for too long, or workers keep hanging."""
         run, restarts = partial(_run, function, versions()), 0
-        futures = [
-            self._client.submit(run, task, key=f"reverie-{uuid.uuid4().hex}", pure=False, retries=0) for task in tasks
-        ]
+        waiting, futures = iter(tasks), deque["Future"]()
         self._patience.start()
         try:
-            for future in futures:
-                while not self._comes(future, futures):
+            while True:
+                for task in islice(waiting, max(0, self._room() - len(futures))):
+                    key = f"reverie-{uuid.uuid4().hex}"
+                    futures.append(self._client.submit(run, task, key=key, pure=False, retries=0))
+                if not futures:
+                    return
+                while not self._comes(futures):
                     self.events.hung += 1
                     restarts += 1
                     if restarts > MAX_RESTARTS or not self._client.scheduler_info(n_workers=-1)["workers"]:
@@ -113,20 +121,27 @@ class DaskWorkers:
                             "their logs; then run the same command again to continue"
                         )
                     self._restart_busy()
-                done = self._result(future)
-                self.events.repeated += done.repeated
-                self._patience.learn(done.seconds)
-                yield done.result
+                yield self._result(futures.popleft())
+                self._patience.renew()
         finally:
             with suppress(Exception):  # of a scheduler that is gone
-                self._client.cancel(futures, force=True)
+                self._client.cancel(list(futures), force=True)
 
-    def _comes(self, future: "Future", futures: "list[Future]") -> bool:
-        """Waits for a result; false where nobody finishes anything for too long."""
+    def _room(self) -> int:
+        """For so many tasks among the workers that there are, who are counted once in a while."""
+        if time.monotonic() - self._counted > WAIT_SECONDS:
+            with suppress(OSError):  # of a scheduler that is gone: whoever waits for a result will hear
+                threads: Any = self._client.nthreads()
+                self._threads = sum(threads.values())
+            self._counted = time.monotonic()
+        return TASKS_AHEAD * max(1, self._threads)
+
+    def _comes(self, futures: "deque[Future]") -> bool:
+        """Waits for the first; false where nobody finishes anything for too long."""
         from distributed import TimeoutError as NothingYet
         from distributed import wait
 
-        while not future.done():
+        while not futures[0].done():
             pending = [one for one in futures if not one.done()]
             try:
                 with self._client.as_current():
@@ -139,11 +154,11 @@ class DaskWorkers:
                     return False
         return True
 
-    def _result(self, future: "Future") -> Attempt:
+    def _result(self, future: "Future") -> Any:
         from distributed import KilledWorker
 
         try:
-            return future.result()
+            done: Attempt = future.result()
         except CancelledError as error:
             raise self._gone() from error
         except KilledWorker as error:
@@ -151,6 +166,9 @@ class DaskWorkers:
                 "several workers died at the same work (out of memory?): give them more "
                 f"(`dask worker --memory-limit`), or start fewer on a machine ({error})"
             ) from error
+        self.events.repeated += done.repeated
+        self._patience.learn(done.seconds)
+        return done.result
 
     def _restart_busy(self) -> None:
         processing: Any = self._client.processing()
@@ -179,8 +197,8 @@ class DaskWorkers:
         with suppress(Exception):  # a scheduler that is gone, or it would go on telling us
             self._client.unsubscribe_topic("all")
         self._client.close()
-        if self._cluster is not None:
-            self._cluster.close()
+        if self._own is not None:
+            self._own.close()
 
 
 def check_address(scheduler: str) -> None:

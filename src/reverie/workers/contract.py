@@ -21,6 +21,8 @@ TRACEBACK_LINES = 6
 """Of a failed task, the last of which reach the user."""
 FLOOR_SECONDS, SLOW = 600.0, 20.0
 """Workers hang if none of them has finished a task for so many seconds, and so many times the longest task before."""
+TASKS_AHEAD = 4
+"""Given out for each worker: so it need not wait for the next, and what is done and not yet fetched stays little."""
 FILES_VARIABLE = "REVERIE_FILES"
 _PLACED = "@reverie"
 
@@ -36,15 +38,15 @@ class Events:
     repeated: int = 0
     """Tasks that failed and were right the second time."""
 
-    def text(self) -> str:
-        """In words; empty where there is nothing to say."""
+    def text(self, *, finished: bool) -> str:
+        """In words; empty where there is nothing to say. `finished` where all that was asked for was done."""
         parts = [
             f"{self.lost} lost" if self.lost else "",
             f"{self.hung} hung" if self.hung else "",
             f"{self.repeated} tasks failed once" if self.repeated else "",
         ]
         said = ", ".join(filter(None, parts))
-        return f"workers: {said}; all of their work was done again" if said else ""
+        return f"workers: {said}{'; all of their work was done again' if finished else ''}" if said else ""
 
 
 class Workers(Protocol):
@@ -62,12 +64,14 @@ class Workers(Protocol):
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         """Results in the order of the tasks, each as soon as it and those before it are there.
 
+        Tasks are taken from the iterable as they are given out, `TASKS_AHEAD` for each worker, and nothing is kept of
+        what was handed on.
         A task that fails is tried once more; raises UserError with the end of its traceback where it fails again.
         """
         ...
 
     def close(self) -> None:
-        """Ends the workers."""
+        """Ends the workers, whatever they do."""
         ...
 
 

@@ -20,10 +20,13 @@ class InlineWorkers:
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         """See `Workers`."""
         for task in tasks:
-            with one_thread():
-                done = attempt(function, task)
-            self.events.repeated += done.repeated
-            yield done.result
+            yield self._do(function, task)
+
+    def _do(self, function: Callable[[Task], Result], task: Task) -> Result:
+        with one_thread():
+            done = attempt(function, task)
+        self.events.repeated += done.repeated
+        return done.result
 
     def close(self) -> None:
         """Nothing to end."""

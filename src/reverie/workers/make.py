@@ -25,11 +25,13 @@ def make_workers(num_workers: int, scheduler: str | None = None) -> Iterator[Wor
         workers = ProcessWorkers(num_cores() if num_workers < 0 else num_workers)
     else:
         workers = InlineWorkers()
+    finished = False
     try:
         yield workers
+        finished = True
     finally:
         workers.close()
-        if said := workers.events.text():
+        if said := workers.events.text(finished=finished):
             print(said, file=sys.stderr)
 
 

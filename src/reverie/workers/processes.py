@@ -1,111 +1,129 @@
 """Tasks in processes of this machine, one thread each."""
 
-import multiprocessing
 import os
-import signal
-import threading
+import pickle
+import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from functools import partial
+from concurrent.futures import FIRST_COMPLETED, wait
+from itertools import islice
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from reverie.devices import stay_on_one_thread
 from reverie.errors import UserError
-from reverie.workers.contract import FLOOR_SECONDS, Attempt, Events, Patience, Result, Task, attempt
+from reverie.workers.contract import FLOOR_SECONDS, TASKS_AHEAD, Attempt, Events, Patience, Result, Task
+from reverie.workers.pool import Answer, Pool, WorkerDiedError
 
 MAX_RESTARTS = 3
 """Of one `map`: one now and then is no reason to give up a run of days."""
+
+
+class _Given(NamedTuple):
+    """A task that was given out, as it is sent, and what will come of it."""
+
+    packed: bytes
+    answer: Answer
+
+
+class _Restarts:
+    """How often workers were replaced in a `map`, and when that is enough."""
+
+    def __init__(self, events: Events) -> None:
+        self._events, self._num = events, 0
+
+    def died(self, error: WorkerDiedError) -> None:
+        """Raises UserError at once for a worker that could not even start: the next one could not either."""
+        if not error.ready and not error.killed:
+            raise UserError(
+                f"a worker process could not start ({str(error).splitlines()[-1]}): see whether `{sys.executable} -c "
+                "'import reverie.rollout'` works in this folder; --workers 0 does without processes"
+            ) from error
+        self._events.lost += 1
+        self._count("died", f" ({error}{'; out of memory?' if str(error) == 'killed by SIGKILL' else ''})")
+
+    def hung(self) -> None:
+        """Nothing came from them for too long."""
+        self._events.hung += 1
+        self._count("hung", "")
+
+    def _count(self, what: str, how: str) -> None:
+        self._num += 1
+        if self._num > MAX_RESTARTS:
+            raise UserError(
+                f"worker processes {what} {self._num} times{how}: use fewer (--workers, or --set workers=1 for a run)"
+            )
 
 
 class ProcessWorkers:
     """A pool of processes."""
 
     def __init__(self, num_workers: int, *, hang_seconds: float = FLOOR_SECONDS) -> None:
+        """Raises UserError on a system that cannot start them."""
+        if os.name != "posix":
+            raise UserError("worker processes need Linux or macOS: use --workers 0", usage=True)
         self.num_workers = num_workers
         self.events = Events()
         self._patience = Patience(hang_seconds)
-        self._restarts = 0
-        self._pool = self._start()
-
-    def _start(self) -> ProcessPoolExecutor:
-        context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in an undefined state
-        return ProcessPoolExecutor(self.num_workers, mp_context=context, initializer=_initialise)
+        self._pool = Pool(num_workers)
 
     def place(self, folder: Path, names: tuple[str, ...]) -> Path:  # noqa: ARG002
         """See `Workers`: they read the same disk."""
         return folder
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-        """See `Workers`. Raises UserError, too, when workers keep dying or hanging."""
-        self._restarts, waiting = 0, list(tasks)
-        futures = self._submit(function, waiting)
+        """See `Workers`. Raises UserError, too, when workers cannot start, or keep dying or hanging."""
+        packed = (pickle.dumps((function, task)) for task in tasks)
+        given = deque[_Given]()
+        restarts = _Restarts(self.events)
         self._patience.start()
-        for index in range(len(waiting)):
+        try:
             while True:
-                try:
-                    if self._comes(futures, index):
-                        done = futures[index].result()
-                        break
-                    self.events.hung += 1
-                    self._restart("hung", None)
+                room = TASKS_AHEAD * self.num_workers - len(given)
+                given.extend(_Given(one, self._pool.submit(one)) for one in islice(packed, room))
+                if not given:
+                    return
+                if not self._comes(given):
+                    self._pool.stop_busy()
+                    restarts.hung()
                     self._patience.renew(hung=True)
-                except BrokenProcessPool as error:
-                    self.events.lost += 1
-                    self._restart("died", error)
-                futures[index:] = self._submit(function, waiting[index:])
-            self.events.repeated += done.repeated
-            self._patience.learn(done.seconds)
-            yield done.result
+                self._again(given, restarts)
+                if given[0].answer.done():
+                    yield self._result(given.popleft().answer)
+                    self._patience.renew()
+        finally:
+            for each in given:
+                each.answer.cancel()
 
-    def _comes(self, futures: "list[Future[Attempt]]", index: int) -> bool:
-        """Waits for a result; false where nobody finishes anything for too long."""
-        while not futures[index].done():
-            finished, _ = wait(
-                [future for future in futures[index:] if not future.done()],
-                timeout=max(0.0, self._patience.left),
-                return_when=FIRST_COMPLETED,
-            )
+    def _comes(self, given: deque[_Given]) -> bool:
+        """Waits until the first is there, or any of them has failed; false where nobody finishes anything for too
+        long."""
+        while not given[0].answer.done():
+            pending = [each.answer for each in given if not each.answer.done()]
+            finished, _ = wait(pending, timeout=max(0.0, self._patience.left), return_when=FIRST_COMPLETED)
             if not finished:
                 return False
             self._patience.renew()
+            if any(answer.exception() for answer in finished):
+                return True
         return True
 
-    def _submit(self, function: Callable[[Task], Result], tasks: list[Task]) -> "list[Future[Attempt]]":
-        while True:
-            try:
-                return [self._pool.submit(partial(attempt, function), task) for task in tasks]
-            except BrokenProcessPool as error:
-                self.events.lost += 1
-                self._restart("died", error)
+    def _again(self, given: deque[_Given], restarts: "_Restarts") -> None:
+        """Gives out once more what died with its worker."""
+        for i, (packed, answer) in enumerate(given):
+            error = answer.exception() if answer.done() else None
+            if isinstance(error, WorkerDiedError):
+                restarts.died(error)
+            if error is not None:
+                given[i] = _Given(packed, self._pool.submit(packed))
 
-    def _restart(self, what: str, error: BrokenProcessPool | None) -> None:
-        self._restarts += 1
-        if self._restarts > MAX_RESTARTS:
-            raise UserError(
-                f"worker processes {what} {self._restarts} times (out of memory?): "
-                "use fewer (--workers, or --set workers=1 for a run)"
-            ) from error
-        for process in list((self._pool._processes or {}).values()):  # those that hang do not end when asked to
-            process.kill()
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        self._pool = self._start()
-        self._patience.renew()
+    def _result(self, answer: Answer) -> Any:
+        done: Attempt | UserError = pickle.loads(answer.result())
+        if isinstance(done, UserError):
+            raise done
+        self.events.repeated += done.repeated
+        self._patience.learn(done.seconds)
+        return done.result
 
     def close(self) -> None:
-        """Ends the processes; what they had not begun is dropped."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _initialise() -> None:
-    stay_on_one_thread()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process, which then ends its workers
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    """A worker whose main process was killed would wait for tasks for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
+        """Ends the processes, whatever they do: nobody waits for it any more."""
+        self._pool.close()

@@ -1,0 +1,75 @@
+"""A Dask scheduler and workers of this machine's own, one a core, that only the process which started them can reach.
+
+`distributed` is the extra `cluster`, and is imported here and in `cluster` only.
+"""
+
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from reverie.devices import num_cores
+from reverie.errors import UserError
+
+_NO_PAGES = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+"""Of the small web servers that scheduler and workers have: they ask nobody for a certificate."""
+
+
+class OwnCluster:
+    """Scheduler and workers, on loopback, with a key and a certificate made for this run."""
+
+    def __init__(self) -> None:
+        """Raises UserError where something that it needs is not installed."""
+        import dask.config
+        from distributed import LocalCluster
+        from distributed.security import Security
+
+        try:
+            security = Security.temporary()  # else any user of the machine could run programs as its owner
+        except ImportError as error:
+            raise UserError(
+                "encryption needs `cryptography`, which is not installed: `pip install 'reverie[cluster]'` adds it"
+            ) from error
+        self._hidden = ExitStack()
+        self._hidden.enter_context(_without_the_users_script())
+        with dask.config.set(_NO_PAGES), _deaf_to_interrupts():
+            self.cluster: Any = LocalCluster(
+                n_workers=num_cores(),
+                threads_per_worker=1,
+                host="127.0.0.1",
+                protocol="tls",
+                security=security,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+            )
+
+    def close(self) -> None:
+        """Ends them."""
+        with self._hidden:
+            self.cluster.close()
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """For threads and processes that are started within: Ctrl-C is for this one, which then ends its workers."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _without_the_users_script() -> Iterator[None]:
+    """Processes that are started within, or started anew, do not run the user's script again, of which they need
+    nothing: it may lack `if __name__ == "__main__"`, or have come through a pipe."""
+    script, spec = sys.modules["__main__"], "__spec__"
+    hidden = {name: vars(script)[name] for name in ("__file__", spec) if name in vars(script)}
+    vars(script).pop("__file__", None)
+    vars(script)[spec] = None
+    try:
+        yield
+    finally:
+        vars(script).update(hidden)
