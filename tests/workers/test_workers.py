@@ -5,11 +5,8 @@ import signal
 import subprocess
 import sys
 import threading
-<<<<<<< HEAD
-=======
 import time
 import weakref
->>>>>>> eb891dd (Workers: a few tasks ahead and nothing kept, programs of their own that need no guarded script and say why they cannot start; the local cluster speaks TLS; dreams survive forks)
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

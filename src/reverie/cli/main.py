@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from reverie import __version__
+from reverie.cli.interrupt import INTERRUPTED, Interruption
 from reverie.errors import UserError
 from reverie.notes import forget_notes
 
@@ -30,7 +31,11 @@ _MODULES: dict[str, str] = dict.fromkeys(("vision", "encode", "memory", "control
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit code: 0 done, 1 could not, 2 was asked wrongly, 130 interrupted."""
+    """Runs the command line; returns the exit code: 0 done, 1 could not, 2 was asked wrongly, 130 interrupted.
+
+    Without `arguments` it reads those of the process, which it then takes for its own: Ctrl-C ends it.
+    """
+    owned = arguments is None
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_help())
@@ -40,22 +45,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     verb, *rest = arguments
     forget_notes()
+    interruption = Interruption(f"reverie {verb}: interrupted, ending; run the same command again to continue")
+    if owned:
+        interruption.watch()
     try:
         if verb not in VERBS:
             raise UserError(f"there is no verb {verb!r}: choose from {', '.join(VERBS)}", usage=True)
         importlib.import_module(_MODULES.get(verb, f"reverie.cli.{verb}")).main(verb, rest)
-    except UserError as error:
+    except BaseException as error:
+        if interruption.came:  # and was said: what follows from it is no news
+            return INTERRUPTED
+        return _said(error, verb, interruption)
+    return INTERRUPTED if interruption.came else 0
+
+
+def _said(error: BaseException, verb: str, interruption: Interruption) -> int:
+    """Says in one line what a user can mend; returns the exit code. Raises the rest again."""
+    if isinstance(error, UserError):
         print(f"reverie {verb}: {error}" if verb in VERBS else f"reverie: {error}", file=sys.stderr)
         return 2 if error.usage else 1
-    except KeyboardInterrupt:
-        print(f"\nreverie {verb}: interrupted; run the same command again to continue", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
+    if isinstance(error, KeyboardInterrupt):
+        print(f"\n{interruption.line}", file=sys.stderr)
+        return INTERRUPTED
+    if isinstance(error, BrokenPipeError):
         return 1
-    except OSError as error:  # those that are likely have words of their own
+    if isinstance(error, OSError):  # those that are likely have words of their own
         print(f"reverie {verb}: the system refused: {error}", file=sys.stderr)
         return 1
-    return 0
+    raise error
 
 
 def _help() -> str:

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from multiprocessing import resource_tracker
 from typing import Any
 
 from reverie.devices import num_cores
@@ -54,6 +55,7 @@ class OwnCluster:
 @contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
     """For threads and processes that are started within: Ctrl-C is for this one, which then ends its workers."""
+    resource_tracker.ensure_running()  # whoever starts it hears of interrupts again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
