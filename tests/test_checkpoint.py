@@ -5,6 +5,7 @@ import errno
 import hashlib
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +20,9 @@ from reverie.checkpoint import (
     load,
     pack_optimizer,
     read_json,
+    read_text,
     save,
+    typed_path,
     unpack_optimizer,
     write_atomically,
     write_json,
@@ -170,7 +173,7 @@ def test_unwritable_place(tmp_path):
 def test_json_errors(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         read_json(tmp_path / "x.json")
-    for content in [b"{", b"\xff\xfe\xfa"]:
+    for content in [b"{", b"[1, 2", b"\x00"]:
         (tmp_path / "x.json").write_bytes(content)
         with pytest.raises(UserError, match=r"x\.json is not valid JSON"):
             read_json(tmp_path / "x.json")
@@ -282,3 +285,34 @@ def test_create_array_on_a_full_disk(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"cannot make .*x\.npy \(4\.0 GB\): No space left on device; make room"):
         create_array(tmp_path / "x.npy", (10**9,), np.dtype(np.float32))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("data", [b"a\nb\n", b"\xef\xbb\xbfa\nb\n", b"a\r\nb\r\n", b"\xef\xbb\xbfa\rb\r"])
+def test_text_is_read_as_editors_save_it(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(data)
+    assert read_text(tmp_path / "a.txt") == "a\nb\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ("a\nü".encode("utf-16"), "a.txt is UTF-16: save it as UTF-8"),
+        ("a\nü".encode("latin-1"), r"a.txt is not UTF-8 \(byte 0xfc in line 2\): save it as UTF-8"),
+    ],
+)
+def test_text_in_another_encoding_is_said_so(data: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(data)
+    with pytest.raises(UserError, match=says):
+        read_text(tmp_path / "a.txt")
+
+
+def test_json_is_read_as_editors_save_it(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{\r\n"a": 1}')
+    assert read_json(tmp_path / "a.json") == {"a": 1}
+
+
+def test_a_path_is_meant_as_it_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert typed_path("~/runs/x/") == Path("/home/ann/runs/x")
+    assert typed_path("runs/my ünï~x") == Path("runs/my ünï~x")
+    assert typed_path("~no such user/x") == Path("~no such user/x")

@@ -8,6 +8,7 @@ torch is imported by the functions that need it, so that workers which only writ
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import hashlib
@@ -110,10 +111,36 @@ def write_json(path: Path, obj: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file; UserError where it is missing or not JSON."""
+    text = read_text(path)
     try:
-        return json.loads(_read(path))
+        return json.loads(text)
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON ({error}): restore it from a copy") from error
+
+
+def typed_path(text: str | Path) -> Path:
+    """A path as people type it: `~` is their home, also where quotes kept the shell from saying so."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # nobody's home
+        return Path(text)
+
+
+def read_text(path: Path) -> str:
+    """The content of a text file as an editor saved it: UTF-8, with or without a byte order mark, any line ends.
+
+    Raises UserError where it is missing, or in another encoding.
+    """
+    data = _read(path)
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UserError(f"{path} is UTF-16: save it as UTF-8")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        where = f"byte 0x{data[error.start]:02x} in line {line}"
+        raise UserError(f"{path} is not UTF-8 ({where}): save it as UTF-8") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def file_sha256(path: Path) -> str:

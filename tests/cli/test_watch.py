@@ -45,7 +45,7 @@ def test_says_where_the_video_is(tiny_run: RunFolder, tmp_path: Path, capsys: py
     [
         (["--window", "--output", "x.mp4"], 2, "leave out --output"),
         (["--output", "x.gif"], 2, "ends in .mp4"),
-        (["--track", "-1"], 2, "from 0 upward"),
+        (["--track", "-1"], 2, "--track -1: give 0 or more"),
     ],
 )
 def test_mistakes(tiny_run: RunFolder, options: list[str], code: int, says: str, capsys: pytest.CaptureFixture[str]):

@@ -4,21 +4,27 @@ import contextlib
 import io
 import itertools
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import tyro
+from annotated_types import Ge, Gt, Le
 
+from reverie.checkpoint import typed_path
 from reverie.errors import UserError
 
 if TYPE_CHECKING:
     from reverie.run.folder import RunFolder
 
 Arguments = TypeVar("Arguments")
+
+Seed = Annotated[int, Ge(0), Le(2**31 - 1)]
+"""Of a track, or of chance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +86,36 @@ def parse(kind: type[Arguments], arguments: Sequence[str], verb: str, descriptio
         mistake = _one_line(_said_widely(read))
         raise UserError(f"{mistake}; see `reverie {verb} --help`", usage=True) from error
     sys.stderr.write(said.getvalue())
-    return found
+    return _checked(found)
+
+
+def _checked(args: Any) -> Any:
+    """The arguments with paths as they were meant. Raises UserError where a number is none, or out of bounds, which an
+    option has as a field of a recipe does (`Annotated[int, Ge(1)]`)."""
+    paths = {}
+    for name, hint in get_type_hints(type(args), include_extras=True).items():
+        value, option = getattr(args, name), f"--{name.rstrip('_').replace('_', '-')}"
+        if isinstance(value, Path):
+            paths[name] = typed_path(value)
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, float) and not math.isfinite(number):
+                raise UserError(f"{option} {number}: give a number", usage=True)
+            for bound in getattr(hint, "__metadata__", ()):
+                if (words := _beyond(number, bound)) is not None:
+                    raise UserError(f"{option} {number}: give {words}", usage=True)
+    return replace(args, **paths)
+
+
+def _beyond(number: Any, bound: Any) -> str | None:
+    """What to give instead, where a number is out of bounds."""
+    match bound:
+        case Ge(limit) if number is not None and number < limit:
+            return f"{limit} or more"
+        case Gt(limit) if number is not None and number <= limit:
+            return f"more than {limit}"
+        case Le(limit) if number is not None and number > limit:
+            return f"{limit} at most"
+    return None
 
 
 def _said_widely(read: Callable[[], object]) -> str:

@@ -6,9 +6,9 @@ from statistics import median
 from typing import Annotated, Any, Literal, NamedTuple
 
 import tyro
+from annotated_types import Ge, Gt, Le
 
 from reverie.cli.arguments import parse, print_json
-from reverie.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +22,9 @@ class BenchArguments:
     frame, one core. rollout: an agent of the paper's
     size in the real environment, no action repeat, against a loop of batch 1 on Gymnasium, one core. scaling: that
     agent in two workers against one, and a whole generation of the search by them."""
-    seconds: float = 2.0
+    seconds: Annotated[float, Gt(0), Le(3600)] = 2.0
     """Of each turn."""
-    rounds: int = 5
+    rounds: Annotated[int, Ge(1), Le(10_000)] = 5
     """Turns of each side; the sides take turns."""
     quiet: bool = False
     """Show no progress."""
@@ -101,8 +101,6 @@ _HOW = {
 def main(verb: str, arguments: Sequence[str]) -> None:
     """Measures and prints."""
     args = parse(BenchArguments, arguments, verb, "Measure speed against the alternatives, in turns on the same cores.")
-    if args.seconds <= 0 or args.rounds < 1:
-        raise UserError("--seconds and --rounds: give more than 0", usage=True)
     from reverie.benchmarks.contestants import Heat, run_heat
 
     unit = _UNITS.get(args.what, "frames")

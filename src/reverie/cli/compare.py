@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+from annotated_types import Ge, Le
 
 from reverie.cli.arguments import parse, print_json
 from reverie.errors import UserError
@@ -18,7 +19,7 @@ class CompareArguments:
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
     """Folders of runs, or `pretrained`. Runs that differ in nothing but the seed are one group; the other groups are
     compared with that of the first run."""
-    tracks: int = 200
+    tracks: Annotated[int, Ge(2), Le(100_000)] = 200
     """Number of tracks, about 4 frames of each."""
     split: Literal["validation", "test"] = "validation"
     """Tracks of which seeds: test tracks are for final results only."""
@@ -39,8 +40,6 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     args = parse(CompareArguments, arguments, verb, description)
     if len(args.runs) < 2:
         raise UserError("give two runs or more to compare", usage=True)
-    if args.tracks < 2:
-        raise UserError(f"--tracks {args.tracks}: give at least 2", usage=True)
     if args.output.is_file():
         raise UserError(f"--output {args.output} is a file: name a folder", usage=True)
     from reverie.measure.truth.judges import load_judges

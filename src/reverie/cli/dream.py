@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
+from annotated_types import Ge, Gt, Le
 
-from reverie.cli.arguments import parse, print_json
+from reverie.cli.arguments import Seed, parse, print_json
 from reverie.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,25 +21,25 @@ class DreamArguments:
 
     run: Annotated[str, tyro.conf.Positional]
     """Folder of a run, or `pretrained`."""
-    track: int = 0
+    track: Seed = 0
     """The real drive that the dream forks from: Gymnasium's reset(seed=track)."""
-    seconds: float = 20.0
+    seconds: Annotated[float, Gt(0), Le(3600)] = 20.0
     """Of the video; the real drive may end before."""
-    temperature: float = 1.0
+    temperature: Annotated[float, Ge(0)] = 1.0
     """Of the dream: 0 is M's heaviest guess, 1 what it believes, above 1 wilder."""
-    seed: int = 0
+    seed: Seed = 0
     """Of chance in the dream."""
     truth: bool = False
     """Measure how true the dreams are instead: state probe, rewards, ends, and dreamt against real returns of many
     controllers. Minutes of driving."""
-    drives: int = 100
+    drives: Annotated[int, Ge(2), Le(100_000)] = 100
     """With --truth: real drives to dream along."""
     driver: str | None = None
     """With --truth: whose agent drives half of them; a run, or `pretrained`. Default: this run's. M knows best how the
     agent drives that took part in its collecting (collect.agent)."""
-    controllers: int = 24
+    controllers: Annotated[int, Ge(4), Le(100_000)] = 24
     """With --truth: controllers of varied skill."""
-    tracks: int = 16
+    tracks: Annotated[int, Ge(2), Le(100_000)] = 16
     """With --truth: real tracks, and dreams, of each controller."""
     split: Annotated[str, tyro.conf.arg(metavar="{validation,test}")] = "validation"
     """With --truth: which held-out tracks."""
@@ -66,12 +67,8 @@ def main(verb: str, arguments: Sequence[str]) -> None:
 def _check(args: DreamArguments) -> None:
     if not args.truth and args.output and args.output.suffix != ".mp4":
         raise UserError(f"--output {args.output}: give a name that ends in .mp4", usage=True)
-    if args.track < 0 or args.seconds <= 0 or args.temperature < 0:
-        raise UserError("--track and --temperature: give 0 or more; --seconds: more than 0", usage=True)
     if args.split not in ("validation", "test"):
         raise UserError(f"--split {args.split}: choose validation or test", usage=True)
-    if args.drives < 2 or args.controllers < 4 or args.tracks < 2:
-        raise UserError("--drives and --tracks: give 2 or more; --controllers: 4 or more", usage=True)
 
 
 def _video(args: DreamArguments, run: "RunFolder") -> None:

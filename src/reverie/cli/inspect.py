@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
+from annotated_types import Ge, Le
 
-from reverie.cli.arguments import parse, print_json
+from reverie.cli.arguments import Seed, parse, print_json
 from reverie.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,11 +25,11 @@ class InspectArguments:
     """Folder for pictures and numbers. Default: RUN/inspect, or pretrained_inspect for the packaged run."""
     dims: tuple[int, int] | None = None
     """Two dimensions of the latent for the grid. Default: the two most informative ones."""
-    tracks: int = 60
+    tracks: Annotated[int, Ge(1), Le(100_000)] = 60
     """Number of tracks that is measured on, about 4 frames of each; as many others choose the scales."""
     split: Literal["validation", "test"] = "validation"
     """Tracks of which seeds: test tracks are for final results only."""
-    seed: int = 0
+    seed: Seed = 0
     """Draws tracks, places on them, and samples."""
     quiet: bool = False
     """Show no progress."""

@@ -1,6 +1,7 @@
 """The command `reverie`: finds the verb, hands over the rest, and turns what a user can mend into one line."""
 
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
@@ -36,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Without `arguments` it reads those of the process, which it then takes for its own: Ctrl-C ends it.
     """
     owned = arguments is None
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console that lacks a letter shows another
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_help())

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import tyro
+from annotated_types import Ge
 
-from reverie.cli.arguments import parse
+from reverie.cli.arguments import Seed, parse
 from reverie.errors import UserError
 
 
@@ -20,11 +21,11 @@ class PlayArguments:
     """Begin in a dream, at a moment of the driving that M learned from."""
     real: bool = False
     """Begin on the real road, which is the default."""
-    track: int = 0
+    track: Seed = 0
     """The real road: Gymnasium's reset(seed=track); seeds below 500000 are test tracks."""
-    temperature: float = 1.0
+    temperature: Annotated[float, Ge(0)] = 1.0
     """Of the dream: 1 is what M believes, 0 its heaviest guess, above 1 the dream is wilder."""
-    seed: int = 0
+    seed: Seed = 0
     """Of chance in the dream."""
     autopilot: bool = False
     """Let the run's controller drive at first."""
@@ -40,8 +41,6 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     args = parse(PlayArguments, arguments, verb, description)
     if args.dream and args.real:
         raise UserError("--dream and --real exclude each other: give one", usage=True)
-    if args.track < 0 or args.seed < 0 or args.temperature < 0:
-        raise UserError("--track, --seed and --temperature: give 0 or more", usage=True)
     from reverie.agent import Agent
     from reverie.dream.starts import load_starts
     from reverie.models.controller import Controller, ControllerConfig

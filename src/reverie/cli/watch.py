@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from reverie.cli.arguments import parse, print_json
+from reverie.cli.arguments import Seed, parse, print_json
 from reverie.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class WatchArguments:
 
     run: Annotated[str, tyro.conf.Positional]
     """Folder of a run, or `pretrained`."""
-    track: int = 0
+    track: Seed = 0
     """The track: Gymnasium's reset(seed=track); seeds below 500000 are test tracks."""
     controller: Path | None = None
     """Another controller of this run than the one it keeps, also while the search still goes on: the file
@@ -43,8 +43,6 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         raise UserError("--window writes no video: leave out --output, or --window", usage=True)
     if args.output and args.output.suffix != ".mp4":
         raise UserError(f"--output {args.output}: give a name that ends in .mp4", usage=True)
-    if args.track < 0:
-        raise UserError(f"--track {args.track}: give a seed from 0 upward", usage=True)
     from reverie.agent import Agent
     from reverie.models.files import check_made_for, load_controller, load_models
     from reverie.run.folder import AGENT_STAGES, RunFolder

@@ -31,7 +31,7 @@ _Config = TypeVar("_Config")
 
 def agent_folder(name: str | Path) -> Path:
     """The folder of an agent by its path, or of `pretrained`, the one in the package."""
-    path = Path(name)
+    path = checkpoint.typed_path(name)
     return packaged() if str(name) == PRETRAINED and not path.exists() else path
 
 

@@ -121,7 +121,10 @@ class RunFolder:
             "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _VERSIONS}},
             "stages": {},
         }
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot make {path}: {error.strerror}; choose another --run") from error
         with locked(path):
             if (path / "recipe.toml").exists():
                 raise UserError(f"{path} was made by another process just now: run the same command again")

@@ -2,6 +2,7 @@
 the mistake."""
 
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass, replace
@@ -13,7 +14,7 @@ from typing import Any, get_args, get_type_hints
 import tomli_w
 from pydantic import TypeAdapter, ValidationError
 
-from reverie.checkpoint import write_atomically
+from reverie.checkpoint import read_text, typed_path, write_atomically
 from reverie.errors import UserError
 from reverie.measure.score import test_seeds
 from reverie.models.files import PRETRAINED
@@ -98,15 +99,15 @@ def _shipped() -> Traversable:
 
 def _table(recipe: str) -> tuple[dict[str, Any], str]:
     if recipe.endswith(".toml"):
-        path = Path(recipe)
+        path = typed_path(recipe)
         if not path.is_file():
             raise UserError(f"recipe file {path} does not exist: check the path, or see `reverie recipes`", usage=True)
         try:
-            text, where = path.read_text(encoding="utf-8"), str(path)
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"recipe file {path} cannot be read: {error}", usage=True) from error
+            text, where = read_text(path), str(path)
+        except UserError as error:
+            raise UserError(f"recipe file {error}", usage=True) from error
     elif recipe in names():
-        text, where = (_shipped() / f"{recipe}.toml").read_text(), f"recipe {recipe}"
+        text, where = (_shipped() / f"{recipe}.toml").read_text(encoding="utf-8"), f"recipe {recipe}"
     else:
         raise UserError(f"there is no recipe {recipe!r}{_suggest(recipe, names())}: see `reverie recipes`", usage=True)
     try:
@@ -163,7 +164,7 @@ def _build(table: dict[str, Any], where: str) -> RunConfig:
 
 def _in_full(path: str) -> str:
     """A path that a run finds again wherever it is continued from; `pretrained` stays as it is."""
-    return path if path in ("", PRETRAINED) else str(Path(path).resolve())
+    return path if path in ("", PRETRAINED) else str(typed_path(path).resolve())
 
 
 def _with_start_in_full(search: SearchConfig) -> SearchConfig:
@@ -188,6 +189,8 @@ def _check(table: Mapping[str, Any], kind: type, prefix: str, where: str) -> Non
                 wanted = "a valid integer" if int in kinds else "a valid number"
                 reason = f"{where}: {prefix}{key}: input should be {wanted} (given: {_short(item)})"
                 raise UnfitSettings(reason, usage=True)
+            if isinstance(item, float) and not math.isfinite(item):
+                raise UnfitSettings(f"{where}: {prefix}{key}: input should be a number, not {item}", usage=True)
 
 
 def _short(value: Any) -> str:

@@ -39,8 +39,8 @@ def read_log(text: str) -> dict[str, np.ndarray]:
 def paper_log() -> dict[str, np.ndarray]:
     """The paper's published log, with `frames` (cumulated) and `eval_mean_return` added."""
     folder = resources.files("reverie.reference")
-    log = read_log((folder / "ha2018_carracing_log.csv").read_text())
-    evaluations = read_log((folder / "ha2018_carracing_eval.csv").read_text())
+    log = read_log((folder / "ha2018_carracing_log.csv").read_text(encoding="utf-8"))
+    evaluations = read_log((folder / "ha2018_carracing_eval.csv").read_text(encoding="utf-8"))
     scores = dict(zip(evaluations["generation"], evaluations["eval_mean_return"], strict=True))
     log["frames"] = np.cumsum(PAPER_EPISODES * log["mean_steps"])
     log["eval_mean_return"] = np.array([scores.get(generation, np.nan) for generation in log["generation"]])

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from reverie.checkpoint import read_json
+from reverie.checkpoint import read_json, read_text
 from reverie.data.latents import LatentStore
 from reverie.data.store import EpisodeStore
 from reverie.dream.replay import replay
@@ -44,7 +44,7 @@ def draw_learning_curve(run: RunFolder) -> Path:
     """The search for C so far, over the paper's."""
     path, log = run.pictures / "learning_curve.png", run.evolution / "log.csv"
     charts.learning_curve(
-        path, charts.read_log(log.read_text()), title=f"How C learned to drive: recipe {run.config.name}"
+        path, charts.read_log(read_text(log)), title=f"How C learned to drive: recipe {run.config.name}"
     )
     return path
 
