@@ -128,7 +128,7 @@ class EvaluateConfig:
 
     tracks: Annotated[int, Gt(0), Le(len(TEST_TRACKS))] = 30
     """Test tracks."""
-    first_seed: Annotated[int, Ge(0), Lt(len(TEST_TRACKS))] = 0
+    first_seed: NotNegative = 0
     """Track i is Gymnasium's reset(seed=first_seed + i)."""
 
 
