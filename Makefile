@@ -4,13 +4,23 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test lint bench clean
+.PHONY: run test test-min lint bench clean
 
 run: $(VENV)/.run
 	$(BIN)/reverie train
 
 test: $(VENV)/.dev lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# The core of the tests with the oldest versions that pyproject.toml allows, in an environment of its own.
+test-min: $(VENV)-min/.dev
+	PYTHONPATH=src $(VENV)-min/bin/python -m pytest -n 2 --dist loadgroup tests/run tests/cli tests/envs tests/training
+
+$(VENV)-min/.dev: pyproject.toml constraints-min.txt
+	$(PYTHON) -m venv $(VENV)-min
+	$(VENV)-min/bin/pip install --quiet --disable-pip-version-check -c constraints-min.txt -e . \
+		pytest pytest-xdist hypothesis
+	touch $@
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -42,4 +52,4 @@ $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $(VENV)/.run $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-min .pytest_cache .ruff_cache

@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,10 @@ def test_its_python_runs() -> None:
     for block in blocks:
         done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def test_the_oldest_versions_that_are_tested_are_those_that_are_allowed() -> None:
+    allowed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    bounds = sorted(re.sub(r"\[\w+\]|(\.0)+$", "", line) for line in allowed)
+    tested = [line for line in (ROOT / "constraints-min.txt").read_text().splitlines() if not line.startswith("#")]
+    assert sorted(re.sub(r"(\.0)+$", "", line.replace("==", ">=")) for line in tested) == bounds
