@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from bench.drivers import DRIVERS
+from bench.scripted import SCRIPTED
 
 ZOOM_FRAMES = 50
 PANEL_ROW = 84
@@ -44,7 +44,7 @@ def drive(track: int, steps: int, *, strip: list | None = None) -> Found:
 
     from reverie.envs.car_racing.env import FastCarRacing
 
-    driver = DRIVERS[track % len(DRIVERS)]
+    driver = SCRIPTED[track % len(SCRIPTED)]
     options: Any = {"domain_randomize": track % 10 >= 5}
     theirs: Any = CarRacing(**options)
     ours: Any = FastCarRacing(**options)
@@ -110,7 +110,7 @@ def write_strip(path: Path, rows: list[list[tuple[int, np.ndarray, np.ndarray]]]
     canvas = Canvas(margin + cell * len(STRIP), 20 + len(rows) * (3 * cell + 14))
     for column, frame in enumerate(STRIP):
         canvas.text(f"frame {frame}", margin + column * cell, 3, 12)
-    for row, (driver, pictures) in enumerate(zip(DRIVERS, rows, strict=False)):
+    for row, (driver, pictures) in enumerate(zip(SCRIPTED, rows, strict=False)):
         top = 20 + row * (3 * cell + 14)
         for line, label in enumerate((f"{driver.__name__}\nGymnasium", "Reverie", f"difference\nx {GAIN}")):
             canvas.text(label, 4, top + line * cell + 4, 12)
@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--strip", type=Path, help="where to write the filmstrip (PNG)")
     args = parser.parse_args()
     if args.strip:
-        rows: list[list] = [[] for _ in DRIVERS]
+        rows: list[list] = [[] for _ in SCRIPTED]
         for track, row in enumerate(rows):
             drive(track, max(STRIP) + 1, strip=row)
         write_strip(args.strip, rows)

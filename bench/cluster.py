@@ -16,7 +16,7 @@ import numpy as np
 
 from reverie.checkpoint import file_sha256
 from reverie.models.files import MODELS, load_controller
-from reverie.rollout import DriveTask, drive
+from reverie.rollout import RolloutTask, run_rollout
 from reverie.run.folder import RunFolder
 from reverie.workers.cluster import DaskWorkers
 from reverie.workers.contract import Workers
@@ -30,11 +30,11 @@ EMPTY = 400
 """Tasks that only travel."""
 
 
-def tasks_of(run: RunFolder, workers: Workers, rows: int) -> list[DriveTask]:
+def tasks_of(run: RunFolder, workers: Workers, rows: int) -> list[RolloutTask]:
     """A generation of candidates around the run's controller, in tasks of so many episodes."""
     controller, best = load_controller(run.controller)
     params = best + 0.02 * np.random.default_rng(0).normal(size=(CANDIDATES, len(best)))
-    return DriveTask(
+    return RolloutTask(
         folder=workers.place(run.path, MODELS),
         digest=file_sha256(run.vision) + file_sha256(run.memory),
         env=run.config.env,
@@ -45,7 +45,7 @@ def tasks_of(run: RunFolder, workers: Workers, rows: int) -> list[DriveTask]:
     ).split(rows)
 
 
-def carry(task: DriveTask) -> int:
+def carry(task: RolloutTask) -> int:
     """Takes a task and drives nothing."""
     return len(task.seeds)
 
@@ -71,7 +71,7 @@ def main() -> None:
         packing = seconds(lambda: [pickle.loads(pickle.dumps(tasks[0])) for _ in range(50)]) / 50  # noqa: B023
         many = (tasks * math.ceil(EMPTY / len(tasks)))[:EMPTY]
         overhead = seconds(lambda: list(dask.map(carry, many))) / EMPTY  # noqa: B023
-        driving = seconds(lambda: list(inline.map(drive, tasks_of(run, inline, rows)[:2]))) / 2  # noqa: B023
+        driving = seconds(lambda: list(inline.map(run_rollout, tasks_of(run, inline, rows)[:2]))) / 2  # noqa: B023
         print(
             f"{rows:3} episodes a task: {len(packed) / 1e3:.0f} kB, packing {1e3 * packing:.2f} ms, "
             f"overhead {1e3 * overhead:.1f} ms, driving {driving:.2f} s"

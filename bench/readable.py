@@ -23,8 +23,8 @@ from reverie.policies import AgentPolicy, NoisyPolicy
 from reverie.rollout import rollout
 from reverie.run.folder import RunFolder
 from reverie.seeding import VALIDATION_TRACKS
-from reverie.training.controller.drivers import agent_of
-from reverie.training.controller.imitation import Drive, sights_of
+from reverie.training.controller.imitation import LatentEpisode, sights_of
+from reverie.training.controller.rollouts import agent_of
 
 NUM_DRIVES, NUM_SCORED = 96, 192
 DRIVES = VALIDATION_TRACKS[3000 : 3000 + NUM_DRIVES]
@@ -80,7 +80,7 @@ def readings(agent: Agent, driven: list[Driven]) -> np.ndarray:
     for drive in driven:
         z = torch.from_numpy(encode(agent.vision, drive.obs, batch=None, precision=agent.config.precision)[0])
         rest = (torch.from_numpy(x.astype(np.float32)) for x in (drive.act, drive.rew))
-        inputs.append(agent.controller.inputs(*sights_of(agent.memory, [Drive(z, *rest)])))
+        inputs.append(agent.controller.inputs(*sights_of(agent.memory, [LatentEpisode(z, *rest)])))
     return torch.cat(inputs).numpy().astype(np.float64)
 
 

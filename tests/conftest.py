@@ -13,7 +13,7 @@ from reverie.checkpoint import file_sha256, write_json
 from reverie.data.episode import Episode
 from reverie.data.latents import LatentStore, LatentWriter
 from reverie.data.store import EpisodeStore, pack_episode
-from reverie.dream.starts import make_starts, save_starts
+from reverie.dream.moments import make_moments, save_moments
 from reverie.envs.registry import action_size
 from reverie.measure.score import Evaluation
 from reverie.models.controller import Controller
@@ -92,8 +92,8 @@ def _encode(run: RunFolder) -> None:
 
 
 def _remember(run: RunFolder) -> None:
-    starts = make_starts(load_memory(run.memory), LatentStore(run.latents), num=6, seed=0, context=4)
-    save_starts(run.dream, starts, world_of(run.config.env), run.memory)
+    moments = make_moments(load_memory(run.memory), LatentStore(run.latents), num=6, seed=0, context=4)
+    save_moments(run.dream, moments, world_of(run.config.env), run.memory)
     StageClock(run, "memory").done([run.memory, run.dream], {})
 
 

@@ -94,14 +94,14 @@ class NoisyPolicy:
     51, 44 and 36. A random walk has 39%, 3 times, and 18.
     """
 
-    def __init__(self, driver: Policy, actions: ActionSpec, noise: float, hold: int, seed: int) -> None:
-        self.driver, self.actions, self.noise, self.seed = driver, actions, noise, seed
+    def __init__(self, policy: Policy, actions: ActionSpec, noise: float, hold: int, seed: int) -> None:
+        self.policy, self.actions, self.noise, self.seed = policy, actions, noise, seed
         self.persistence = 1 - 1 / hold
         """Share of the noise that stays from one decision to the next."""
 
     def reset(self, seeds: Sequence[int]) -> None:
         """A generator and a strength for each row."""
-        self.driver.reset(seeds)
+        self.policy.reset(seeds)
         self._rngs = [generator(self.seed, "shaking hands", s) for s in seeds]
         self._scale = np.array([rng.uniform(0, self.noise) for rng in self._rngs])[:, None]
         self._value = np.zeros((len(seeds), self.actions.num_noise))
@@ -110,10 +110,10 @@ class NoisyPolicy:
         """Actions (b, a)."""
         fresh = np.stack([rng.standard_normal(self.actions.num_noise) for rng in self._rngs])
         self._value = self.persistence * self._value + np.sqrt(1 - self.persistence**2) * self._scale * fresh
-        return self.actions.shaken(self.driver.act(obs, prev_rew), self._value, self._scale)
+        return self.actions.shaken(self.policy.act(obs, prev_rew), self._value, self._scale)
 
     def keep(self, mask: np.ndarray) -> None:
         """Drops the rows that ended."""
-        self.driver.keep(mask)
+        self.policy.keep(mask)
         self._rngs = [rng for rng, kept in zip(self._rngs, mask, strict=True) if kept]
         self._scale, self._value = self._scale[mask], self._value[mask]

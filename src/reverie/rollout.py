@@ -81,7 +81,7 @@ def _outcomes(episodes: Lockstep[np.ndarray, np.ndarray], observer: Observer | N
 
 
 @dataclass(frozen=True, kw_only=True)
-class DriveTask:
+class RolloutTask:
     """Work for a worker: candidates on tracks. The worker loads V and M itself, once."""
 
     folder: Path
@@ -98,13 +98,13 @@ class DriveTask:
     patience: int | None = None
     max_decisions: int | None = None
 
-    def split(self, rows: int) -> "list[DriveTask]":
+    def split(self, rows: int) -> "list[RolloutTask]":
         """The same work in pieces of at most `rows` episodes."""
         starts = range(0, len(self.seeds), rows)
         return [replace(self, params=self.params[i : i + rows], seeds=self.seeds[i : i + rows]) for i in starts]
 
 
-def drive(task: DriveTask) -> list[Outcome]:
+def run_rollout(task: RolloutTask) -> list[Outcome]:
     """Runs a task, in whatever process this is."""
     agent = cached_agent(task.folder, task.digest, task.agent, task.controller)
     env = vector_env(task.env, len(task.seeds))

@@ -13,7 +13,7 @@ import pytest
 from reverie.benchmarks import contestants, speed
 from reverie.benchmarks.contestants import Heat, Lap, Turn
 from reverie.errors import UserError
-from reverie.rollout import DriveTask, Outcome, drive
+from reverie.rollout import Outcome, RolloutTask, run_rollout
 from reverie.workers.inline import InlineWorkers
 from reverie.workers.make import make_workers
 
@@ -85,16 +85,16 @@ def test_a_generation_is_driven_by_workers_of_its_own(monkeypatch: pytest.Monkey
         asked.append(num_workers)
         return make_workers(0)
 
-    def drive_all(task: DriveTask, workers: object, *, rows_per_task: int) -> list[Outcome]:
+    def rollout_all(task: RolloutTask, workers: object, *, rows_per_task: int) -> list[Outcome]:
         assert isinstance(workers, InlineWorkers)
         assert len(task.params) == len(task.seeds) == 128
         assert len(np.unique(task.params, axis=0)) == 64
         assert rows_per_task == 32
         time.sleep(0.01)
-        return drive(replace(task, params=task.params[:2], seeds=task.seeds[:2], max_decisions=3))
+        return run_rollout(replace(task, params=task.params[:2], seeds=task.seeds[:2], max_decisions=3))
 
     monkeypatch.setattr(contestants, "make_workers", inline)
-    monkeypatch.setattr(contestants, "drive_all", drive_all)
+    monkeypatch.setattr(contestants, "rollout_all", rollout_all)
     heat = Heat(1, (), (("generation", 1), ("generation", 2)))
     found = contestants.run_heat(heat, rounds=1, seconds=0.05, unit="frames", quiet=True)
     assert asked == [2, 1, 2]

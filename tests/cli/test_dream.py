@@ -10,7 +10,7 @@ import pytest
 from reverie.agent import Agent
 from reverie.checkpoint import file_sha256
 from reverie.cli.main import main
-from reverie.dream.starts import load_starts, save_starts
+from reverie.dream.moments import load_moments, save_moments
 from reverie.lockstep import Lockstep
 from reverie.models.files import save_memory
 from reverie.models.mdn_rnn import Memory
@@ -18,7 +18,7 @@ from reverie.run.folder import RunFolder
 from reverie.seeding import VALIDATION_TRACKS, torch_seeded
 from reverie.show.dream_film import make_film, write_film
 from reverie.studies.dream_truth import varied_controllers
-from reverie.training.controller.drivers import agent_of
+from reverie.training.controller.rollouts import agent_of
 from reverie.training.controller.search import Evolution
 from reverie.training.stage_clock import StageClock
 from tests.cli.test_compare import Judges
@@ -173,8 +173,8 @@ def test_truth_of_an_ensemble_says_whether_it_knows_when_it_is_wrong(
                 member = Memory(run.config.memory.model, 8, 3)
             path = run.path / "memory.1.safetensors"
             save_memory(path, member, vision_sha256=file_sha256(run.vision))
-            starts, world = load_starts(run.dream, run.memory)  # only its moments count here
-            save_starts(run.path / "dream.1.safetensors", starts, world, path)
+            moments, world = load_moments(run.dream, run.memory)  # only its moments count here
+            save_moments(run.path / "dream.1.safetensors", moments, world, path)
         assert main(arguments) == 0
         assert (row in capsys.readouterr().out) == doubted
         found = json.loads((tmp_path / "out" / "truth.json").read_text())["drives"]["doubt"]

@@ -7,8 +7,8 @@ import torch
 
 from reverie.dream.dreamer import Dreamer, load_dreams
 from reverie.dream.imagine import DreamConfig
+from reverie.dream.moments import Moments
 from reverie.dream.replay import replay
-from reverie.dream.starts import Starts
 from reverie.errors import UserError
 from reverie.models.files import agent_folder
 from reverie.models.mdn_rnn import Memory, MemoryConfig, MemoryState
@@ -17,16 +17,16 @@ from reverie.run.folder import RunFolder
 from tests.dream.test_replay import Adder
 
 
-def bank(memory: Memory, num: int) -> Starts:
-    """Starts whose every number is that of the start."""
+def bank(memory: Memory, num: int) -> Moments:
+    """Moments whose every number is that of the start."""
     number = torch.arange(num, dtype=torch.float32)
     shape = (num, memory.config.num_layers, memory.config.hidden_size)
     state = number[:, None, None].expand(shape)
-    return Starts(z=number[:, None].expand(num, memory.z_size), state=MemoryState(state, state), rew=number)
+    return Moments(z=number[:, None].expand(num, memory.z_size), state=MemoryState(state, state), rew=number)
 
 
-def make(memory: Memory, starts: Starts, num: int, *, seed: int = 0, **settings) -> Dreamer:
-    return Dreamer(memory, starts, num, DreamConfig(**settings), torch.Generator().manual_seed(seed))
+def make(memory: Memory, moments: Moments, num: int, *, seed: int = 0, **settings) -> Dreamer:
+    return Dreamer(memory, moments, num, DreamConfig(**settings), torch.Generator().manual_seed(seed))
 
 
 def everywhere(dreamer: Dreamer) -> torch.Tensor:
@@ -35,7 +35,7 @@ def everywhere(dreamer: Dreamer) -> torch.Tensor:
 
 def test_it_follows_the_actions_from_its_start_and_reads_its_own_rewards() -> None:
     memory = Adder(1.0)
-    start = Starts(z=torch.tensor([[1.0, 0.0]]), state=memory.initial_state(1), rew=torch.tensor([5.0]))
+    start = Moments(z=torch.tensor([[1.0, 0.0]]), state=memory.initial_state(1), rew=torch.tensor([5.0]))
     dreamer = make(memory, start, 2, temperature=0.0)
     dreamer.reset(everywhere(dreamer))
     steps = [dreamer.step(torch.tensor([[1.0, 0.5], [0.0, -1.0]])) for _ in range(3)]
@@ -107,7 +107,7 @@ def test_it_ends_as_often_as_the_end_head_says(tiny_run: RunFolder) -> None:
         dreams.memory.head.bias[-1] = -1.0
     act = torch.zeros(4000, 3)
     ends = {
-        temperature: make(dreams.memory, dreams.starts, 4000, temperature=temperature).step(act).end
+        temperature: make(dreams.memory, dreams.moments, 4000, temperature=temperature).step(act).end
         for temperature in (0.0, 1.0)
     }
     assert ends[1.0].float().mean().item() == pytest.approx(1 / (1 + math.e), abs=0.03)
@@ -134,7 +134,7 @@ def test_same_generator_same_dreams_and_rows_are_dreams_of_their_own() -> None:
 def test_a_step_in_bf16_is_near_one_in_fp32() -> None:
     dreams, found = load_dreams(agent_folder("pretrained")), {}
     for precision in ("fp32", "bf16"):
-        dreamer = make(dreams.memory, dreams.starts, 64, temperature=0.0, precision=precision)
+        dreamer = make(dreams.memory, dreams.moments, 64, temperature=0.0, precision=precision)
         dreamer.reset(everywhere(dreamer))
         step = dreamer.step(torch.tensor([0.1, 0.5, 0.0]).expand(64, 3))
         assert {step.z.dtype, step.rew.dtype, dreamer.state.h.dtype, dreamer.state.c.dtype} == {torch.float32}

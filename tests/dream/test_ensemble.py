@@ -17,7 +17,7 @@ from reverie.dream.dreamer import Dreamer, load_dreams
 from reverie.dream.ensemble import Member, disagreement, doubt_along, of_each
 from reverie.dream.env import DreamEnv
 from reverie.dream.imagine import DreamConfig
-from reverie.dream.starts import load_starts, save_starts
+from reverie.dream.moments import load_moments, save_moments
 from reverie.dream.vector_env import DreamVectorEnv
 from reverie.errors import UserError
 from reverie.metrics import Metrics
@@ -60,7 +60,7 @@ def dreamt(others: list[Member], decisions: int = 6, **settings) -> tuple[Dreame
 
 def member(seed: int) -> Member:
     memory = born(seed)
-    return Member(memory=memory, starts=bank(memory, 5))
+    return Member(memory=memory, moments=bank(memory, 5))
 
 
 def test_those_who_watch_change_nothing() -> None:
@@ -144,8 +144,8 @@ def test_a_single_m_has_nobody_to_draw() -> None:
 
 def test_doubt_along_a_drive_is_that_of_the_dream_step_by_step() -> None:
     memories = [born(0), born(1), born(2)]
-    empty = [Member(memory=m, starts=replace(bank(m, 1), state=m.initial_state(1))) for m in memories]
-    start = empty[0].starts
+    empty = [Member(memory=m, moments=replace(bank(m, 1), state=m.initial_state(1))) for m in memories]
+    start = empty[0].moments
     dreamer = Dreamer(memories[0], start, 3, DreamConfig(), torch.Generator().manual_seed(0), empty[1:])
     dreamer.reset(torch.ones(3, dtype=torch.bool))
     act = torch.randn(3, 5, 2, generator=torch.Generator().manual_seed(3))
@@ -321,13 +321,13 @@ def test_members_that_do_not_belong_together_are_refused(ensemble: RunFolder, tm
     with pytest.raises(UserError, match=r"memory\.1\.safetensors learned from another V than \S*vision\.safetensors"):
         load_dreams(other_v)
     load_models(other_v)  # who drives needs the first alone
-    moments = changed("moments")
-    starts, world = load_starts(moments / "dream.1.safetensors", moments / "memory.1.safetensors")
-    save_starts(
-        moments / "dream.1.safetensors", replace(starts, z=starts.z + 1), world, moments / "memory.1.safetensors"
+    elsewhere = changed("moments")
+    moments, world = load_moments(elsewhere / "dream.1.safetensors", elsewhere / "memory.1.safetensors")
+    save_moments(
+        elsewhere / "dream.1.safetensors", replace(moments, z=moments.z + 1), world, elsewhere / "memory.1.safetensors"
     )
     with pytest.raises(UserError, match=r"dream\.1\.safetensors is of another ensemble than \S*dream\.safetensors"):
-        load_dreams(moments)
+        load_dreams(elsewhere)
 
 
 def test_every_member_costs_as_much() -> None:

@@ -15,7 +15,7 @@ import reverie.dream  # registers it
 from reverie.actions import BoxActions
 from reverie.dream.dreamer import Dreamer, Dreams
 from reverie.dream.env import OBSERVED, DreamEnv, Observed
-from reverie.dream.starts import Starts, World
+from reverie.dream.moments import Moments, World
 from reverie.errors import UserError
 from reverie.models.files import VISION, agent_folder, load_vision
 from reverie.run.folder import RunFolder
@@ -38,14 +38,14 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any run's dream adds each action to the latent (1, 0), rewards the first decision with 6, and each with 1 more;
     it ends where z[0] is above 3."""
     memory, vision = Adder(1.0), torch.nn.Identity()
-    starts = Starts(z=torch.tensor([[1.0, 0.0]]), state=memory.initial_state(1), rew=torch.tensor([5.0]))
+    moments = Moments(z=torch.tensor([[1.0, 0.0]]), state=memory.initial_state(1), rew=torch.tensor([5.0]))
     world = World(
         env_id="X",
         actions=BoxActions(low=(-1.0, 0.0), high=(1.0, 0.5), scaled=False),
         action_repeat=10,
         max_decisions=4,
     )
-    dreams = Dreams(vision, memory, starts, world)  # pyright: ignore[reportArgumentType] (nothing is decoded)
+    dreams = Dreams(vision, memory, moments, world)  # pyright: ignore[reportArgumentType] (nothing is decoded)
     monkeypatch.setattr("reverie.dream.env.load_dreams", lambda _: dreams)
 
 

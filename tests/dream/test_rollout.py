@@ -6,8 +6,8 @@ import torch
 
 from reverie.dream.dreamer import Dreamer
 from reverie.dream.imagine import DreamConfig
+from reverie.dream.moments import Moments
 from reverie.dream.rollout import ControllerPolicy, Dreaming, rollout_dreams
-from reverie.dream.starts import Starts
 from reverie.lockstep import Lockstep
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.distributions import Mixture
@@ -35,8 +35,8 @@ class Counter(Memory):
 
 def drives(last: float, params: np.ndarray, num_decisions: int):
     memory = Counter(last)
-    starts = Starts(z=torch.zeros(1, 1), state=memory.initial_state(1), rew=torch.zeros(1))
-    dreamer = Dreamer(memory, starts, len(params), DreamConfig(temperature=0.0), torch.Generator().manual_seed(0))
+    moments = Moments(z=torch.zeros(1, 1), state=memory.initial_state(1), rew=torch.zeros(1))
+    dreamer = Dreamer(memory, moments, len(params), DreamConfig(temperature=0.0), torch.Generator().manual_seed(0))
     controller = Controller(ControllerConfig(inputs="z"), 1, 2)
     return rollout_dreams(dreamer, controller, params, num_decisions)
 
@@ -65,8 +65,8 @@ def test_the_limit_ends_what_the_world_does_not():
 def counting(last: float, num: int) -> Dreamer:
     """Dreams of a bank whose moment i stands at z = i."""
     memory = Counter(last)
-    starts = Starts(z=torch.arange(9.0)[:, None], state=memory.initial_state(9), rew=torch.zeros(9))
-    return Dreamer(memory, starts, num, DreamConfig(temperature=0.0), torch.Generator().manual_seed(0))
+    moments = Moments(z=torch.arange(9.0)[:, None], state=memory.initial_state(9), rew=torch.zeros(9))
+    return Dreamer(memory, moments, num, DreamConfig(temperature=0.0), torch.Generator().manual_seed(0))
 
 
 def test_dreams_are_episodes_of_the_loop_that_acts_on_the_road_too():

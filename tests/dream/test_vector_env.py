@@ -17,7 +17,7 @@ import reverie.dream
 from reverie.actions import BoxActions
 from reverie.dream.dreamer import Dreams
 from reverie.dream.env import OBSERVED, DreamEnv, Observed
-from reverie.dream.starts import Starts, World
+from reverie.dream.moments import Moments, World
 from reverie.dream.vector_env import DreamVectorEnv
 from reverie.errors import UserError
 from reverie.models.mdn_rnn import MemoryState
@@ -66,18 +66,18 @@ def endless(*envs: DreamEnv | DreamVectorEnv) -> None:
 
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any run's dream adds each action to the latent (0, i) of one of 100 starts i, rewards the first decision with 6,
+    """Any run's dream adds each action to the latent (0, i) of one of 100 moments i, rewards the first decision with 6,
     and each with 1 more; it ends where z[0] is above 3."""
     memory, vision = Adder(1.0), torch.nn.Identity()
     z = torch.stack([torch.zeros(100), torch.arange(100.0)], 1)
-    starts = Starts(z=z, state=MemoryState(*memory.initial_state(100)), rew=torch.full((100,), 5.0))
+    moments = Moments(z=z, state=MemoryState(*memory.initial_state(100)), rew=torch.full((100,), 5.0))
     world = World(
         env_id="X",
         actions=BoxActions(low=(0.0, -1.0), high=(9.0, 1.0), scaled=False),
         action_repeat=10,
         max_decisions=5,
     )
-    dreams = Dreams(vision, memory, starts, world)  # pyright: ignore[reportArgumentType] (nothing is decoded)
+    dreams = Dreams(vision, memory, moments, world)  # pyright: ignore[reportArgumentType] (nothing is decoded)
     for module in ("env", "vector_env"):
         monkeypatch.setattr(f"reverie.dream.{module}.load_dreams", lambda _: dreams)
 
@@ -238,7 +238,7 @@ def test_the_action_of_a_row_that_begins_anew_is_ignored(tiny_run: RunFolder) ->
         while not env.step(np.tile(ACTION, (3, 1)))[3].all():
             pass
         found.append(env.step(np.full((3, 3), act))[0])
-        banked = {row.tobytes() for row in env.dreamer.starts.z.numpy()}
+        banked = {row.tobytes() for row in env.dreamer.moments.z.numpy()}
         assert all(row.tobytes() in banked for row in found[-1])
         assert len(found) == 1 or env.step(np.tile(ACTION, (3, 1)))[1].all()
     np.testing.assert_array_equal(*found)

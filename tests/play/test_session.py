@@ -11,7 +11,7 @@ import torch
 from reverie.agent import Agent
 from reverie.dream.dreamer import Dreamer
 from reverie.dream.imagine import DreamConfig
-from reverie.dream.starts import load_starts
+from reverie.dream.moments import load_moments
 from reverie.envs.registry import make_vector_env
 from reverie.errors import UserError
 from reverie.models.files import load_controller, load_models
@@ -35,12 +35,12 @@ def begin(tiny_run: RunFolder) -> Begin:
     """A session on track 7 of the tiny run, with a time limit of 25 decisions, and dreams that never end."""
     controller, params = load_controller(tiny_run.controller)
     agent = Agent(*load_models(tiny_run.path), controller, tiny_run.config.agent)
-    starts, _ = load_starts(tiny_run.dream, tiny_run.memory)
+    moments, _ = load_moments(tiny_run.dream, tiny_run.memory)
     env = replace(tiny_run.config.env, max_frames=100)
     expect_end(agent, -50)
 
     def make(**changes) -> Session:
-        given = {"agent": agent, "params": params, "starts": starts, "env": env, "track": 7} | changes
+        given = {"agent": agent, "params": params, "moments": moments, "env": env, "track": 7} | changes
         return Session(**given)
 
     return make
@@ -170,9 +170,9 @@ def test_the_autopilot_drives_as_the_agent_does(begin: Begin):
 def test_the_autopilot_drives_in_the_dream_by_what_it_sees_there(begin: Begin):
     session = begin(mode="dream", seed=4, temperature=0.5)
     session.press("autopilot")
-    assert session.starts is not None
+    assert session.moments is not None
     chance = torch_generator(4, "play", 0)
-    dreamer = Dreamer(session.agent.memory, session.starts, 1, DreamConfig(temperature=0.5), chance)
+    dreamer = Dreamer(session.agent.memory, session.moments, 1, DreamConfig(temperature=0.5), chance)
     dreamer.reset(torch.ones(1, dtype=torch.bool))
     assert session.params is not None
     acts = []
@@ -199,8 +199,8 @@ def test_no_controller_is_said(begin: Begin):
 def test_a_dream_of_the_bank_has_no_real_moment_to_go_back_to(begin: Begin):
     session = begin(mode="dream")
     assert session.dreamer is not None
-    assert session.starts is not None
-    assert any(torch.equal(session.dreamer.z[0], z) for z in session.starts.z)
+    assert session.moments is not None
+    assert any(torch.equal(session.dreamer.z[0], z) for z in session.moments.z)
     drive(session, actions(2))
     session.press("switch")
     assert session.score == (0, 0, False)
@@ -251,16 +251,16 @@ def test_anew_is_the_next_track_or_another_dream(begin: Begin):
     drive(session, actions(2))
     session.press("anew")
     assert (session.mode, session.track, session.score.decisions, session.num_dreams) == ("dream", 8, 0, 2)
-    assert session.starts is not None
+    assert session.moments is not None
     assert session.dreamer is not None
-    assert any(torch.equal(session.dreamer.z[0], z) for z in session.starts.z)
+    assert any(torch.equal(session.dreamer.z[0], z) for z in session.moments.z)
     session.press("switch")
     assert np.array_equal(session.obs, waits)
     assert session.score.decisions == 3
 
 
 def test_without_a_bank_the_dream_begins_again_where_it_was_entered(begin: Begin):
-    session = begin(starts=None)
+    session = begin(moments=None)
     drive(session, actions(3))
     session.press("switch")
     drive(session, actions(2))
@@ -268,8 +268,8 @@ def test_without_a_bank_the_dream_begins_again_where_it_was_entered(begin: Begin
     assert session.dreamer is not None
     assert torch.equal(session.dreamer.z, session.z)
     assert session.score.decisions == 0
-    with pytest.raises(UserError, match="no bank of starts"):
-        begin(starts=None, mode="dream")
+    with pytest.raises(UserError, match="no bank of moments"):
+        begin(moments=None, mode="dream")
 
 
 def test_pause_and_end_stand_still(begin: Begin):

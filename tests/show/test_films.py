@@ -16,7 +16,7 @@ from reverie.models.files import load_controller, load_memory, load_vision
 from reverie.policies import AgentPolicy
 from reverie.rollout import rollout
 from reverie.run.folder import RunFolder
-from reverie.show import drive_film
+from reverie.show import episode_film
 from reverie.show.dashboard import Dashboard, Minds
 
 
@@ -42,10 +42,10 @@ def test_moments_are_the_rollout_frame_by_frame(tiny_run: RunFolder):
 
     (outcome,) = rollout(make_vector_env(config, 1), AgentPolicy(agent, params[None]), [7], observer=observe)
     env = make_watched(config, "rgb_array")
-    found = list(drive_film.moments(env, agent, params, 7, config.action_repeat))
+    found = list(episode_film.shots(env, agent, params, 7, config.action_repeat))
     env.close()
     assert len(found) == outcome.frames == 22
-    last = found[-1].drive
+    last = found[-1].filmed
     assert (last.ret, last.frames, last.decisions) == (pytest.approx(outcome.ret, abs=1e-9), 22, outcome.decisions)
     for i, moment in enumerate(found):
         assert np.array_equal(moment.minds.frame, seen[i // 4])
@@ -59,7 +59,7 @@ def test_tiles_are_the_latent_and_the_expectation_of_the_next(tiny_run: RunFolde
     decode, decoded = agent.vision.decode, []
     monkeypatch.setattr(agent.vision, "decode", lambda z: decoded.append(z) or decode(z))
     env = make_watched(tiny_run.config.env, "rgb_array")
-    found = list(drive_film.moments(env, agent, params, 1, 4))
+    found = list(episode_film.shots(env, agent, params, 1, 4))
     env.close()
     state = agent.initial_state(1)
     assert len(decoded) == 6
@@ -85,9 +85,9 @@ def test_agent_is_told_the_reward_of_the_whole_decision(tiny_run: RunFolder, mon
 
     monkeypatch.setattr(agent, "act", listen)
     env = make_watched(tiny_run.config.env, "rgb_array")
-    found = list(drive_film.moments(env, agent, params, 1, 4))
+    found = list(episode_film.shots(env, agent, params, 1, 4))
     env.close()
-    returns = [0.0, *(moment.drive.ret for moment in found[3::4])]
+    returns = [0.0, *(moment.filmed.ret for moment in found[3::4])]
     assert told == pytest.approx([0.0, *np.diff(returns[:-1])])
     assert len(set(np.round(told, 6))) > 2
 
@@ -121,7 +121,7 @@ def test_bars_follow_the_action():
 
 def test_video_has_every_frame(tiny_run: RunFolder, tmp_path: Path):
     path = tmp_path / "new" / "drive.mp4"
-    drive = drive_film.record(path, *load(tiny_run), tiny_run.config.env, 2, title="test", quiet=True)
+    drive = episode_film.record(path, *load(tiny_run), tiny_run.config.env, 2, title="test", quiet=True)
     frames = decode(path)
     assert len(frames) == drive.frames == 24
     assert frames[0].shape == (668, 822, 3)
@@ -132,7 +132,7 @@ def test_video_has_every_frame(tiny_run: RunFolder, tmp_path: Path):
 
 def test_without_h264_it_is_mpeg4(tiny_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(av, "codecs_available", {"mpeg4"})
-    drive_film.record(tmp_path / "drive.mp4", *load(tiny_run), tiny_run.config.env, 2, title="test", quiet=True)
+    episode_film.record(tmp_path / "drive.mp4", *load(tiny_run), tiny_run.config.env, 2, title="test", quiet=True)
     with av.open(str(tmp_path / "drive.mp4")) as container:
         assert container.streams.video[0].codec_context.name == "mpeg4"
     assert len(decode(tmp_path / "drive.mp4")) == 24
@@ -151,7 +151,7 @@ def test_a_drive_that_breaks_leaves_the_old_video(tiny_run: RunFolder, tmp_path:
 
     monkeypatch.setattr(Dashboard, "draw", breaks)
     with pytest.raises(KeyboardInterrupt):
-        drive_film.record(path, *load(tiny_run), tiny_run.config.env, 2, title="test", quiet=True)
+        episode_film.record(path, *load(tiny_run), tiny_run.config.env, 2, title="test", quiet=True)
     assert path.read_bytes() == b"old"
     assert len(list(path.parent.iterdir())) == 1
 
@@ -159,13 +159,13 @@ def test_a_drive_that_breaks_leaves_the_old_video(tiny_run: RunFolder, tmp_path:
 def test_window(tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch):
     agent, params = load(tiny_run)
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    drive = drive_film.show_window(agent, params, tiny_run.config.env, 2, quiet=True)
+    drive = episode_film.show_window(agent, params, tiny_run.config.env, 2, quiet=True)
     assert drive.frames == 24
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
         monkeypatch.delenv(name, raising=False)
     if os.name == "posix" and os.uname().sysname == "Linux":
         with pytest.raises(UserError, match="no screen"):
-            drive_film.show_window(agent, params, tiny_run.config.env, 2, quiet=True)
+            episode_film.show_window(agent, params, tiny_run.config.env, 2, quiet=True)
     monkeypatch.setenv("SDL_VIDEODRIVER", "no_such_driver")
     with pytest.raises(UserError, match="no screen"):
-        drive_film.show_window(agent, params, tiny_run.config.env, 2, quiet=True)
+        episode_film.show_window(agent, params, tiny_run.config.env, 2, quiet=True)

@@ -22,7 +22,7 @@ from reverie.run.folder import RunFolder
 from reverie.seeding import TRAINING_TRACKS, generator, sample_tracks
 from reverie.training.budget import budget
 from reverie.training.collect import collect
-from reverie.training.controller.drivers import agent_of
+from reverie.training.controller.rollouts import agent_of
 from reverie.workers.contract import Workers
 from reverie.workers.inline import InlineWorkers
 from reverie.workers.make import make_workers

@@ -22,7 +22,7 @@ from distributed.security import Security
 
 from reverie.cli.main import main
 from reverie.errors import UserError
-from reverie.rollout import drive
+from reverie.rollout import run_rollout
 from reverie.run.folder import RunFolder
 from reverie.workers.cluster import DaskWorkers, versions
 from reverie.workers.inline import InlineWorkers
@@ -73,13 +73,13 @@ def nodes(tmp_path: Path) -> Iterator[Nodes]:
 
 def test_a_node_that_is_killed_in_the_middle_changes_nothing_but_time(nodes: Nodes, tiny_run: RunFolder) -> None:
     inline = InlineWorkers()
-    expected = [outcome for part in inline.map(drive, generation(tiny_run, inline)) for outcome in part] * 6
+    expected = [outcome for part in inline.map(run_rollout, generation(tiny_run, inline)) for outcome in part] * 6
     first = nodes.add()
     nodes.add()
     workers = DaskWorkers(nodes.address)
     try:
         assert len(set(workers.map(jobs.whose, range(100)))) == 2
-        parts = workers.map(drive, generation(tiny_run, workers) * 6)
+        parts = workers.map(run_rollout, generation(tiny_run, workers) * 6)
         found = list(next(parts))
         killer = threading.Timer(0.2, nodes.kill, [first])
         killer.start()
@@ -89,7 +89,7 @@ def test_a_node_that_is_killed_in_the_middle_changes_nothing_but_time(nodes: Nod
         assert list(workers.map(jobs.square, range(3))) == [0, 1, 4]
         assert workers.events.lost == 1
         nodes.add()  # a node that joins drives too, with the same models
-        parts = workers.map(drive, generation(tiny_run, workers) * 6)
+        parts = workers.map(run_rollout, generation(tiny_run, workers) * 6)
         assert [outcome for part in parts for outcome in part] == expected
     finally:
         workers.close()
@@ -150,10 +150,10 @@ def test_a_worker_that_is_sent_away_is_not_lost_and_one_that_hangs_is_not_counte
 
 def test_a_worker_with_several_threads_does_one_task_at_a_time(tiny_run: RunFolder) -> None:
     inline = InlineWorkers()
-    expected = [outcome for part in inline.map(drive, generation(tiny_run, inline)) for outcome in part]
+    expected = [outcome for part in inline.map(run_rollout, generation(tiny_run, inline)) for outcome in part]
     with local_cluster(n_workers=1, threads_per_worker=4) as cluster:
         workers = DaskWorkers(cluster.scheduler_address)
-        parts = workers.map(drive, generation(tiny_run, workers))
+        parts = workers.map(run_rollout, generation(tiny_run, workers))
         assert [outcome for part in parts for outcome in part] == expected
         workers.close()
 

@@ -21,7 +21,7 @@ from reverie.cli.main import main
 from reverie.devices import num_cores
 from reverie.errors import UserError
 from reverie.models.files import MODELS, load_controller
-from reverie.rollout import DriveTask, drive
+from reverie.rollout import RolloutTask, run_rollout
 from reverie.run.folder import RunFolder
 from reverie.run.settings import load
 from reverie.training.collect import collect
@@ -258,10 +258,10 @@ def _with(folder: Path, content: bytes) -> Path:
     return folder
 
 
-def generation(run: RunFolder, workers: Workers) -> list[DriveTask]:
+def generation(run: RunFolder, workers: Workers) -> list[RolloutTask]:
     controller, best = load_controller(run.controller)
     params = best + 0.1 * np.random.default_rng(0).normal(size=(6, len(best)))
-    task = DriveTask(
+    task = RolloutTask(
         folder=workers.place(run.path, MODELS),
         digest=file_sha256(run.vision) + file_sha256(run.memory),
         env=replace(run.config.env, max_frames=120),
@@ -277,18 +277,18 @@ def test_fitness_is_the_same_wherever_it_is_measured_and_whoever_dies(
     pools: dict[str, Workers], tiny_run: RunFolder
 ) -> None:
     expected = [
-        outcome for part in pools["inline"].map(drive, generation(tiny_run, pools["inline"])) for outcome in part
+        outcome for part in pools["inline"].map(run_rollout, generation(tiny_run, pools["inline"])) for outcome in part
     ]
     assert len({outcome.ret for outcome in expected}) > 6
     for kind in KINDS[1:]:
         workers = pools[kind]
-        parts = workers.map(drive, generation(tiny_run, workers))
+        parts = workers.map(run_rollout, generation(tiny_run, workers))
         assert [outcome for part in parts for outcome in part] == expected
         pid = next(iter(workers.map(jobs.whose, [0])))
         before = workers.events.lost
         timer = threading.Timer(0.3, os.kill, (pid, signal.SIGKILL))
         timer.start()
-        parts = workers.map(drive, generation(tiny_run, workers) * 3)
+        parts = workers.map(run_rollout, generation(tiny_run, workers) * 3)
         assert [outcome for part in parts for outcome in part] == expected * 3
         timer.join()
         list(workers.map(jobs.square, [1]))

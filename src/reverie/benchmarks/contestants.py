@@ -19,21 +19,21 @@ from reverie.benchmarks.speed import Clock, MissingPeerError, Peer, Round, on_co
 from reverie.devices import Decided, autocast
 from reverie.dream.dreamer import Dreamer
 from reverie.dream.imagine import DreamConfig
+from reverie.dream.moments import Moments
 from reverie.dream.rollout import ControllerPolicy, Dreaming
-from reverie.dream.starts import Starts
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_env, make_vector_env
 from reverie.envs.vector import VectorEnv
 from reverie.errors import UserError
 from reverie.lockstep import Lockstep
-from reverie.measure.score import ROWS_PER_TASK, drive_all
+from reverie.measure.score import ROWS_PER_TASK, rollout_all
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.files import CONTROLLER, MODELS, load_controller, packaged
 from reverie.models.mdn_rnn import Memory, MemoryConfig
 from reverie.models.rewards import RewardConfig
 from reverie.models.vision import VisionConfig, make_vision
 from reverie.policies import AgentPolicy, Policy
-from reverie.rollout import DriveTask
+from reverie.rollout import RolloutTask
 from reverie.seeding import VALIDATION_TRACKS, torch_generator, torch_seeded
 from reverie.types import SequenceBatch
 from reverie.workers.contract import Workers
@@ -89,7 +89,7 @@ def _generation(workers: Workers) -> Round:
     near the agent that ships, on the same tracks, to the end of every episode."""
     controller, params = load_controller(packaged() / CONTROLLER)
     noise = np.random.default_rng(0).standard_normal((CANDIDATES, len(params)))
-    task = DriveTask(
+    task = RolloutTask(
         folder=workers.place(packaged(), MODELS),
         digest=GENERATION,
         env=EnvConfig(action_repeat=4),
@@ -101,7 +101,7 @@ def _generation(workers: Workers) -> Round:
 
     def turn(seconds: float) -> float:  # noqa: ARG001 (it is the work that is fixed)
         began = time.monotonic()
-        outcomes = drive_all(task, workers, rows_per_task=ROWS_PER_TASK)
+        outcomes = rollout_all(task, workers, rows_per_task=ROWS_PER_TASK)
         return sum(outcome.frames for outcome in outcomes) / (time.monotonic() - began)
 
     return turn
@@ -259,8 +259,8 @@ def _dream(precision: Decided) -> Round:
     with torch_seeded(0, "bench"):
         memory = Memory(replace(PAPERS_MEMORY, reward=RewardConfig()), 32, 3)
     state = memory.initial_state(1)
-    starts = Starts(z=torch.zeros(1, 32), state=state, rew=torch.zeros(1))
-    dreamer = Dreamer(memory, starts, n, DreamConfig(precision=precision), torch_generator(0, "bench", "dream"))
+    moments = Moments(z=torch.zeros(1, 32), state=state, rew=torch.zeros(1))
+    dreamer = Dreamer(memory, moments, n, DreamConfig(precision=precision), torch_generator(0, "bench", "dream"))
     controller, clock = Controller(ControllerConfig(), 32, memory.config.hidden_size), Clock()
     params = 0.1 * torch.randn(n, controller.num_params, generator=torch_generator(0, "bench", "params"))
 

@@ -73,8 +73,8 @@ def _check(args: DreamArguments) -> None:
 
 def _video(args: DreamArguments, run: "RunFolder") -> None:
     from reverie.show.dream_film import make_film, write_film
-    from reverie.show.drive_film import FPS
-    from reverie.training.controller.drivers import agent_of
+    from reverie.show.episode_film import FPS
+    from reverie.training.controller.rollouts import agent_of
 
     agent, params = agent_of(run)
     env = run.config.env

@@ -42,13 +42,13 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     if args.dream and args.real:
         raise UserError("--dream and --real exclude each other: give one", usage=True)
     from reverie.agent import Agent
-    from reverie.dream.starts import load_starts
+    from reverie.dream.moments import load_moments
     from reverie.models.controller import Controller, ControllerConfig
     from reverie.models.files import check_made_for, load_controller, load_models
     from reverie.play.session import Session
     from reverie.play.window import INSTEAD, play
     from reverie.run.folder import RunFolder
-    from reverie.show.drive_film import require_screen
+    from reverie.show.episode_film import require_screen
 
     run = RunFolder.open(args.run)
     for stage in ("vision", "memory"):
@@ -62,11 +62,11 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         check_made_for(run.controller, run.path)
     else:  # there is nobody at the wheel but the player
         controller, params = Controller(ControllerConfig(), memory.z_size, memory.config.hidden_size), None
-    starts = load_starts(run.dream, run.memory)[0] if args.dream or run.dream.exists() else None
+    moments = load_moments(run.dream, run.memory)[0] if args.dream or run.dream.exists() else None
     session = Session(
         Agent(vision, memory, controller, run.config.agent),
         params,
-        starts,
+        moments,
         run.config.env,
         mode="dream" if args.dream else "real",
         track=args.track,

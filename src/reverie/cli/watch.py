@@ -46,7 +46,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     from reverie.agent import Agent
     from reverie.models.files import check_made_for, load_controller, load_models
     from reverie.run.folder import AGENT_STAGES, RunFolder
-    from reverie.show.drive_film import record, show_window
+    from reverie.show.episode_film import record, show_window
 
     run = RunFolder.open(args.run)
     for stage in ("vision", "memory") if args.controller else AGENT_STAGES:

@@ -13,7 +13,7 @@ from torch import Tensor
 from reverie.devices import survive_forks
 from reverie.dream.ensemble import Member
 from reverie.dream.imagine import DreamConfig, require_rewards, step
-from reverie.dream.starts import DREAM, Starts, World, load_starts
+from reverie.dream.moments import DREAM, Moments, World, load_moments
 from reverie.errors import UserError
 from reverie.models.files import MEMORY, load_members, load_models, numbered
 from reverie.models.mdn_rnn import Memory
@@ -34,14 +34,14 @@ class DreamStep(NamedTuple):
 
 
 class Dreamer:
-    """n dreams that begin at moments of the bank `starts` and go on by what M expects. Chance comes from `generator`,
+    """n dreams that begin at some of `moments` and go on by what M expects. Chance comes from `generator`,
     which lives on M's device. Further `members` of an ensemble say how much to believe; where `config.members` is
     "first", they change nothing."""
 
     def __init__(
         self,
         memory: Memory,
-        starts: Starts,
+        moments: Moments,
         num: int,
         config: DreamConfig,
         generator: torch.Generator,
@@ -50,16 +50,16 @@ class Dreamer:
         config.require_members(members)
         require_rewards(memory)
         self.memory = memory.eval().requires_grad_(False)
-        self.starts = starts.to(generator.device)
+        self.moments = moments.to(generator.device)
         self.members = [one.to(generator.device) for one in members]
         self.config = config
         self.generator = generator
         self.num = num
-        self.z = self.starts.z[:1].repeat(num, 1)
-        self.rew = self.starts.rew[:1].repeat(num)
+        self.z = self.moments.z[:1].repeat(num, 1)
+        self.rew = self.moments.rew[:1].repeat(num)
         nobody = torch.zeros(num, dtype=torch.long, device=generator.device)
-        self.state = self.starts.state.select(nobody)
-        self.others = tuple(one.starts.state.select(nobody) for one in self.members)
+        self.state = self.moments.state.select(nobody)
+        self.others = tuple(one.moments.state.select(nobody) for one in self.members)
         """States of the further members."""
 
     @torch.inference_mode()
@@ -69,17 +69,17 @@ class Dreamer:
 
     def draw(self) -> Tensor:
         """Numbers (n,) of moments of the bank, each as likely as another."""
-        return torch.randint(len(self.starts), (self.num,), generator=self.generator, device=self.generator.device)
+        return torch.randint(len(self.moments), (self.num,), generator=self.generator, device=self.generator.device)
 
     @torch.inference_mode()
-    def begin(self, moments: Tensor, rows: Tensor | None = None) -> None:
-        """Begins every dream, or those in `rows` (n,) bool, at the moment of the bank with its number in `moments`
+    def begin(self, numbers: Tensor, rows: Tensor | None = None) -> None:
+        """Begins every dream, or those in `rows` (n,) bool, at the moment of the bank with its number in `numbers`
         (n,)."""
-        rows = torch.ones_like(moments, dtype=torch.bool) if rows is None else rows
-        self.z = torch.where(rows[:, None], self.starts.z[moments], self.z)
-        self.rew = torch.where(rows, self.starts.rew[moments], self.rew)
-        self.state = self.state.replaced(rows, self.starts.state.select(moments))
-        fresh = (one.starts.state.select(moments) for one in self.members)
+        rows = torch.ones_like(numbers, dtype=torch.bool) if rows is None else rows
+        self.z = torch.where(rows[:, None], self.moments.z[numbers], self.z)
+        self.rew = torch.where(rows, self.moments.rew[numbers], self.rew)
+        self.state = self.state.replaced(rows, self.moments.state.select(numbers))
+        fresh = (one.moments.state.select(numbers) for one in self.members)
         self.others = tuple(old.replaced(rows, new) for old, new in zip(self.others, fresh, strict=True))
 
     @torch.inference_mode()
@@ -103,26 +103,26 @@ class Dreams(NamedTuple):
 
     vision: Vision
     memory: Memory
-    starts: Starts
+    moments: Moments
     world: World
     members: tuple[Member, ...] = ()
     """Further members of the ensemble, where M has some."""
 
 
 def load_dreams(folder: Path) -> Dreams:
-    """V, M with its ensemble and the bank of starts in `folder`. Raises UserError where one is missing, damaged, or not
-    made from the others."""
+    """V, M with its ensemble and the bank of moments in `folder`. Raises UserError where one is missing, damaged, or
+    not made from the others."""
     survive_forks()
     vision, memory = load_models(folder)
-    starts, world = load_starts(folder / DREAM, folder / MEMORY)
+    moments, world = load_moments(folder / DREAM, folder / MEMORY)
     members = []
     for i, member in enumerate(load_members(folder), 1):
         path = folder / numbered(DREAM, i)
-        theirs, _ = load_starts(path, folder / numbered(MEMORY, i))
-        if member.config != memory.config or not torch.equal(theirs.z, starts.z):
+        theirs, _ = load_moments(path, folder / numbered(MEMORY, i))
+        if member.config != memory.config or not torch.equal(theirs.z, moments.z):
             raise UserError(
                 f"{path} is of another ensemble than {folder / DREAM}: take all members from the same run, or train "
                 f"them anew with `reverie memory --run {folder} --again`"
             )
-        members.append(Member(memory=member, starts=theirs))
-    return Dreams(vision.eval(), memory.eval(), starts, world, tuple(members))
+        members.append(Member(memory=member, moments=theirs))
+    return Dreams(vision.eval(), memory.eval(), moments, world, tuple(members))

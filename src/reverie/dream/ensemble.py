@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from reverie.dream.starts import Starts
+from reverie.dream.moments import Moments
 from reverie.models.distributions import Mixture
 from reverie.models.mdn_rnn import Memory, Prediction
 
@@ -24,11 +24,11 @@ class Member:
     """A further M, and its own state at each moment of the bank."""
 
     memory: Memory
-    starts: Starts
+    moments: Moments
 
     def to(self, device: torch.device) -> "Member":
         """The same on another device, and no longer to be trained."""
-        return Member(memory=self.memory.to(device).eval().requires_grad_(False), starts=self.starts.to(device))
+        return Member(memory=self.memory.to(device).eval().requires_grad_(False), moments=self.moments.to(device))
 
 
 def disagreement(means: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from reverie.devices import Precision
 from reverie.dream.dreamer import Dreamer, load_dreams
 from reverie.dream.imagine import DreamConfig, require_one_of
-from reverie.dream.starts import World
+from reverie.dream.moments import World
 from reverie.errors import require_known_options
 from reverie.models.files import agent_folder
 from reverie.models.mdn_rnn import Memory
@@ -80,10 +80,10 @@ class DreamEnv(gymnasium.Env):
     ) -> None:
         """Raises UserError where the run cannot dream, or a setting makes no sense."""
         require_one_of("render_mode", render_mode, (None, *DreamEnv.metadata["render_modes"]))
-        vision, memory, starts, world, others = load_dreams(agent_folder(run))
+        vision, memory, moments, world, others = load_dreams(agent_folder(run))
         generator = torch.Generator(device)
         config = DreamConfig(temperature=temperature, precision=precision, members=members)
-        self.dreamer = Dreamer(memory.to(device), starts, 1, config, generator, others)
+        self.dreamer = Dreamer(memory.to(device), moments, 1, config, generator, others)
         self.view = View(vision.to(device), memory, world, observation)
         self.max_decisions = world.limit(max_decisions)
         self.action_space = self.view.action_space

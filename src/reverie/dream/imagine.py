@@ -15,7 +15,7 @@ from torch import Tensor
 
 from reverie.devices import Precision, autocast
 from reverie.dream.ensemble import Member, disagreement, of_each
-from reverie.dream.starts import Starts
+from reverie.dream.moments import Moments
 from reverie.errors import UserError
 from reverie.models.controller import Controller
 from reverie.models.distributions import Mixture, MixtureNoise
@@ -198,7 +198,7 @@ class Trajectory(NamedTuple):
 def imagine(
     memory: Memory,
     policy: DreamPolicy,
-    starts: Starts,
+    moments: Moments,
     horizon: int,
     config: DreamConfig | None = None,
     *,
@@ -206,20 +206,20 @@ def imagine(
     members: Sequence[Member] = (),
     through_model: bool = True,
 ) -> Trajectory:
-    """Lets `policy` decide `horizon` times in dreams that begin at `starts`, one at each of its b moments.
+    """Lets `policy` decide `horizon` times in dreams that begin at `moments`, one at each of its b moments.
 
     Differentiable: rewards, ends and latents by the policy's parameters, through M and its reparametrised draws; where
     `through_model` is False, the dream is taken as it came, and only the policy's own log-probabilities have a
     gradient. Chance comes from a generator on M's device, or is given, so that others can dream with the same; None is
-    torch's own. Further `members` of an ensemble begin at their own `starts`, which are the same moments. Raises
+    torch's own. Further `members` of an ensemble begin at their own `moments`, which are the same moments. Raises
     UserError where members are to be drawn and there are none.
     """
     assert horizon > 0, f"a dream has 1 decision or more, not {horizon}"
     config = config or DreamConfig()
     config.require_members(members)
     memories = [memory, *(one.memory for one in members)]
-    states = tuple(one.state for one in (starts, *(member.starts for member in members)))
-    z, rew = starts.z, starts.rew
+    states = tuple(one.state for one in (moments, *(member.moments for member in members)))
+    z, rew = moments.z, moments.rew
     latents, hidden, decisions = [z], [states[0]], list[Decision]()
     logp_z, rewards, ends, doubts = (list[Tensor]() for _ in range(4))
     for i in range(horizon):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from reverie.dream.imagine import DreamConfig, imagine, recorded, stacked
-from reverie.dream.starts import Starts
+from reverie.dream.moments import Moments
 from reverie.models.mdn_rnn import Memory
 
 
@@ -60,7 +60,7 @@ def replay(
     seen = Dream(z, stacked(rewards), stacked(ends))
     if t0 > t:
         return seen
-    moment, config = Starts(z=z[:, -1], state=state, rew=told[:, -1]), DreamConfig(temperature=temperature)
+    moment, config = Moments(z=z[:, -1], state=state, rew=told[:, -1]), DreamConfig(temperature=temperature)
     dreamt = imagine(memory, recorded(act[:, t0 - 1 :]), moment, t - t0 + 1, config, chance=generator)
     return Dream(torch.cat([z, dreamt.z[:, 1:]], 1), _joined(seen.rew, dreamt.rew), _joined(seen.end, dreamt.end))
 

@@ -19,7 +19,7 @@ from reverie.models.mdn_rnn import MemoryState
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Sights:
+class DreamObs:
     """What there is to see in b dreams."""
 
     z: Tensor
@@ -27,16 +27,16 @@ class Sights:
     state: MemoryState
     """M's, before it reads z."""
 
-    def __getitem__(self, rows: NDArray[Any]) -> "Sights":
+    def __getitem__(self, rows: NDArray[Any]) -> "DreamObs":
         """Those of some dreams."""
         chosen = torch.from_numpy(rows).to(self.z.device)
-        return Sights(z=self.z[chosen], state=self.state.select(chosen))
+        return DreamObs(z=self.z[chosen], state=self.state.select(chosen))
 
 
 class DreamTransition(NamedTuple):
     """What came of one decision in b dreams; the names are those of a `Transition`."""
 
-    obs: Sights
+    obs: DreamObs
     rew: NDArray[np.float32]
     """(b,) expected rewards."""
     end: NDArray[np.bool_]
@@ -55,12 +55,12 @@ class Dreaming:
         self.dreamer, self.num_envs = dreamer, dreamer.num
         self._device = dreamer.generator.device
 
-    def reset(self, rows: NDArray[np.int64], seeds: Sequence[int], starts: None = None) -> Sights:
+    def reset(self, rows: NDArray[np.int64], seeds: Sequence[int], starts: None = None) -> DreamObs:
         """Begins the dreams in `rows`."""
         assert starts is None, "a dream begins at a moment of its bank"
-        mask, moments = np.zeros(self.num_envs, bool), np.zeros(self.num_envs, np.int64)
-        mask[rows], moments[rows] = True, seeds
-        self.dreamer.begin(torch.from_numpy(moments).to(self._device), torch.from_numpy(mask).to(self._device))
+        mask, numbers = np.zeros(self.num_envs, bool), np.zeros(self.num_envs, np.int64)
+        mask[rows], numbers[rows] = True, seeds
+        self.dreamer.begin(torch.from_numpy(numbers).to(self._device), torch.from_numpy(mask).to(self._device))
         return self._see(rows)
 
     def step(self, rows: NDArray[np.int64], act: Tensor) -> DreamTransition:
@@ -70,8 +70,8 @@ class Dreaming:
         rew, end = (values.cpu().numpy()[rows] for values in self.dreamer.step(act)[1:3])
         return DreamTransition(self._see(rows), rew, end, np.zeros(len(rows), bool), np.zeros(len(rows), np.int64))
 
-    def _see(self, rows: NDArray[np.int64]) -> Sights:
-        seen = Sights(z=self.dreamer.z, state=self.dreamer.state)
+    def _see(self, rows: NDArray[np.int64]) -> DreamObs:
+        seen = DreamObs(z=self.dreamer.z, state=self.dreamer.state)
         return seen if len(rows) == self.num_envs else seen[rows]
 
 
@@ -90,7 +90,7 @@ class ControllerPolicy:
         self._rows = self.params.expand(n, -1)
 
     @torch.inference_mode()
-    def act(self, obs: Sights, prev_rew: np.ndarray) -> Tensor:  # noqa: ARG002 (C does not read it)
+    def act(self, obs: DreamObs, prev_rew: np.ndarray) -> Tensor:  # noqa: ARG002 (C does not read it)
         """Actions (b, a)."""
         return self.controller.act(self._rows, obs.z, obs.state)
 
@@ -114,14 +114,14 @@ class DreamOutcomes(NamedTuple):
 
 
 def rollout_dreams(
-    dreamer: Dreamer, controller: Controller, params: np.ndarray, num_decisions: int, moments: Tensor | None = None
+    dreamer: Dreamer, controller: Controller, params: np.ndarray, num_decisions: int, numbers: Tensor | None = None
 ) -> DreamOutcomes:
     """A dream for each of `params` (n, p), of `num_decisions` at most; it begins at the moment of the bank with its
-    number in `moments` (n,), or at one that the dreamer draws."""
+    number in `numbers` (n,), or at one that the dreamer draws."""
     assert len(params) == dreamer.num, f"{len(params)} controllers for {dreamer.num} dreams"
     device = dreamer.generator.device
     policy = ControllerPolicy(controller, torch.from_numpy(np.ascontiguousarray(params, np.float32)).to(device))
-    seeds = (dreamer.draw() if moments is None else moments).tolist()
+    seeds = (dreamer.draw() if numbers is None else numbers).tolist()
     rewards = np.zeros((dreamer.num, num_decisions), np.float32)
     episodes = Lockstep(Dreaming(dreamer), policy, seeds, max_decisions=num_decisions)
     for i, (rows, _, _, step) in enumerate(episodes):

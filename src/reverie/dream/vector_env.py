@@ -45,9 +45,9 @@ class DreamVectorEnv(VectorEnv):
     ) -> None:
         """Raises UserError where the run cannot dream, or a setting makes no sense."""
         require_one_of("render_mode", render_mode, (None, *DreamVectorEnv.metadata["render_modes"]))
-        vision, memory, starts, world, others = load_dreams(agent_folder(run))
+        vision, memory, moments, world, others = load_dreams(agent_folder(run))
         config = DreamConfig(temperature=temperature, precision=precision, members=members)
-        self.dreamer = Dreamer(memory.to(device), starts, num_envs, config, torch.Generator(device), others)
+        self.dreamer = Dreamer(memory.to(device), moments, num_envs, config, torch.Generator(device), others)
         self.view = View(vision.to(device), memory, world, observation)
         self.num_envs = num_envs
         self.max_decisions = world.limit(max_decisions)

@@ -8,7 +8,7 @@ import numpy as np
 from reverie.errors import UserError
 from reverie.measure.statistics import confidence_interval
 from reverie.metrics import Progress
-from reverie.rollout import DriveTask, Outcome, drive
+from reverie.rollout import Outcome, RolloutTask, run_rollout
 from reverie.seeding import TEST_TRACKS
 from reverie.workers.contract import Workers
 
@@ -66,23 +66,23 @@ def test_seeds(num_tracks: int, first_seed: int) -> range:
     return seeds
 
 
-def drive_all(
-    task: DriveTask, workers: Workers, *, rows_per_task: int, progress: Progress | None = None
+def rollout_all(
+    task: RolloutTask, workers: Workers, *, rows_per_task: int, progress: Progress | None = None
 ) -> list[Outcome]:
     """Drives a large task in pieces of a fixed size, so that the result does not depend on the number of workers."""
     outcomes: list[Outcome] = []
-    for part in workers.map(drive, task.split(rows_per_task)):
+    for part in workers.map(run_rollout, task.split(rows_per_task)):
         outcomes += part
         if progress:
             progress.advance(len(part), mean=f"{np.mean([outcome.ret for outcome in outcomes]):.0f}")
     return outcomes
 
 
-def evaluate(task: DriveTask, workers: Workers, run: str, *, quiet: bool = False) -> Evaluation:
+def evaluate(task: RolloutTask, workers: Workers, run: str, *, quiet: bool = False) -> Evaluation:
     """Drives the tracks of `task` (consecutive seeds, one controller) to their end."""
     started = time.monotonic()
     with Progress("evaluate", len(task.seeds), "tracks", quiet=quiet) as bar:
-        outcomes = drive_all(task, workers, rows_per_task=TRACKS_PER_TASK, progress=bar)
+        outcomes = rollout_all(task, workers, rows_per_task=TRACKS_PER_TASK, progress=bar)
     returns = np.array([outcome.ret for outcome in outcomes])
     return Evaluation(
         run=run,

@@ -13,14 +13,14 @@ from torch import Tensor
 from reverie.agent import Agent
 from reverie.dream.dreamer import Dreamer
 from reverie.dream.imagine import DreamConfig
-from reverie.dream.rollout import Dreaming, Sights
-from reverie.dream.starts import Starts
+from reverie.dream.moments import Moments
+from reverie.dream.rollout import Dreaming, DreamObs
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_vector_env
 from reverie.errors import UserError
 from reverie.lockstep import Act, Lockstep, Obs
 from reverie.seeding import torch_generator
-from reverie.show.drive_film import FPS
+from reverie.show.episode_film import FPS
 from reverie.types import Floats, Frames
 
 Mode = Literal["real", "dream"]
@@ -79,7 +79,7 @@ class Session:
         self,
         agent: Agent,
         params: Floats | None,
-        starts: Starts | None,
+        moments: Moments | None,
         env: EnvConfig,
         *,
         mode: Mode = "real",
@@ -87,12 +87,12 @@ class Session:
         temperature: float = 1.0,
         seed: int = 0,
     ) -> None:
-        """`params` (p,) of C drive where the autopilot is on; None for a run that has none yet. `starts`: where dreams
+        """`params` (p,) of C drive where the autopilot is on; None for a run that has none yet. `moments`: where dreams
         begin that do not go on from a real moment. Raises UserError where the run is of another kind of environment,
         or a dream is asked of an M that cannot dream."""
         if agent.memory.action_size != len(FULL):
             raise UserError(f"the keys steer, give gas and brake, and {env.id} knows other actions: play CarRacing")
-        self.agent, self.starts, self.mode = agent, starts, mode
+        self.agent, self.moments, self.mode = agent, moments, mode
         self.params = None if params is None else torch.from_numpy(np.asarray(params, np.float32))[None]
         self.track, self.temperature, self.seed = track, temperature, seed
         self.seconds = env.action_repeat / FPS
@@ -104,14 +104,14 @@ class Session:
         """What the player should know, in one line."""
         self.num_dreams = 0
         self.dreamer: Dreamer | None = None
-        self._dream: Lockstep[Sights, Tensor] | None = None
+        self._dream: Lockstep[DreamObs, Tensor] | None = None
         self.dreamt = Score()
         self.env = make_vector_env(env, 1)
         self._begin_real()
         if mode == "dream":
-            if starts is None:
-                raise UserError("there is no bank of starts to begin a dream from: begin with --real")
-            self._begin_dream(starts)
+            if moments is None:
+                raise UserError("there is no bank of moments to begin a dream from: begin with --real")
+            self._begin_dream(moments)
 
     @property
     def score(self) -> Score:
@@ -139,7 +139,7 @@ class Session:
             self.mode = "real"
             return
         try:
-            self._begin_dream(Starts(z=self.z, state=self.state, rew=torch.tensor([self.rew])))
+            self._begin_dream(Moments(z=self.z, state=self.state, rew=torch.tensor([self.rew])))
         except UserError as error:
             self.message = str(error).partition(",")[0]
         else:
@@ -152,7 +152,7 @@ class Session:
             self._begin_real()
             return
         assert self.dreamer is not None
-        self._begin_dream(self.starts or self.dreamer.starts)
+        self._begin_dream(self.moments or self.dreamer.moments)
 
     @torch.inference_mode()
     def advance(self, act: Floats) -> None:
@@ -192,7 +192,7 @@ class Session:
         self.expected = agent.memory.predict(self.state.top, self.z).z.mean()
         return chosen
 
-    def _decide_in_the_dream(self, seen: Sights, prev_rew: np.ndarray) -> Tensor:  # noqa: ARG002 (C does not read it)
+    def _decide_in_the_dream(self, seen: DreamObs, prev_rew: np.ndarray) -> Tensor:  # noqa: ARG002 (C does not read it)
         if self.autopilot and self.params is not None:
             return self.agent.controller.act(self.params, seen.z, seen.state)
         return self.wanted
@@ -203,9 +203,9 @@ class Session:
         self._road = Lockstep(self.env, _Wheel(self._decide_on_the_road), [self.track])
         self._see(self._road.obs[0])
 
-    def _begin_dream(self, starts: Starts) -> None:
+    def _begin_dream(self, moments: Moments) -> None:
         chance = torch_generator(self.seed, "play", self.num_dreams, device=self.agent.device)
-        dreamer = Dreamer(self.agent.memory, starts, 1, DreamConfig(temperature=self.temperature), chance)
+        dreamer = Dreamer(self.agent.memory, moments, 1, DreamConfig(temperature=self.temperature), chance)
         self._dream = Lockstep(Dreaming(dreamer), _Wheel(self._decide_in_the_dream), dreamer.draw().tolist())
         self.dreamer, self.dreamt = dreamer, Score()
         self.num_dreams += 1

@@ -6,7 +6,7 @@ from reverie.devices import one_thread
 from reverie.errors import UserError
 from reverie.play.session import Command, Pedal, Session, turn
 from reverie.play.view import draw
-from reverie.show.drive_film import NO_SCREEN, require_screen
+from reverie.show.episode_film import NO_SCREEN, require_screen
 
 INSTEAD = "set up a display, or use `reverie watch` and `reverie dream`, which write videos"
 PEDALS: dict[int, Pedal] = {

@@ -13,7 +13,7 @@ from typing import Any
 import reverie
 from reverie import checkpoint
 from reverie.devices import fast_precision, num_cores
-from reverie.dream.starts import DREAM
+from reverie.dream.moments import DREAM
 from reverie.envs.registry import action_size
 from reverie.errors import UserError
 from reverie.models.files import CONTROLLER, MEMORY, PRETRAINED, VISION, agent_folder, packaged

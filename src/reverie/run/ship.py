@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from reverie import checkpoint
-from reverie.dream.starts import DREAM
+from reverie.dream.moments import DREAM
 from reverie.models.files import CONTROLLER, MEMORY, VISION, num_members, numbered
 from reverie.run.folder import RunFolder
 

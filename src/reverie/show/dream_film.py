@@ -17,7 +17,7 @@ import torch
 
 from reverie.agent import Agent
 from reverie.dream.imagine import DreamConfig, DreamPolicy, controlled, imagine, recorded, require_rewards
-from reverie.dream.starts import CONTEXT, starts_after
+from reverie.dream.moments import CONTEXT, moments_after
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_vector_env
 from reverie.errors import UserError
@@ -28,7 +28,7 @@ from reverie.policies import AgentPolicy
 from reverie.seeding import torch_generator
 from reverie.show.canvas import ACCENT, GOOD, Canvas
 from reverie.show.dashboard import DARK, DIM, LIGHT, PANEL
-from reverie.show.drive_film import FPS
+from reverie.show.episode_film import FPS
 from reverie.show.mp4 import write_mp4
 from reverie.types import Floats, Frames
 
@@ -70,7 +70,7 @@ def make_film(
     z = torch.from_numpy(encode(agent.vision, real, precision=agent.config.precision)[0])
     prev_rew = torch.from_numpy(np.concatenate([[0], rew[:-1]]).astype(np.float32))
     acts = torch.from_numpy(act.astype(np.float32))
-    start = starts_after(agent.memory, z[None, : CONTEXT + 1], acts[None, :CONTEXT], prev_rew[None, : CONTEXT + 1])
+    start = moments_after(agent.memory, z[None, : CONTEXT + 1], acts[None, :CONTEXT], prev_rew[None, : CONTEXT + 1])
 
     def dream(policy: DreamPolicy) -> tuple[Frames, Floats]:
         config, chance = DreamConfig(temperature=temperature), torch_generator(seed, "dream video")

@@ -12,7 +12,7 @@ import numpy as np
 
 from reverie.checkpoint import read_json, write_atomically, write_json
 from reverie.errors import UserError
-from reverie.measure.dream.horizon import HORIZONS, DreamTruth, Drives, join, measure_dream
+from reverie.measure.dream.horizon import HORIZONS, DreamHorizon, RealEpisodes, join, measure_dream
 from reverie.measure.truth.judges import Judges
 from reverie.measure.truth.labelled import STATE, LabelledFrames, labelled_frames
 from reverie.measure.vision import comparison
@@ -26,8 +26,8 @@ from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.seeding import TEST_TRACKS, TRAINING_TRACKS, VALIDATION_TRACKS, generator, sample_tracks
 from reverie.show.latent_sheets import comparison as draw_sheet
-from reverie.studies.dream_truth import drives_of
-from reverie.training.controller.drivers import agent_of
+from reverie.studies.dream_truth import episodes_of
+from reverie.training.controller.rollouts import agent_of
 
 TRAINING_TRACKS_USED = 1000
 """Tracks for the linear probe and the attribute vectors."""
@@ -45,7 +45,7 @@ class Grounds:
     test: LabelledFrames
     train: LabelledFrames
     tune: LabelledFrames
-    drives: Drives | None
+    episodes: RealEpisodes | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,7 +55,7 @@ class Found:
     run: RunFolder
     fidelity: Fidelity
     arithmetic: Arithmetic
-    dream: DreamTruth | None
+    dream: DreamHorizon | None
     evaluation: dict[str, Any] | None
 
 
@@ -121,11 +121,11 @@ def _grounds(runs: Sequence[RunFolder], tracks: int, split: Literal["validation"
         test=labelled_frames(tests, seed),
         train=labelled_frames(pick("train", TRAINING_TRACKS_USED, TRAINING_TRACKS), seed + 1),
         tune=labelled_frames(seen[:TUNING_TRACKS], seed + 2),
-        drives=_drives(with_memory, tests, seed) if with_memory else None,
+        episodes=_episodes(with_memory, tests, seed) if with_memory else None,
     )
 
 
-def _drives(runs: Sequence[RunFolder], tracks: Sequence[int], seed: int) -> Drives:
+def _episodes(runs: Sequence[RunFolder], tracks: Sequence[int], seed: int) -> RealEpisodes:
     """Half by the agent that ships, half at random; all runs must decide equally often."""
     env = runs[0].config.env
     if any(run.config.env != env for run in runs):
@@ -133,16 +133,16 @@ def _drives(runs: Sequence[RunFolder], tracks: Sequence[int], seed: int) -> Driv
             "these runs differ in [env]: their dreams cannot be compared; compare them by groups that agree"
         )
     agent, params = agent_of(RunFolder.open(PRETRAINED))
-    return join(drives_of(agent, params, tracks[: 2 * min(DRIVES, len(tracks) // 2)], env, seed))
+    return join(episodes_of(agent, params, tracks[: 2 * min(DRIVES, len(tracks) // 2)], env, seed))
 
 
 def _measure(run: RunFolder, judges: Judges, grounds: Grounds, seed: int) -> Found:
     vision = load_vision(run.vision).eval()
     dream = None
-    if run.is_done("memory") and grounds.drives is not None:
+    if run.is_done("memory") and grounds.episodes is not None:
         run.verify("memory")
         vision, memory = load_models(run.path)
-        dream = measure_dream(vision.eval(), memory.eval(), judges, grounds.drives)
+        dream = measure_dream(vision.eval(), memory.eval(), judges, grounds.episodes)
     return Found(
         run=run,
         fidelity=measure_fidelity(vision, judges, grounds.test, grounds.train, seed),

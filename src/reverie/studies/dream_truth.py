@@ -15,17 +15,17 @@ from reverie.checkpoint import write_json
 from reverie.data.batches import SequenceSampler
 from reverie.data.latents import LatentStore
 from reverie.dream.dreamer import load_dreams
-from reverie.envs.car_racing.drivers import WalkPolicy
+from reverie.envs.car_racing.random_policies import WalkPolicy
 from reverie.envs.config import EnvConfig
 from reverie.errors import UserError
 from reverie.measure.dream.horizon import (
     HORIZONS,
-    DreamTruth,
-    Drives,
+    DreamHorizon,
+    RealEpisodes,
     driven_rewards,
     join,
     measure_dream,
-    record_drives,
+    record_episodes,
 )
 from reverie.measure.dream.returns import (
     Calibration,
@@ -43,7 +43,7 @@ from reverie.policies import AgentPolicy
 from reverie.run.folder import RunFolder, check_same_world
 from reverie.seeding import TEST_TRACKS, VALIDATION_TRACKS, generator, sample_tracks
 from reverie.show import charts
-from reverie.training.controller.drivers import Drivers, agent_of
+from reverie.training.controller.rollouts import Rollouts, agent_of
 from reverie.training.controller.search import Evolution
 from reverie.training.vision import num_train_episodes
 from reverie.workers.contract import Workers
@@ -56,10 +56,10 @@ BATCHES, BATCH, LENGTH = 16, 64, 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class Truth:
+class DreamTruth:
     """Everything that was measured."""
 
-    drives: DreamTruth
+    horizon: DreamHorizon
     driven: dict[float, tuple[tuple[float, ...], tuple[float, ...]]]
     """At each temperature, what M foresees to each horizon where the agent drives on in the dream, and what came."""
     calibration: Calibration
@@ -82,7 +82,7 @@ def measure_truth(
     seed: int,
     test: bool,
     quiet: bool,
-) -> Truth:
+) -> DreamTruth:
     """`drives` real drives to dream along, half by the agent of `driver` and half at random; `controllers` of varied
     skill on `tracks` real tracks and in as many dreams.
 
@@ -95,12 +95,12 @@ def measure_truth(
     agent = Agent(dreams.vision, dreams.memory, controller, run.config.agent)
     held_out = TEST_TRACKS if test else VALIDATION_TRACKS
     chosen = sample_tracks(generator(seed, "dream truth"), 2 * drives + tracks, held_out)
-    own, at_random = drives_of(agent, best, chosen[:drives], run.config.env, seed)
-    by_agent = own if driver is run else drives_of(*agent_of(driver), chosen[:drives], run.config.env, seed)[0]
+    own, at_random = episodes_of(agent, best, chosen[:drives], run.config.env, seed)
+    by_agent = own if driver is run else episodes_of(*agent_of(driver), chosen[:drives], run.config.env, seed)[0]
     params, generations = varied_controllers(run, agent, best, controllers, seed)
     on = np.repeat(np.array(chosen[-tracks:])[None], len(params), axis=0)
     with Progress("real drives", on.size, "episodes", quiet=quiet) as bar:
-        outcomes = Drivers(run, workers, agent.controller.config).drive(params, on, progress=bar)
+        outcomes = Rollouts(run, workers, agent.controller.config).outcomes(params, on, progress=bar)
     found = []
     with Progress("dreams", len(TEMPERATURES), "temperatures", quiet=quiet) as bar:
         for temperature in TEMPERATURES:
@@ -120,8 +120,8 @@ def measure_truth(
     sampler = SequenceSampler(
         latents, BATCH, LENGTH, seed, episodes=range(num_train_episodes(latents.num_episodes), latents.num_episodes)
     )
-    return Truth(
-        drives=measure_dream(
+    return DreamTruth(
+        horizon=measure_dream(
             dreams.vision,
             dreams.memory,
             load_judges(),
@@ -136,14 +136,14 @@ def measure_truth(
     )
 
 
-def drives_of(
+def episodes_of(
     agent: Agent, params: np.ndarray, tracks: Sequence[int], env: EnvConfig, seed: int
-) -> tuple[Drives, Drives]:
+) -> tuple[RealEpisodes, RealEpisodes]:
     """Real drives from anywhere on the road, on half of the tracks by `agent`, on half at random."""
     half = len(tracks) // 2
     return (
-        record_drives(AgentPolicy(agent, params[None]), tracks[:half], env, seed),
-        record_drives(WalkPolicy(hold=6, push=0, seed=seed), tracks[half : 2 * half], env, seed + 1),
+        record_episodes(AgentPolicy(agent, params[None]), tracks[:half], env, seed),
+        record_episodes(WalkPolicy(hold=6, push=0, seed=seed), tracks[half : 2 * half], env, seed + 1),
     )
 
 
@@ -166,13 +166,13 @@ def varied_controllers(
     return np.concatenate([centers, others]), [*wanted.tolist(), *[-1] * noisy]
 
 
-def write_truth(folder: Path, run: RunFolder, truth: Truth, *, seed: int, test: bool) -> str:
+def write_truth(folder: Path, run: RunFolder, truth: DreamTruth, *, seed: int, test: bool) -> str:
     """Writes truth.json, truth.md and pictures into `folder`; returns the text."""
     folder.mkdir(parents=True, exist_ok=True)
     text = text_of(truth, seed, test)
     write_json(folder / "truth.json", numbers_of(truth))
     (folder / "truth.md").write_text(text)
-    d = truth.drives
+    d = truth.horizon
     charts.dream_error(folder / "truth_horizon.png", HORIZONS, d.dream, d.still, d.seen, run.config.env.action_repeat)
     one = next(found for found in truth.returns if found.temperature == 1)
     low, high = spearman_interval(one.dream, truth.real, seed)
@@ -182,9 +182,9 @@ def write_truth(folder: Path, run: RunFolder, truth: Truth, *, seed: int, test: 
     return text
 
 
-def text_of(truth: Truth, seed: int, test: bool) -> str:
+def text_of(truth: DreamTruth, seed: int, test: bool) -> str:
     """The tables, as Markdown."""
-    d, c = truth.drives, truth.calibration
+    d, c = truth.horizon, truth.calibration
     where = "test" if test else "validation"
     horizons = [["after decisions", *map(str, HORIZONS)]]
     for name in STATE:
@@ -242,10 +242,10 @@ def text_of(truth: Truth, seed: int, test: bool) -> str:
     )
 
 
-def numbers_of(truth: Truth) -> dict[str, Any]:
+def numbers_of(truth: DreamTruth) -> dict[str, Any]:
     """Everything, for programs."""
     return {
-        "drives": {key: value for key, value in vars(truth.drives).items() if key != "per_track"},
+        "drives": {key: value for key, value in vars(truth.horizon).items() if key != "per_track"},
         "driven": {str(temperature): values for temperature, values in truth.driven.items()},
         "calibration": vars(truth.calibration),
         "real": truth.real.tolist(),

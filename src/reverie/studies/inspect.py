@@ -100,7 +100,7 @@ def inspect_run(
     trains = sample_tracks(generator(seed, "inspect", "train"), TRAINING_TRACKS_USED, TRAINING_TRACKS)
     total = len(trains) + 2 * tracks + _SCORE * 2 * len(ATTRIBUTES) + _PICTURE * NUM_PICTURES
     with Progress("inspect", total, "steps", quiet=quiet) as bar:
-        train, tune, test = (_drive(part, seed, bar) for part in (trains, seen[:tracks], tests))
+        train, tune, test = (_labelled(part, seed, bar) for part in (trains, seen[:tracks], tests))
         if not len(test):
             raise UserError(f"--tracks {tracks}: no frame of them shows the road: ask for more", usage=True)
         arithmetic = measure_arithmetic(vision, judges, train, tune, test, seed, advance=lambda: bar.advance(_SCORE))
@@ -125,7 +125,7 @@ def _checked(dims: tuple[int, int] | None, z_size: int) -> tuple[int, int] | Non
     return dims
 
 
-def _drive(tracks: list[int], seed: int, bar: Progress) -> LabelledFrames:
+def _labelled(tracks: list[int], seed: int, bar: Progress) -> LabelledFrames:
     parts = []
     for first in range(0, len(tracks), CHUNK):
         part = tracks[first : first + CHUNK]

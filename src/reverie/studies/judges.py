@@ -51,7 +51,7 @@ class JudgesConfig:
     """Of AdamW."""
 
 
-class Truth(NamedTuple):
+class Targets(NamedTuple):
     """What is true of n frames, as the losses want it."""
 
     state: Tensor
@@ -61,16 +61,16 @@ class Truth(NamedTuple):
     content: Tensor
     """(n, 4, 4, 4) standardised: class, row and column of the grid; (n, 0, 4, 4) where nobody asks."""
 
-    def at(self, index: Tensor) -> "Truth":
+    def at(self, index: Tensor) -> "Targets":
         """Of some of the frames."""
-        return Truth(*(values[index] for values in self))
+        return Targets(*(values[index] for values in self))
 
-    def mirrored(self) -> "Truth":
+    def mirrored(self) -> "Targets":
         """Of the frames with left and right exchanged."""
-        return Truth(-self.state, self.attributes[:, [1, 0, 2, 3, 4, 5]], self.content.flip(3))
+        return Targets(-self.state, self.attributes[:, [1, 0, 2, 3, 4, 5]], self.content.flip(3))
 
 
-Loss = Callable[[Tensor, Truth], Tensor]
+Loss = Callable[[Tensor, Targets], Tensor]
 Disturb = Callable[[Tensor, torch.Generator], Tensor]
 """What is done to images (b, 3, 64, 64) before they are shown."""
 
@@ -101,14 +101,14 @@ def fit_judges(main: LabelledFrames, domain: LabelledFrames, config: JudgesConfi
         probe, classifier, net = StateProbe(), AttributeClassifier(), DomainNet()
     deviation = main.state.std(0)
     probe.scale[:] = torch.from_numpy(np.stack([np.zeros_like(deviation), deviation]))
-    truth = _truth(main, content=False)
+    truth = _targets(main, content=False)
     _fit("state probe", probe, main.frames, truth, _state_loss, config, _roughen, quiet=quiet)
     bare, unseen = without_kerbs(main.frames), truth.attributes.clone()
     unseen[main.attributes[:, KERB_IN_VIEW] == 1, KERB_IN_VIEW] = -1
     frames = np.concatenate([main.frames, bare])
-    both = Truth(*(torch.cat(pair) for pair in zip(truth, truth._replace(attributes=unseen), strict=True)))
+    both = Targets(*(torch.cat(pair) for pair in zip(truth, truth._replace(attributes=unseen), strict=True)))
     _fit("attributes", classifier, frames, both, _attribute_loss, config, _soften, quiet=quiet)
-    _fit("domain", net, domain.frames, _truth(domain, content=True), _domain_loss, config, None, quiet=quiet)
+    _fit("domain", net, domain.frames, _targets(domain, content=True), _domain_loss, config, None, quiet=quiet)
     judges = Judges(state_probe=probe, attribute_classifier=classifier, domain_net=net, meta={})
     features = judges.features(domain.frames)
     deviation = features.std(0)
@@ -157,7 +157,7 @@ def _fit(
     name: str,
     model: nn.Module,
     frames: np.ndarray,
-    truth: Truth,
+    truth: Targets,
     loss: Loss,
     config: JudgesConfig,
     disturb: Disturb | None,
@@ -211,31 +211,31 @@ def without_kerbs(frames: Frames) -> Frames:
     return np.where((classes(frames) == KERB)[..., None], np.array(GRASS, np.uint8), frames)
 
 
-def _truth(labelled: LabelledFrames, *, content: bool) -> Truth:
+def _targets(labelled: LabelledFrames, *, content: bool) -> Targets:
     grid = np.zeros((len(labelled), 0, GRID, GRID), np.float32)
     if content:
         starts = range(0, len(labelled), _DRAWN_AT_ONCE)
         grid = np.concatenate([grid_content(labelled.frames[i : i + _DRAWN_AT_ONCE], GRID) for i in starts])
         grid = (grid - grid.mean(0)) / np.maximum(grid.std(0), 0.01)  # some parts hardly ever hold a kerb
-    return Truth(
+    return Targets(
         torch.from_numpy(labelled.state / labelled.state.std(0)).float(),
         torch.from_numpy(labelled.attributes),
         torch.from_numpy(grid).float(),
     )
 
 
-def _state_loss(output: Tensor, truth: Truth) -> Tensor:
+def _state_loss(output: Tensor, truth: Targets) -> Tensor:
     """Huber's, mean over batch and state: a car beside a hairpin may have two nearest pieces of road."""
     return functional.smooth_l1_loss(output, truth.state, beta=0.5)
 
 
-def _attribute_loss(output: Tensor, truth: Truth) -> Tensor:
+def _attribute_loss(output: Tensor, truth: Targets) -> Tensor:
     """Cross entropy, mean over the labels that are known."""
     known = truth.attributes >= 0
     return functional.binary_cross_entropy_with_logits(output[known], truth.attributes[known].float())
 
 
-def _domain_loss(output: Tensor, truth: Truth) -> Tensor:
+def _domain_loss(output: Tensor, truth: Targets) -> Tensor:
     """State, attributes and content, each a mean."""
     content = truth.content.flatten(1)
     state, attributes, told = output.split([len(STATE), len(ATTRIBUTES), content.shape[1]], 1)

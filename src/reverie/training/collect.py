@@ -12,7 +12,7 @@ from reverie.agent import Agent, AgentConfig
 from reverie.checkpoint import file_sha256
 from reverie.data.episode import Episode
 from reverie.data.store import EpisodeStore, Packed, pack_episode
-from reverie.envs.car_racing.drivers import MenuPolicy, WalkPolicy
+from reverie.envs.car_racing.random_policies import MenuPolicy, WalkPolicy
 from reverie.envs.car_racing.starts import random_start, structured_start
 from reverie.envs.registry import action_size
 from reverie.envs.vector import Start, Transition
@@ -37,7 +37,7 @@ NETWORK_SPREAD = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Driver:
+class ForeignAgent:
     """An agent of another run, which drives some of the episodes."""
 
     folder: Path
@@ -58,17 +58,17 @@ class CollectTask:
     """Episodes of this group that are in the store already."""
     tracks: tuple[int, ...]
     config: RunConfig
-    driver: Driver | None
+    foreign: ForeignAgent | None
     """The agent that drives its share of them."""
 
 
 def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
     """Collects the episodes that are still missing."""
     config, store = run.config, EpisodeStore(run.rollouts)
-    driver = _driver(run, workers, begun=len(store) > 0)
+    foreign = _foreign_agent(run, workers, begun=len(store) > 0)
     clock = StageClock(run, "collect")
-    if driver:
-        clock.entry["agent_digest"] = driver.digest
+    if foreign:
+        clock.entry["agent_digest"] = foreign.digest
         clock.beat()  # known from before the first episode on
     num = config.collect.episodes
     tracks = sample_tracks(generator(config.seed, "collect", "tracks"), num)
@@ -79,7 +79,7 @@ def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
             skip=max(0, len(store) - i),
             tracks=tuple(tracks[i : i + EPISODES_PER_TASK]),
             config=config,
-            driver=driver,
+            foreign=foreign,
         )
         for i in range(first, num, EPISODES_PER_TASK)
     ]
@@ -92,7 +92,7 @@ def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
     clock.done([run.rollouts / "index.jsonl"], _facts(store, run))
 
 
-def _driver(run: RunFolder, workers: Workers, *, begun: bool) -> Driver | None:
+def _foreign_agent(run: RunFolder, workers: Workers, *, begun: bool) -> ForeignAgent | None:
     """The agent that shall drive, or None. Raises UserError where it cannot, or is not the one that drove so far."""
     agent = collecting_agent(run)
     if not agent:
@@ -104,7 +104,7 @@ def _driver(run: RunFolder, workers: Workers, *, begun: bool) -> Driver | None:
             f"restore it from a copy, or run `reverie collect --run {run.path} --again`"
         )
     controller, params = load_controller(agent.controller)
-    return Driver(
+    return ForeignAgent(
         folder=workers.place(agent.path, MODELS),
         digest=digest,
         agent=agent.config.agent,
@@ -147,10 +147,10 @@ def run_collect_task(task: CollectTask) -> list[Packed]:
     others = [i for i in group if i not in agents]
     episodes: dict[int, Episode] = {}
     if others:
-        episodes |= _drive(task, others, _random_policy(task.config, others), collect.steps)
+        episodes |= _record(task, others, _random_policy(task.config, others), collect.steps)
     if agents:
-        assert task.driver
-        episodes |= _drive(task, agents, _shaken(task.driver, task.config), collect.agent_steps or collect.steps)
+        assert task.foreign
+        episodes |= _record(task, agents, _shaken(task.foreign, task.config), collect.agent_steps or collect.steps)
     return [
         pack_episode(i, episodes[i], seed)
         for i, seed in zip(group, task.tracks, strict=True)
@@ -158,7 +158,7 @@ def run_collect_task(task: CollectTask) -> list[Packed]:
     ]
 
 
-def _drive(task: CollectTask, indices: Sequence[int], policy: Policy, steps: int) -> dict[int, Episode]:
+def _record(task: CollectTask, indices: Sequence[int], policy: Policy, steps: int) -> dict[int, Episode]:
     """Some episodes of a task, in lockstep: index -> episode."""
     env, recorder = vector_env(task.config.env, EPISODES_PER_TASK), _Recorder()
     tracks = [task.tracks[i - task.first] for i in indices]
@@ -207,10 +207,10 @@ def _random_policy(config: RunConfig, indices: Sequence[int]) -> Policy:
     return _random_networks(config, group * EPISODES_PER_TASK, indices)
 
 
-def _shaken(driver: Driver, config: RunConfig) -> Policy:
+def _shaken(foreign: ForeignAgent, config: RunConfig) -> Policy:
     """The agent with noise on its actions."""
-    agent = cached_agent(driver.folder, driver.digest, driver.agent, driver.controller)
-    steady = AgentPolicy(agent, driver.params[None])
+    agent = cached_agent(foreign.folder, foreign.digest, foreign.agent, foreign.controller)
+    steady = AgentPolicy(agent, foreign.params[None])
     return NoisyPolicy(steady, agent.controller.actions, config.collect.agent_noise, config.collect.hold, config.seed)
 
 

@@ -9,7 +9,7 @@ from reverie.actions import SteerGasBrake
 from reverie.checkpoint import file_sha256
 from reverie.data.batches import SequenceSampler
 from reverie.data.latents import LatentStore
-from reverie.dream.starts import CONTEXT, DREAM, World, make_starts, save_starts
+from reverie.dream.moments import CONTEXT, DREAM, World, make_moments, save_moments
 from reverie.envs.config import EnvConfig
 from reverie.metrics import Metrics, Progress
 from reverie.models.files import MEMORY, numbered, save_memory
@@ -72,8 +72,8 @@ def _train_member(
         fit.run(metrics, bar, units_per_step=timesteps, beat=clock.beat)
     path = run.path / numbered(MEMORY, member)
     save_memory(path, memory, vision_sha256=file_sha256(run.vision))
-    starts = make_starts(memory.cpu(), latents, stage.dream_starts, config.seed, _context(latents))
-    save_starts(run.path / numbered(DREAM, member), starts, world_of(config.env), path)
+    moments = make_moments(memory.cpu(), latents, stage.dream_starts, config.seed, _context(latents))
+    save_moments(run.path / numbered(DREAM, member), moments, world_of(config.env), path)
     return {
         "steps": fit.step,
         "best_step": fit.best_step,

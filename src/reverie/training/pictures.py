@@ -14,7 +14,7 @@ from reverie.models.files import load_models, load_vision
 from reverie.run.folder import RunFolder
 from reverie.seeding import torch_generator
 from reverie.show import charts, sheets
-from reverie.show.drive_film import FPS
+from reverie.show.episode_film import FPS
 from reverie.training.vision import num_train_episodes
 
 OPENING_FRAMES = 80

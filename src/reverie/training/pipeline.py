@@ -14,7 +14,7 @@ from reverie.models.files import load_controller
 from reverie.run import settings
 from reverie.run.folder import AGENT_STAGES, REMADE, STAGES, RunFolder, collecting_agent
 from reverie.training.collect import collect
-from reverie.training.controller.drivers import Drivers
+from reverie.training.controller.rollouts import Rollouts
 from reverie.training.controller.stage import train_controller
 from reverie.training.encode import encode
 from reverie.training.memory import train_memory
@@ -142,7 +142,7 @@ def evaluate_run(
     tracks = np.array(test_seeds(num_tracks, first_seed))
     controller, params = load_controller(run.controller)
     env = replace(run.config.env, renderer=renderer)
-    task = Drivers(run, workers, controller.config).task(params[None], tracks[None], env=env)
+    task = Rollouts(run, workers, controller.config).task(params[None], tracks[None], env=env)
     return evaluate(task, workers, run.name, quiet=quiet)
 
 

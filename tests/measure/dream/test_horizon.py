@@ -1,4 +1,4 @@
-"""Dream truth: real drives with their labels, and toy models whose dreams are known to be right or wrong."""
+"""Dream truth: real episodes with their labels, and toy models whose dreams are known to be right or wrong."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,17 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from reverie.envs.car_racing.drivers import WalkPolicy
+from reverie.envs.car_racing.random_policies import WalkPolicy
 from reverie.envs.config import EnvConfig
 from reverie.measure.dream.horizon import (
     CONTEXT,
     HORIZONS,
-    DreamTruth,
-    Drives,
+    DreamHorizon,
+    RealEpisodes,
     driven_rewards,
     join,
     measure_dream,
-    record_drives,
+    record_episodes,
 )
 from reverie.measure.truth.judges import Judges
 from reverie.models.controller import Controller, ControllerConfig
@@ -32,37 +32,37 @@ LENGTH = CONTEXT + HORIZONS[-1]
 
 
 @pytest.fixture(scope="module")
-def drives() -> Drives:
+def episodes() -> RealEpisodes:
     policy = WalkPolicy(hold=6, push=0, seed=0)
-    return record_drives(policy, list(VALIDATION_TRACKS[:3]), EnvConfig(), 0)
+    return record_episodes(policy, list(VALIDATION_TRACKS[:3]), EnvConfig(), 0)
 
 
-def test_drives_are_whole_and_labelled(drives: Drives):
-    n = len(drives.track)
+def test_episodes_are_whole_and_labelled(episodes: RealEpisodes):
+    n = len(episodes.track)
     assert 0 < n <= 3
-    assert drives.obs.shape == (n, LENGTH + 1, 64, 64, 3)
-    assert drives.act.shape == (n, LENGTH, 3)
-    assert drives.rew.shape == (n, LENGTH)
-    assert drives.state.shape == (n, LENGTH + 1, 3)
-    assert set(drives.track) <= set(VALIDATION_TRACKS[:3])
-    near = np.abs(drives.state[..., 0]) <= 12
-    assert (drives.known == (near & (np.abs(drives.state[..., 1]) <= 1))).all()
-    assert np.abs(np.diff(drives.state[..., 1:, 0], axis=1)).max() < 14  # no jumps: labels belong to one car
+    assert episodes.obs.shape == (n, LENGTH + 1, 64, 64, 3)
+    assert episodes.act.shape == (n, LENGTH, 3)
+    assert episodes.rew.shape == (n, LENGTH)
+    assert episodes.state.shape == (n, LENGTH + 1, 3)
+    assert set(episodes.track) <= set(VALIDATION_TRACKS[:3])
+    near = np.abs(episodes.state[..., 0]) <= 12
+    assert (episodes.known == (near & (np.abs(episodes.state[..., 1]) <= 1))).all()
+    assert np.abs(np.diff(episodes.state[..., 1:, 0], axis=1)).max() < 14  # no jumps: labels belong to one car
 
 
-def test_each_drive_is_the_one_of_its_track(drives: Drives):
+def test_each_drive_is_the_one_of_its_track(episodes: RealEpisodes):
     policy = WalkPolicy(hold=6, push=0, seed=0)
-    alone = record_drives(policy, list(VALIDATION_TRACKS[:1]), EnvConfig(), 0)
-    np.testing.assert_array_equal(alone.obs[0], drives.obs[0])
-    np.testing.assert_allclose(alone.state[0], drives.state[0])
-    both = join([alone, drives])
-    assert len(both.track) == 1 + len(drives.track)
+    alone = record_episodes(policy, list(VALIDATION_TRACKS[:1]), EnvConfig(), 0)
+    np.testing.assert_array_equal(alone.obs[0], episodes.obs[0])
+    np.testing.assert_allclose(alone.state[0], episodes.state[0])
+    both = join([alone, episodes])
+    assert len(both.track) == 1 + len(episodes.track)
 
 
-def test_a_short_time_limit_does_not_shorten_them(drives: Drives):
+def test_a_short_time_limit_does_not_shorten_them(episodes: RealEpisodes):
     policy = WalkPolicy(hold=6, push=0, seed=0)
-    short = record_drives(policy, list(VALIDATION_TRACKS[:3]), EnvConfig(max_frames=20), 0)
-    np.testing.assert_array_equal(short.act, drives.act)
+    short = record_episodes(policy, list(VALIDATION_TRACKS[:3]), EnvConfig(max_frames=20), 0)
+    np.testing.assert_array_equal(short.act, episodes.act)
 
 
 class SumOfActions:
@@ -106,13 +106,13 @@ class ColourProbe:
         return frames[:, 0, 0, :].astype(np.float32)
 
 
-def toy_drives() -> Drives:
+def toy_episodes() -> RealEpisodes:
     n = 4
     act = np.ones((n, LENGTH, 1), np.float32) * np.array([0, 1, 1, 2])[:, None, None]
     colour = np.cumsum(np.concatenate([np.full((n, 1, 1), 10.0), act], 1), 1).repeat(3, 2)
     known = np.ones((n, LENGTH + 1), bool)
     known[1] = False
-    return Drives(
+    return RealEpisodes(
         obs=np.tile(colour.astype(np.uint8)[:, :, None, None], (1, 1, 64, 64, 1)),
         act=act,
         rew=np.ones((n, LENGTH), np.float32),
@@ -122,9 +122,9 @@ def toy_drives() -> Drives:
     )
 
 
-def measured(gain: float, reward: float | None = None) -> DreamTruth:
+def measured(gain: float, reward: float | None = None) -> DreamHorizon:
     world = SumOfActions(gain, reward)
-    return measure_dream(cast(Vision, world), cast(Memory, world), cast(Judges, ColourProbe()), toy_drives())
+    return measure_dream(cast(Vision, world), cast(Memory, world), cast(Judges, ColourProbe()), toy_episodes())
 
 
 def test_a_memory_that_knows_the_world_makes_no_error():
@@ -157,12 +157,12 @@ def test_doubt_ranks_drives_as_their_errors_do(gain: float, other: float, rho: f
     """Both members are the more wrong, and the further apart, the larger the actions; alike they doubt nothing, and a
     first one that knows the world makes no error to foresee."""
     world, member = (cast(Memory, SumOfActions(g, None)) for g in (gain, other))
-    drives, vision, judges = toy_drives(), cast(Vision, world), cast(Judges, ColourProbe())
-    act = drives.act.copy()
+    episodes, vision, judges = toy_episodes(), cast(Vision, world), cast(Judges, ColourProbe())
+    act = episodes.act.copy()
     act[:, :CONTEXT] = 2 - act[:, :CONTEXT]  # what was doubted before the dream does not count
-    drives = replace(drives, act=act)
-    assert measure_dream(vision, world, judges, drives, [member]).doubt == pytest.approx((rho,) * len(HORIZONS))
-    assert measure_dream(vision, world, judges, drives).doubt is None
+    episodes = replace(episodes, act=act)
+    assert measure_dream(vision, world, judges, episodes, [member]).doubt == pytest.approx((rho,) * len(HORIZONS))
+    assert measure_dream(vision, world, judges, episodes).doubt is None
 
 
 def test_who_doubts_reads_the_rewards_that_came_and_then_those_dreamt():
@@ -174,8 +174,8 @@ def test_who_doubts_reads_the_rewards_that_came_and_then_those_dreamt():
             return super().predict(hidden, z)
 
     world, member = Counter(1.0, None), SumOfActions(0.5, None)
-    drives, judges = toy_drives(), cast(Judges, ColourProbe())
-    measure_dream(cast(Vision, world), cast(Memory, world), judges, drives, [cast(Memory, member)])
+    episodes, judges = toy_episodes(), cast(Judges, ColourProbe())
+    measure_dream(cast(Vision, world), cast(Memory, world), judges, episodes, [cast(Memory, member)])
     expected = [0.0] + [1.0] * CONTEXT + [i + 1.0 for i in range(CONTEXT, LENGTH - 1)]
     np.testing.assert_array_equal(member.seen_rew.numpy(), np.tile(expected, (4, 1)))
 
@@ -211,14 +211,14 @@ class GasPays(Memory):
 
 
 def test_the_agent_drives_on_in_the_dream_from_the_last_real_frame():
-    drives, memory = toy_drives(), GasPays()
-    drives = replace(drives, act=np.repeat(drives.act, 3, -1).astype(np.float32))
+    episodes, memory = toy_episodes(), GasPays()
+    episodes = replace(episodes, act=np.repeat(episodes.act, 3, -1).astype(np.float32))
     controller = Controller(ControllerConfig(inputs="z"), 1, 2)
     params = np.zeros(controller.num_params)
     params[-2] = np.arctanh(2 * 0.25 - 1)  # gas is (tanh + 1) / 2
     vision = cast(Vision, SumOfActions(1.0, None))
-    foreseen, came = driven_rewards(vision, memory, controller, params, drives, [0.0], seed=0)[0.0]
+    foreseen, came = driven_rewards(vision, memory, controller, params, episodes, [0.0], seed=0)[0.0]
     assert foreseen == pytest.approx([0.25 * h for h in HORIZONS])
     assert came == HORIZONS
     assert len(memory.seen) == HORIZONS[-1]
-    np.testing.assert_array_equal(memory.seen[0][:, 0].numpy(), drives.obs[:, CONTEXT, 0, 0, 0])
+    np.testing.assert_array_equal(memory.seen[0][:, 0].numpy(), episodes.obs[:, CONTEXT, 0, 0, 0])

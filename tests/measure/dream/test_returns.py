@@ -9,7 +9,7 @@ from scipy import stats
 
 from reverie.actions import SteerGasBrake
 from reverie.dream.dreamer import Dreams
-from reverie.dream.starts import Starts, World
+from reverie.dream.moments import Moments, World
 from reverie.measure.dream.returns import calibration, dream_returns
 from reverie.measure.statistics import spearman, spearman_interval
 from reverie.models.autoencoder import NetConfig
@@ -34,9 +34,9 @@ def constant_memory(reward: float, end: float) -> Memory:
 
 def returns(reward: float, end: float = 1e-9, num_decisions: int = 100, num_dreams: int = 3):
     memory = constant_memory(reward, end)
-    starts = Starts(z=torch.zeros(1, 2), state=memory.initial_state(1), rew=torch.zeros(1))
+    moments = Moments(z=torch.zeros(1, 2), state=memory.initial_state(1), rew=torch.zeros(1))
     world = World(env_id="x", actions=SteerGasBrake(), action_repeat=4, max_decisions=250)
-    dreams = Dreams(Vae(NetConfig(z_size=2), VaeConfig()), memory, starts, world)
+    dreams = Dreams(Vae(NetConfig(z_size=2), VaeConfig()), memory, moments, world)
     controller = Controller(ControllerConfig(), 2, 4)
     return dream_returns(
         dreams,

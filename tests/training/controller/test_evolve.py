@@ -15,10 +15,10 @@ from reverie.cli.main import main
 from reverie.errors import UserError
 from reverie.metrics import Metrics
 from reverie.models.files import load_controller, save_controller
-from reverie.rollout import DriveTask, Outcome
+from reverie.rollout import Outcome, RolloutTask
 from reverie.run.folder import RunFolder
 from reverie.seeding import VALIDATION_TRACKS
-from reverie.training.controller import drivers
+from reverie.training.controller import rollouts
 from reverie.training.controller.search import Evolution, first_params
 from reverie.training.controller.stage import train_controller
 from reverie.workers.inline import InlineWorkers
@@ -41,20 +41,20 @@ def evolve(run: RunFolder) -> Evolution:
 
 
 @pytest.fixture
-def tasks(monkeypatch: pytest.MonkeyPatch) -> list[DriveTask]:
+def tasks(monkeypatch: pytest.MonkeyPatch) -> list[RolloutTask]:
     """What is driven, on a road where a return is the first weight: the larger, the better; each drives 7 frames."""
-    driven: list[DriveTask] = []
+    driven: list[RolloutTask] = []
 
-    def drive_all(task: DriveTask, *_: object, **__: object) -> list[Outcome]:
+    def rollout_all(task: RolloutTask, *_: object, **__: object) -> list[Outcome]:
         driven.append(task)
         return [Outcome(float(params[0]), frames=7, decisions=7, terminated=False) for params in task.params]
 
-    monkeypatch.setattr(drivers, "drive_all", drive_all)
+    monkeypatch.setattr(rollouts, "rollout_all", rollout_all)
     return driven
 
 
 def test_the_kept_controller_is_chosen_on_tracks_that_no_evaluation_has_seen(
-    tiny_run: RunFolder, tasks: list[DriveTask]
+    tiny_run: RunFolder, tasks: list[RolloutTask]
 ) -> None:
     run = with_settings(
         tiny_run, generations=6, finals={"eval_every": 2, "eval_tracks": 3, "finalists": 2, "average": 2, "tracks": 5}
@@ -78,7 +78,7 @@ def test_the_kept_controller_is_chosen_on_tracks_that_no_evaluation_has_seen(
     assert run.stage("controller")["frames"] == evolution.total("frames") + 4 * 5 * 7
 
 
-def test_means_of_centers_in_a_row_are_finalists_by_their_scores(tiny_run: RunFolder, tasks: list[DriveTask]) -> None:
+def test_means_of_centers_in_a_row_are_finalists_by_their_scores(tiny_run: RunFolder, tasks: list[RolloutTask]) -> None:
     run = with_settings(tiny_run, generations=10, finals={"eval_every": 2, "finalists": 2, "tracks": 5, "average": 3})
     evolution = evolve(run)
     finalists = tasks[-1].params.reshape(4, 5, -1)[:, 0]
@@ -90,7 +90,7 @@ def test_means_of_centers_in_a_row_are_finalists_by_their_scores(tiny_run: RunFo
     np.testing.assert_array_equal(load_controller(run.controller)[1], finalists[finalists[:, 0].argmax()])
 
 
-def test_best_and_current_are_kept_as_controllers(tiny_run: RunFolder, tasks: list[DriveTask]) -> None:  # noqa: ARG001
+def test_best_and_current_are_kept_as_controllers(tiny_run: RunFolder, tasks: list[RolloutTask]) -> None:  # noqa: ARG001
     run = with_settings(tiny_run, generations=5, finals={"eval_every": 2})
     evolution = evolve(run)
     for name, params in (("best", evolution.best), ("current", evolution.strategy.center)):
@@ -103,20 +103,20 @@ def test_retraining_goes_back_to_the_best(tiny_run: RunFolder, monkeypatch: pyte
     scores = iter([50.0, 20.0])
     centers: list[np.ndarray] = []
 
-    def drive_all(task: DriveTask, *_: object, **__: object) -> list[Outcome]:
+    def rollout_all(task: RolloutTask, *_: object, **__: object) -> list[Outcome]:
         value = next(scores, 0.0) if len(set(map(bytes, task.params))) == 1 else 0.0  # an evaluation of one center
         if value:
             centers.append(task.params[0])
         return [Outcome(value + i, frames=7, decisions=7, terminated=False) for i in range(len(task.params))]
 
-    monkeypatch.setattr(drivers, "drive_all", drive_all)
+    monkeypatch.setattr(rollouts, "rollout_all", rollout_all)
     evolution = evolve(run)
     assert len(centers) == 2
     np.testing.assert_array_equal(evolution.strategy.center, evolution.evaluated[0])
     assert not np.array_equal(evolution.evaluated[1], evolution.evaluated[0])
 
 
-def test_limits_of_training_do_not_hold_for_evaluations(tiny_run: RunFolder, tasks: list[DriveTask]) -> None:
+def test_limits_of_training_do_not_hold_for_evaluations(tiny_run: RunFolder, tasks: list[RolloutTask]) -> None:
     run = with_settings(tiny_run, generations=3, finals={"eval_every": 1}, stall_decisions=4, cap_length=2.0)
     evolve(run)
     training, evaluations = tasks[0:6:2], tasks[1:6:2]
@@ -126,7 +126,7 @@ def test_limits_of_training_do_not_hold_for_evaluations(tiny_run: RunFolder, tas
     assert all(task.patience is task.max_decisions is None for task in evaluations)
 
 
-def test_halves_of_the_population_drive_the_same_tracks(tiny_run: RunFolder, tasks: list[DriveTask]) -> None:
+def test_halves_of_the_population_drive_the_same_tracks(tiny_run: RunFolder, tasks: list[RolloutTask]) -> None:
     run = with_settings(tiny_run, generations=1, tracks={"num": 2, "common": "halves"})
     evolve(run)
     seeds = np.array(tasks[0].seeds).reshape(-1, 2)
@@ -159,7 +159,7 @@ def belonging(run: RunFolder, path: Path, **changes: str) -> np.ndarray:
     return params
 
 
-def test_a_search_begins_at_another_controller(tiny_run: RunFolder, tasks: list[DriveTask], tmp_path: Path) -> None:
+def test_a_search_begins_at_another_controller(tiny_run: RunFolder, tasks: list[RolloutTask], tmp_path: Path) -> None:
     params = belonging(tiny_run, tmp_path / "first.safetensors")
     run = with_settings(tiny_run, generations=1, start={"init_from": str(tmp_path / "first.safetensors")})
     evolve(run)
@@ -186,7 +186,7 @@ def test_a_controller_of_other_models_is_no_place_to_begin(tiny_run: RunFolder, 
 
 
 def test_init_from_on_the_command_line(
-    tiny_run: RunFolder, tmp_path: Path, tasks: list[DriveTask], capsys: pytest.CaptureFixture[str]
+    tiny_run: RunFolder, tmp_path: Path, tasks: list[RolloutTask], capsys: pytest.CaptureFixture[str]
 ) -> None:
     belonging(tiny_run, tmp_path / "7.safetensors")
     command = ["controller", "--run", str(tiny_run.path), "--init-from", str(tmp_path / "7.safetensors"), "--quiet"]

@@ -20,18 +20,25 @@ from reverie.notes import forget_notes
 from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.seeding import torch_seeded
-from reverie.training.controller.imitation import Drive, actions_of, encoded_drives, imitated, sights_of, some_episodes
+from reverie.training.controller.imitation import (
+    LatentEpisode,
+    actions_of,
+    imitated,
+    latent_episodes,
+    sights_of,
+    some_episodes,
+)
 from reverie.training.controller.search import Evolution, search_space
 from reverie.training.controller.search_space import SearchSpace, principal_basis
 
 
-def made_up(lengths: Sequence[int], z: int = 4) -> list[Drive]:
+def made_up(lengths: Sequence[int], z: int = 4) -> list[LatentEpisode]:
     rng = torch.Generator().manual_seed(0)
 
     def normal(*shape: int) -> torch.Tensor:
         return torch.randn(*shape, generator=rng)
 
-    return [Drive(normal(t, z), normal(t, 3), normal(t)) for t in lengths]
+    return [LatentEpisode(normal(t, z), normal(t, 3), normal(t)) for t in lengths]
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -56,7 +63,7 @@ def test_sights_are_what_m_remembers_before_each_decision(layers: int) -> None:
 def test_encoded_episodes_are_the_drives(tiny_run: RunFolder) -> None:
     latents, store = LatentStore(tiny_run.latents), EpisodeStore(tiny_run.rollouts)
     assert some_episodes(latents) == list(range(len(latents)))
-    for i, drive in enumerate(encoded_drives(latents, range(len(latents)))):
+    for i, drive in enumerate(latent_episodes(latents, range(len(latents)))):
         np.testing.assert_array_equal(drive.act, store[i].act)
         np.testing.assert_array_equal(drive.rew, store[i].rew)
         np.testing.assert_array_equal(drive.z, latents.mu[13 * i : 13 * i + 12])
@@ -116,7 +123,7 @@ def test_a_search_begins_like_its_teacher(tiny_run: RunFolder, tmp_path: Path) -
     shape, theirs = load_controller(tiny_run.controller)
     space = search_space(run, shape)
     assert space.num_coordinates == 2 * 5
-    sights = sights_of(load_memory(run.memory), encoded_drives(LatentStore(run.latents), range(10)))
+    sights = sights_of(load_memory(run.memory), latent_episodes(LatentStore(run.latents), range(10)))
     act = shape.act(torch.from_numpy(theirs).expand(len(sights.z), -1), *sights)
     done = shape.act(torch.from_numpy(space.params(np.zeros((1, 10)))).float().expand(len(act), -1), *sights)
     assert float((done - act).square().mean()) < 0.2 * float((act - act.mean(0)).square().mean())

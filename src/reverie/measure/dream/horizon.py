@@ -3,7 +3,7 @@
 Latents of two vision models cannot be compared, nor can the likelihoods that their memories give them; the state of the
 car can, as the state probe of `judges.py` reads it off decoded frames.
 
-Shapes: n drives, t decisions, z latent, g tracks.
+Shapes: n episodes, t decisions, z latent, g tracks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,9 @@ import torch
 from reverie.dream.dreamer import Dreamer
 from reverie.dream.ensemble import doubt_along
 from reverie.dream.imagine import DreamConfig
+from reverie.dream.moments import CONTEXT, moments_after
 from reverie.dream.replay import Dream, replay
 from reverie.dream.rollout import rollout_dreams
-from reverie.dream.starts import CONTEXT, starts_after
 from reverie.envs.car_racing.batch import CarRacingBatch
 from reverie.envs.car_racing.starts import random_start
 from reverie.envs.config import EnvConfig
@@ -42,8 +42,8 @@ _LENGTH = CONTEXT + HORIZONS[-1]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Drives:
-    """n real drives of the same length."""
+class RealEpisodes:
+    """n real episodes of the same length."""
 
     obs: Frames
     """(n, t + 1, 64, 64, 3)"""
@@ -60,7 +60,7 @@ class Drives:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DreamTruth:
+class DreamHorizon:
     """Mean absolute errors at each of `HORIZONS`, of each number of `STATE`."""
 
     tracks: tuple[int, ...]
@@ -78,7 +78,7 @@ class DreamTruth:
     relative_median: tuple[float, ...]
     """The same of the median of dreams."""
     latent: tuple[float, ...]
-    """The same of the latent: root of the mean squared error over drives and dimensions, relative to the last's."""
+    """The same of the latent: root of the mean squared error over episodes and dimensions, relative to the last's."""
     reward: tuple[float, ...] | None
     """Mean reward foreseen from the start of the dream to each horizon, or None where M has no head for it."""
     real_reward: tuple[float, ...]
@@ -86,16 +86,16 @@ class DreamTruth:
     reward_ratio: tuple[float, ...] | None
     """The one over the other; None where nothing was foreseen, or nothing came."""
     per_track: Mapping[str, tuple[tuple[float, ...], ...]]
-    """The dream's error by horizon and drive; NaN-free: drives whose state is not known there are left out, and with
-    them their place, so that only models measured on the same drives may be compared in pairs."""
+    """The dream's error by horizon and episode; NaN-free: those whose state is not known there are left out, and with
+    them their place, so that only models measured on the same episodes may be compared in pairs."""
     ci95: Mapping[str, tuple[tuple[float, float] | None, ...]]
     doubt: tuple[float, ...] | None
-    """Spearman's rank correlation, over drives, of the doubt of M's ensemble, mean from the start of the dream to each
-    horizon, with the latent's error there; None for a single M."""
+    """Spearman's rank correlation, over episodes, of the doubt of M's ensemble, mean from the start of the dream to
+    each horizon, with the latent's error there; None for a single M."""
 
 
-def record_drives(policy: Policy, tracks: Sequence[int], env: EnvConfig, seed: int) -> Drives:
-    """Drives `tracks` with `policy`, from anywhere on the road, whatever time limit `env` has; drives that end too
+def record_episodes(policy: Policy, tracks: Sequence[int], env: EnvConfig, seed: int) -> RealEpisodes:
+    """Drives `tracks` with `policy`, from anywhere on the road, whatever time limit `env` has; those that end too
     early are left out. Raises UserError where none is left."""
     env = replace(env, max_frames=max(env.max_frames, _LENGTH * env.action_repeat))
     batch, n = CarRacingBatch(env, len(tracks)), len(tracks)
@@ -112,7 +112,7 @@ def record_drives(policy: Policy, tracks: Sequence[int], env: EnvConfig, seed: i
     at = [np.searchsorted(rows, keep) for rows, *_ in steps]  # rows are in rising order
     obs, act, rew, state = ([step[k][i] for step, i in zip(steps, at, strict=True)] for k in range(1, 5))
     state = np.stack([state[0], *state], 1).astype(np.float32)  # the start's own state is never asked for
-    return Drives(
+    return RealEpisodes(
         obs=np.stack([first[keep], *obs], 1),
         act=np.stack(act, 1).astype(np.float32),
         rew=np.stack(rew, 1).astype(np.float32),
@@ -122,21 +122,22 @@ def record_drives(policy: Policy, tracks: Sequence[int], env: EnvConfig, seed: i
     )
 
 
-def join(parts: Sequence[Drives]) -> Drives:
-    """All drives in one."""
-    return Drives(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Drives)})
+def join(parts: Sequence[RealEpisodes]) -> RealEpisodes:
+    """All episodes in one."""
+    names = [f.name for f in fields(RealEpisodes)]
+    return RealEpisodes(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 @torch.inference_mode()
 def measure_dream(
-    vision: Vision, memory: Memory, judges: Judges, drives: Drives, members: Sequence[Memory] = ()
-) -> DreamTruth:
-    """Shows M the first `CONTEXT` latents of each drive, lets it dream the rest under the actions that were taken, once
-    at temperature 0 and `NUM_DREAMS` times at 1, and reads the pictures. Further `members` of M's ensemble watch."""
-    n, length = drives.act.shape[:2]
-    z = encode(vision, drives.obs.reshape(-1, 64, 64, 3))[0].reshape(n, length + 1, -1)
-    prev_rew = np.concatenate([np.zeros((n, 1), np.float32), drives.rew], 1)[:, : CONTEXT + 1]
-    shown, act = torch.from_numpy(z[:, : CONTEXT + 1]), torch.from_numpy(drives.act)
+    vision: Vision, memory: Memory, judges: Judges, episodes: RealEpisodes, members: Sequence[Memory] = ()
+) -> DreamHorizon:
+    """Shows M the first `CONTEXT` latents of each episode, lets it dream the rest under the actions that were taken,
+    once at temperature 0 and `NUM_DREAMS` times at 1, and reads the pictures. Further `members` watch."""
+    n, length = episodes.act.shape[:2]
+    z = encode(vision, episodes.obs.reshape(-1, 64, 64, 3))[0].reshape(n, length + 1, -1)
+    prev_rew = np.concatenate([np.zeros((n, 1), np.float32), episodes.rew], 1)[:, : CONTEXT + 1]
+    shown, act = torch.from_numpy(z[:, : CONTEXT + 1]), torch.from_numpy(episodes.act)
     generator = torch_generator(0, "median of dreams")
 
     def dream_on(temperature: float) -> Dream:
@@ -152,19 +153,19 @@ def measure_dream(
         for _ in range(NUM_DREAMS)
     ]
     expected = np.median(possible, 0).reshape(n, len(at), -1)
-    foreseen, came = None if dreamt.rew is None else _until(dreamt.rew.numpy()), _until(drives.rew)
+    foreseen, came = None if dreamt.rew is None else _until(dreamt.rew.numpy()), _until(episodes.rew)
     last = judges.state(decode(vision, z[:, CONTEXT]))
     errors: dict[str, list[np.ndarray]] = {"dream": [], "median": [], "seen": [], "still": []}
     for i, moment in enumerate(at):
-        truth = np.where(drives.known[:, moment, None], drives.state[:, moment], np.nan)
+        truth = np.where(episodes.known[:, moment, None], episodes.state[:, moment], np.nan)
         errors["dream"].append(np.abs(judges.state(decode(vision, dream[:, moment])) - truth))
         errors["median"].append(np.abs(expected[:, i] - truth))
         errors["seen"].append(np.abs(judges.state(decode(vision, z[:, moment])) - truth))
         errors["still"].append(np.abs(last - truth))
     means = {name: np.stack([np.nanmean(e, 0) for e in found]) for name, found in errors.items()}  # (horizons, 3)
-    each = {name: _by_drive(errors["dream"], i) for i, name in enumerate(STATE)}
-    return DreamTruth(
-        tracks=tuple(drives.track.tolist()),
+    each = {name: _by_episode(errors["dream"], i) for i, name in enumerate(STATE)}
+    return DreamHorizon(
+        tracks=tuple(episodes.track.tolist()),
         dream=_named(means["dream"]),
         median=_named(means["median"]),
         seen=_named(means["seen"]),
@@ -201,23 +202,23 @@ def driven_rewards(
     memory: Memory,
     controller: Controller,
     params: np.ndarray,
-    drives: Drives,
+    episodes: RealEpisodes,
     temperatures: Sequence[float],
     seed: int,
 ) -> dict[float, tuple[tuple[float, ...], tuple[float, ...]]]:
     """Shows M the same latents, and lets `params` (p,) drive on in the dream, by what is seen there.
 
     At each temperature, the mean reward foreseen from the start of the dream to each of `HORIZONS`, and that which came
-    where they drove on for real: `drives` must be theirs."""
-    n, length = drives.act.shape[:2]
-    z = torch.from_numpy(encode(vision, drives.obs[:, : CONTEXT + 1].reshape(-1, 64, 64, 3))[0]).reshape(
+    where they drove on for real: `episodes` must be theirs."""
+    n, length = episodes.act.shape[:2]
+    z = torch.from_numpy(encode(vision, episodes.obs[:, : CONTEXT + 1].reshape(-1, 64, 64, 3))[0]).reshape(
         n, CONTEXT + 1, -1
     )
-    prev_rew = torch.from_numpy(np.concatenate([np.zeros((n, 1), np.float32), drives.rew[:, :CONTEXT]], 1))
-    starts = starts_after(memory, z, torch.from_numpy(drives.act[:, :CONTEXT]), prev_rew)
-    came, found = _until(drives.rew), {}
+    prev_rew = torch.from_numpy(np.concatenate([np.zeros((n, 1), np.float32), episodes.rew[:, :CONTEXT]], 1))
+    bank = moments_after(memory, z, torch.from_numpy(episodes.act[:, :CONTEXT]), prev_rew)
+    came, found = _until(episodes.rew), {}
     for temperature in temperatures:
-        dreamer = Dreamer(memory, starts, n, DreamConfig(temperature=temperature), torch_generator(seed, "driven"))
+        dreamer = Dreamer(memory, bank, n, DreamConfig(temperature=temperature), torch_generator(seed, "driven"))
         each, moments = np.repeat(params[None], n, 0), torch.arange(n)
         rewards = rollout_dreams(dreamer, controller, each, length - CONTEXT, moments).rew
         found[temperature] = _until(np.concatenate([np.zeros((n, CONTEXT), np.float32), rewards], 1)), came
@@ -229,11 +230,11 @@ def _latent_error(z: np.ndarray, dream: np.ndarray, at: int) -> float:
 
 
 def _until(rew: np.ndarray) -> tuple[float, ...]:
-    """Mean over drives of the rewards (n, t) from the start of the dream to each horizon."""
+    """Mean over episodes of the rewards (n, t) from the start of the dream to each horizon."""
     return tuple(float(rew[:, CONTEXT : CONTEXT + horizon].sum(1).mean()) for horizon in HORIZONS)
 
 
-def _by_drive(errors: Sequence[np.ndarray], column: int) -> tuple[tuple[float, ...], ...]:
+def _by_episode(errors: Sequence[np.ndarray], column: int) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(e[~np.isnan(e[:, column]), column].tolist()) for e in errors)
 
 

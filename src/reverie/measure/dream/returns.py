@@ -68,12 +68,12 @@ def dream_returns(
     num_decisions: int,
     seed: int,
 ) -> DreamReturns:
-    """Drives `num_dreams` dreams with each of `params` (m, p); all controllers get the same starts."""
+    """Drives `num_dreams` dreams with each of `params` (m, p); all controllers get the same moments."""
     m, repeat = len(params), dreams.world.action_repeat
     rewards, decisions = [], []
     for row in params:
         chance = torch_generator(seed, "dream returns")
-        dreamer = Dreamer(dreams.memory, dreams.starts, num_dreams, DreamConfig(temperature=temperature), chance)
+        dreamer = Dreamer(dreams.memory, dreams.moments, num_dreams, DreamConfig(temperature=temperature), chance)
         found = rollout_dreams(dreamer, controller, np.repeat(row[None], num_dreams, 0), num_decisions)
         rewards.append(found.rew)
         decisions.append(found.decisions)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from reverie.envs.car_racing.batch import CarRacingBatch
-from reverie.envs.car_racing.drivers import WalkPolicy
 from reverie.envs.car_racing.labels import Labels
+from reverie.envs.car_racing.random_policies import WalkPolicy
 from reverie.envs.car_racing.starts import random_start
 from reverie.envs.config import EnvConfig
 from reverie.envs.vector import Transition
@@ -60,7 +60,7 @@ def labelled_frames(tracks: Sequence[int], seed: int) -> LabelledFrames:
 
     They are at least 16 simulator frames apart, and in the order of `tracks`.
     """
-    return joined([_drive(tracks[first : first + _ROWS], first, seed) for first in range(0, len(tracks), _ROWS)])
+    return joined([_wave(tracks[first : first + _ROWS], first, seed) for first in range(0, len(tracks), _ROWS)])
 
 
 def joined(parts: Sequence[LabelledFrames]) -> LabelledFrames:
@@ -70,7 +70,7 @@ def joined(parts: Sequence[LabelledFrames]) -> LabelledFrames:
     )
 
 
-def _drive(tracks: Sequence[int], first: int, seed: int) -> LabelledFrames:
+def _wave(tracks: Sequence[int], first: int, seed: int) -> LabelledFrames:
     env = CarRacingBatch(EnvConfig(action_repeat=_REPEAT), len(tracks))
     found: list[tuple[np.ndarray, Frames, Labels]] = []
     decision = 0

@@ -13,9 +13,9 @@ from reverie.run.folder import RunFolder
 from reverie.run.search import SearchConfig
 from reverie.seeding import VALIDATION_TRACKS
 from reverie.show.charts import hours_of_paper
-from reverie.training.controller.drivers import Drivers
 from reverie.training.controller.fitness import longest, measure, num_tracks, tracks_of
 from reverie.training.controller.forecast import seconds_left
+from reverie.training.controller.rollouts import Rollouts
 from reverie.training.controller.search import Evolution
 from reverie.training.pictures import draw_learning_curve
 from reverie.training.stage_clock import StageClock
@@ -34,15 +34,15 @@ def evolve(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) -
     evolution = Evolution(run, controller, quiet=quiet)  # may refuse: before the manifest says that the stage runs
     clock = StageClock(run, "controller", since=started)
     metrics.rewind("controller", evolution.generation)
-    drivers = Drivers(run, workers, controller.config)
+    rollouts = Rollouts(run, workers, controller.config)
     saved, begun = time.monotonic(), evolution.generation
     with Progress("controller", search.generations, "generations", start=begun, quiet=quiet) as bar:
         while not evolution.history or (
             evolution.generation < search.generations and not _out_of_time(clock, search.minutes)
         ):
-            row = _generation(evolution, drivers, metrics)
+            row = _generation(evolution, rollouts, metrics)
             if evaluate_now := evolution.generation % search.finals.eval_every == 0:
-                _evaluate_center(evolution, drivers, metrics)
+                _evaluate_center(evolution, rollouts, metrics)
             bar.update(evolution.generation, **_shown(row, evolution))
             bar.expect(_seconds_left(search, evolution, clock, begun))
             if evaluate_now or time.monotonic() - saved > SNAPSHOT_SECONDS:
@@ -52,23 +52,23 @@ def evolve(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) -
             if evaluate_now:
                 draw_learning_curve(run)  # to look at while it goes on
         if evolution.history[-1]["eval_mean_return"] is None:
-            _evaluate_center(evolution, drivers, metrics)
+            _evaluate_center(evolution, rollouts, metrics)
         evolution.save()
-        chosen, score, cost = _choose(evolution, drivers)
-    save_controller(run.controller, controller, chosen, **drivers.made_with)
+        chosen, score, cost = _choose(evolution, rollouts)
+    save_controller(run.controller, controller, chosen, **rollouts.made_with)
     facts = {
         "generations": evolution.generation,
         "frames": int(evolution.total("frames")) + sum(outcome.frames for outcome in cost),
         "decisions": int(evolution.total("decisions")) + sum(outcome.decisions for outcome in cost),
         "validation_score": round(score, 3),
-        **drivers.made_with,
+        **rollouts.made_with,
     }
     clock.done([run.controller, evolution.path], facts)
 
 
-def _generation(evolution: Evolution, drivers: Drivers, metrics: Metrics) -> dict[str, Any]:
+def _generation(evolution: Evolution, rollouts: Rollouts, metrics: Metrics) -> dict[str, Any]:
     """Asks, drives, tells, and adds a row to the history."""
-    config, search, history = drivers.run.config, drivers.run.config.controller.search, evolution.history
+    config, search, history = rollouts.run.config, rollouts.run.config.controller.search, evolution.history
     started = time.monotonic()
     candidates = evolution.strategy.ask()
     params = evolution.space.params(candidates)
@@ -76,10 +76,10 @@ def _generation(evolution: Evolution, drivers: Drivers, metrics: Metrics) -> dic
     tracks = tracks_of(search.tracks, config.seed, evolution.generation, evolution.strategy.pairs, num)
     limit = longest(search.cap_length, history, config.env.action_repeat)
 
-    def drive(rows: np.ndarray, seeds: np.ndarray) -> list[Outcome]:
-        return drivers.drive(params[rows], seeds, patience=search.stall_decisions or None, max_decisions=limit)
+    def evaluate(rows: np.ndarray, seeds: np.ndarray) -> list[Outcome]:
+        return rollouts.outcomes(params[rows], seeds, patience=search.stall_decisions or None, max_decisions=limit)
 
-    found = measure(drive, tracks, race=search.race, kind=search.fitness)
+    found = measure(evaluate, tracks, race=search.race, kind=search.fitness)
     evolution.strategy.tell(candidates, found.fitness)
     frames = sum(outcome.frames for outcome in found.outcomes)
     row = {
@@ -106,13 +106,13 @@ def _generation(evolution: Evolution, drivers: Drivers, metrics: Metrics) -> dic
     return row
 
 
-def _evaluate_center(evolution: Evolution, drivers: Drivers, metrics: Metrics) -> None:
+def _evaluate_center(evolution: Evolution, rollouts: Rollouts, metrics: Metrics) -> None:
     """Drives the center on the validation tracks, to their end; a search that retrains goes back to the best one where
     this one is worse."""
-    started, config = time.monotonic(), drivers.run.config.controller.search.finals
+    started, config = time.monotonic(), rollouts.run.config.controller.search.finals
     tracks = np.array(VALIDATION_TRACKS[: config.eval_tracks])
     center = evolution.strategy.center
-    outcomes = drivers.drive(evolution.space.params(center[None]), tracks[None])
+    outcomes = rollouts.outcomes(evolution.space.params(center[None]), tracks[None])
     score = float(np.mean([outcome.ret for outcome in outcomes]))
     row = evolution.history[-1]
     row["eval_mean_return"] = round(score, 3)
@@ -123,20 +123,20 @@ def _evaluate_center(evolution: Evolution, drivers: Drivers, metrics: Metrics) -
     metrics.log("controller", evolution.generation - 1, {"controller/validation/mean_return": score})
     if config.retrain and row["eval_mean_return"] < max(evolution.scores):
         evolution.strategy.recenter(evolution.best)
-    evolution.save_controllers(**drivers.made_with)
+    evolution.save_controllers(**rollouts.made_with)
 
 
-def _choose(evolution: Evolution, drivers: Drivers) -> tuple[np.ndarray, float, list[Outcome]]:
+def _choose(evolution: Evolution, rollouts: Rollouts) -> tuple[np.ndarray, float, list[Outcome]]:
     """The controller that is kept (p,), its score, and the episodes that this took.
 
     The best of many scores flatters, and what it picks was lucky on those tracks: so the centers with the best scores,
     and means of some, which the noise of single generations has less of, drive on other tracks.
     """
-    config = drivers.run.config.controller.search.finals
+    config = rollouts.run.config.controller.search.finals
     finalists = evolution.finalists(config)
     tracks = np.array(VALIDATION_TRACKS[config.eval_tracks : config.eval_tracks + config.tracks])
     params = evolution.space.params(finalists)
-    outcomes = drivers.drive(params, np.repeat(tracks[None], len(finalists), 0))
+    outcomes = rollouts.outcomes(params, np.repeat(tracks[None], len(finalists), 0))
     scores = np.array([outcome.ret for outcome in outcomes]).reshape(len(finalists), -1).mean(1)
     return params[scores.argmax()], float(scores.max()), outcomes
 

@@ -19,7 +19,7 @@ FIRST_ROUND = 2
 SMOOTHING = 8
 """Generations over which signal and noise are averaged: those of a single one are too noisy themselves."""
 
-Drive = Callable[[np.ndarray, np.ndarray], list[Outcome]]
+Evaluate = Callable[[np.ndarray, np.ndarray], list[Outcome]]
 """Drives the candidates with indices (d,), each on its own tracks (d, t): outcomes candidate by candidate."""
 
 
@@ -89,7 +89,7 @@ def longest(cap_length: float, history: Sequence[Mapping[str, Any]], action_repe
     return math.ceil(cap_length * history[-1]["mean_steps"] / action_repeat)
 
 
-def measure(drive: Drive, tracks: np.ndarray, *, race: float = 0.0, kind: str = "mean") -> Fitness:
+def measure(evaluate: Evaluate, tracks: np.ndarray, *, race: float = 0.0, kind: str = "mean") -> Fitness:
     """Drives every candidate on its `tracks` (n, t), in rounds that double; with a `race`, those that many standard
     errors behind the median are left out of the rounds to come. Fitness is the `mean` or the `min` of the returns."""
     n, t = tracks.shape
@@ -97,7 +97,7 @@ def measure(drive: Drive, tracks: np.ndarray, *, race: float = 0.0, kind: str = 
     racing, done = np.arange(n), 0
     while done < t:
         until = min(t, max(FIRST_ROUND, 2 * done)) if race else t
-        found = drive(racing, tracks[racing, done:until])
+        found = evaluate(racing, tracks[racing, done:until])
         returns[racing, done:until] = np.array([outcome.ret for outcome in found]).reshape(len(racing), -1)
         outcomes += found
         done = until

@@ -18,7 +18,7 @@ from reverie.models.coding import encode
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory, MemoryState
 from reverie.run.folder import RunFolder
-from reverie.training.controller.drivers import agent_of
+from reverie.training.controller.rollouts import agent_of
 from reverie.training.controller.search_space import SearchSpace
 from reverie.training.loop import descend
 
@@ -30,7 +30,7 @@ BATCH = 2048
 RATE = 0.03
 
 
-class Drive(NamedTuple):
+class LatentEpisode(NamedTuple):
     """An episode as M sees it."""
 
     z: Tensor
@@ -55,24 +55,24 @@ def some_episodes(latents: LatentStore) -> list[int]:
     return list(range(0, len(latents), max(1, round(latents.num_decisions / DECISIONS))))
 
 
-def encoded_drives(latents: LatentStore, episodes: Iterable[int]) -> Iterator[Drive]:
+def latent_episodes(latents: LatentStore, episodes: Iterable[int]) -> Iterator[LatentEpisode]:
     """Encoded episodes, one by one."""
     for i in episodes:
         decisions = slice(latents.decision_offsets[i], latents.decision_offsets[i + 1])
         z = latents.mu[latents.offsets[i] : latents.offsets[i + 1] - 1]
-        yield Drive(
+        yield LatentEpisode(
             *(torch.from_numpy(np.array(x, np.float32)) for x in (z, latents.act[decisions], latents.rew[decisions]))
         )
 
 
 @torch.inference_mode()
-def sights_of(memory: Memory, drives: Iterable[Drive]) -> Sights:
-    """What C is given along `drives`, where M watches them from their start."""
+def sights_of(memory: Memory, episodes: Iterable[LatentEpisode]) -> Sights:
+    """What C is given along `episodes`, where M watches them from their start."""
     z, h, c = [], [], []
-    drives = iter(drives)
-    while group := list(islice(drives, EPISODES_AT_ONCE)):
-        padded = Drive(*(pad_sequence(list(values), batch_first=True) for values in zip(*group, strict=True)))
-        length = torch.tensor([len(drive.rew) for drive in group])
+    left = iter(episodes)
+    while group := list(islice(left, EPISODES_AT_ONCE)):
+        padded = LatentEpisode(*(pad_sequence(list(values), batch_first=True) for values in zip(*group, strict=True)))
+        length = torch.tensor([len(one.rew) for one in group])
         state, rew = memory.initial_state(len(group)), torch.zeros(len(group))
         for t in range(padded.rew.shape[1]):
             going = (t < length).nonzero().squeeze(1)
@@ -89,15 +89,15 @@ def actions_of(teacher: RunFolder, store: EpisodeStore, episodes: Iterable[int])
     """What the agent of `teacher` would do along episodes that somebody drove (d, a), decisions as in `sights_of`."""
     agent, params = agent_of(teacher)
 
-    def drives() -> Iterator[Drive]:
+    def watched() -> Iterator[LatentEpisode]:
         for i in episodes:
             episode = store[i]
             z, _ = encode(agent.vision, episode.obs[:-1], batch=None, precision=agent.config.precision)
-            yield Drive(
+            yield LatentEpisode(
                 torch.from_numpy(z), *(torch.from_numpy(np.array(x, np.float32)) for x in (episode.act, episode.rew))
             )
 
-    sights = sights_of(agent.memory, drives())
+    sights = sights_of(agent.memory, watched())
     return agent.controller.act(torch.from_numpy(params)[None].expand(len(sights.z), -1), *sights)
 
 

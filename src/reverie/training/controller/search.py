@@ -23,7 +23,7 @@ from reverie.run.folder import RunFolder, collecting_agent
 from reverie.run.search import FinalsConfig
 from reverie.seeding import generator, torch_generator
 from reverie.training.controller.finals import finalists
-from reverie.training.controller.imitation import actions_of, encoded_drives, imitated, sights_of, some_episodes
+from reverie.training.controller.imitation import actions_of, imitated, latent_episodes, sights_of, some_episodes
 from reverie.training.controller.search_space import SearchSpace, principal_basis
 
 
@@ -123,7 +123,7 @@ def search_space(run: RunFolder, controller: Controller, *, quiet: bool = True) 
         return space
     latents = LatentStore(run.latents)
     episodes = some_episodes(latents)
-    sights = sights_of(load_memory(run.memory), encoded_drives(latents, episodes))
+    sights = sights_of(load_memory(run.memory), latent_episodes(latents, episodes))
     if config.directions:
         inputs = controller.inputs(*sights).numpy()
         space = replace(space, basis=principal_basis(controller, inputs, config.directions))

@@ -13,7 +13,7 @@ from reverie.actions import BoxActions, SteerGasBrake
 from reverie.data.episode import Episode
 from reverie.data.latents import LatentStore, LatentWriter
 from reverie.dream.dreamer import load_dreams
-from reverie.dream.starts import World, load_starts, make_starts, save_starts
+from reverie.dream.moments import World, load_moments, make_moments, save_moments
 from reverie.errors import UserError
 from reverie.models.files import load_memory, load_models, save_memory
 from reverie.models.mdn_rnn import Memory, MemoryConfig
@@ -43,11 +43,11 @@ def make_memory() -> Memory:
 
 def test_the_state_is_what_m_has_after_it_watched_the_true_decisions(latents: LatentStore) -> None:
     memory, context = make_memory(), 4
-    starts = make_starts(memory, latents, 60, seed=0, context=context)
-    moments = set()
-    for z, h, c, rew in zip(starts.z, starts.state.h, starts.state.c, starts.rew, strict=True):
+    moments = make_moments(memory, latents, 60, seed=0, context=context)
+    possible = set()
+    for z, h, c, rew in zip(moments.z, moments.state.h, moments.state.c, moments.rew, strict=True):
         episode, step = divmod(int(z[0]), 100)
-        moments.add((episode, step))
+        possible.add((episode, step))
         assert rew == 10 * episode + step - 1
         state = memory.initial_state(1)
         for i in range(step - context, step):
@@ -59,59 +59,59 @@ def test_the_state_is_what_m_has_after_it_watched_the_true_decisions(latents: La
         torch.testing.assert_close(h, state.h[0], rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(c, state.c[0], rtol=1e-4, atol=1e-5)
     # Every moment after four decisions but an episode's last frame, and none across an episode's end.
-    assert moments == {(1, 4), (1, 5), (1, 6), (1, 7), (1, 8), (2, 4), (2, 5)}
+    assert possible == {(1, 4), (1, 5), (1, 6), (1, 7), (1, 8), (2, 4), (2, 5)}
 
 
 def test_moments_are_equally_likely(latents: LatentStore) -> None:
-    starts = make_starts(make_memory(), latents, 7000, seed=1, context=4)
-    counts = np.unique(starts.z[:, 0].numpy(), return_counts=True)[1]
+    moments = make_moments(make_memory(), latents, 7000, seed=1, context=4)
+    counts = np.unique(moments.z[:, 0].numpy(), return_counts=True)[1]
     assert len(counts) == 7
     assert counts.min() > 850
 
 
 def test_one_seed_draws_the_same_and_another_others(latents: LatentStore) -> None:
-    first, same, other = (make_starts(make_memory(), latents, 30, seed=seed, context=2) for seed in (3, 3, 4))
+    first, same, other = (make_moments(make_memory(), latents, 30, seed=seed, context=2) for seed in (3, 3, 4))
     assert torch.equal(first.z, same.z)
     assert torch.equal(first.state.h, same.state.h)
     assert not torch.equal(first.z, other.z)
 
 
 def test_a_start_has_a_reward_and_so_a_decision_before_it(latents: LatentStore) -> None:
-    starts = make_starts(make_memory(), latents, 100, seed=0, context=0)
-    assert {int(z) for z in starts.z[:, 0]} == {1, 2, *range(101, 109), *range(201, 206)}
-    assert all(rew == 10 * (z // 100) + z % 100 - 1 for z, rew in zip(starts.z[:, 0], starts.rew, strict=True))
+    moments = make_moments(make_memory(), latents, 100, seed=0, context=0)
+    assert {int(z) for z in moments.z[:, 0]} == {1, 2, *range(101, 109), *range(201, 206)}
+    assert all(rew == 10 * (z // 100) + z % 100 - 1 for z, rew in zip(moments.z[:, 0], moments.rew, strict=True))
 
 
 def test_episodes_that_are_too_short_are_said(latents: LatentStore) -> None:
     with pytest.raises(UserError, match=r"no episode in .* has more than 9 decisions"):
-        make_starts(make_memory(), latents, 5, seed=0, context=9)
+        make_moments(make_memory(), latents, 5, seed=0, context=9)
 
 
 def test_saved_and_loaded(latents: LatentStore, tmp_path: Path) -> None:
     memory = make_memory()
     save_memory(tmp_path / "memory.safetensors", memory)
-    starts = make_starts(memory, latents, 5, seed=0, context=2)
+    moments = make_moments(memory, latents, 5, seed=0, context=2)
     world = World(
         env_id="X", actions=BoxActions(low=(-1.0,), high=(2.0,), scaled=False), action_repeat=3, max_decisions=7
     )
-    save_starts(tmp_path / "dream.safetensors", starts, world, tmp_path / "memory.safetensors")
-    loaded, found = load_starts(tmp_path / "dream.safetensors", tmp_path / "memory.safetensors")
+    save_moments(tmp_path / "dream.safetensors", moments, world, tmp_path / "memory.safetensors")
+    loaded, found = load_moments(tmp_path / "dream.safetensors", tmp_path / "memory.safetensors")
     assert found == world
-    assert torch.equal(loaded.z, starts.z)
-    assert torch.equal(loaded.rew, starts.rew)
-    assert all(torch.equal(a, b) for a, b in zip(loaded.state, starts.state, strict=True))
+    assert torch.equal(loaded.z, moments.z)
+    assert torch.equal(loaded.rew, moments.rew)
+    assert all(torch.equal(a, b) for a, b in zip(loaded.state, moments.state, strict=True))
 
 
 def test_a_file_that_is_no_bank_or_an_older_one_is_refused(tiny_run: RunFolder) -> None:
     with pytest.raises(UserError, match="holds 'mdn_rnn' where 'dream' was expected"):
-        load_starts(tiny_run.memory, tiny_run.memory)
+        load_moments(tiny_run.memory, tiny_run.memory)
     tensors, meta = checkpoint.load(tiny_run.dream)
     del meta["world"]["max_decisions"]
     checkpoint.save(tiny_run.dream, tensors, meta)
     with pytest.raises(
         UserError, match=r"dream.safetensors was written by another version .*`reverie memory .*--again`"
     ):
-        load_starts(tiny_run.dream, tiny_run.memory)
+        load_moments(tiny_run.dream, tiny_run.memory)
 
 
 def test_a_file_from_when_worlds_had_bounds_only_is_read_as_before(tiny_run: RunFolder) -> None:
@@ -122,7 +122,7 @@ def test_a_file_from_when_worlds_had_bounds_only_is_read_as_before(tiny_run: Run
         ([0.0, 2.0, -1.0], [1.0, 3.0, 1.0], BoxActions(low=(0.0, 2.0, -1.0), high=(1.0, 3.0, 1.0), scaled=False)),
     ):
         checkpoint.save(tiny_run.dream, tensors, meta | {"world": {**old, "action_low": low, "action_high": high}})
-        world = load_starts(tiny_run.dream, tiny_run.memory)[1]
+        world = load_moments(tiny_run.dream, tiny_run.memory)[1]
         assert world.actions == actions
         assert world.frames_per_second == 50
 

@@ -1,9 +1,9 @@
 """Where dreams begin: latents of real frames, each with the state that M has after it watched how they came about.
 
-A dream that starts with an empty memory has to guess how fast the car is. So a start is a moment in an encoded episode,
-and M's state is what it had after it was shown the decisions before.
+A dream that begins with an empty memory has to guess how fast the car is. So it begins at a moment of an encoded
+episode, with the state that M had after it was shown the decisions before.
 
-Shapes: n starts, t decisions of context, z latent, a action, l layers, h hidden.
+Shapes: n moments, t decisions of context, z latent, a action, l layers, h hidden.
 """
 
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class World:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Starts:
+class Moments:
     """Moments at which a dream can begin."""
 
     z: Tensor
@@ -65,16 +65,16 @@ class Starts:
     def __len__(self) -> int:
         return len(self.z)
 
-    def to(self, device: torch.device | str) -> "Starts":
+    def to(self, device: torch.device | str) -> "Moments":
         """The same on another device."""
         state = MemoryState(self.state.h.to(device), self.state.c.to(device))
-        return Starts(z=self.z.to(device), state=state, rew=self.rew.to(device))
+        return Moments(z=self.z.to(device), state=state, rew=self.rew.to(device))
 
 
 @torch.no_grad()
-def make_starts(memory: Memory, latents: LatentStore, num: int, seed: int, context: int = CONTEXT) -> Starts:
+def make_moments(memory: Memory, latents: LatentStore, num: int, seed: int, context: int = CONTEXT) -> Moments:
     """Draws `num` moments from the encoded episodes, each after at least `context` decisions; every moment is as likely
-    as another. At least one decision of context, since the reward that comes with a latent is part of a start. Raises
+    as another. At least one decision of context, since the reward that comes with a latent is part of it. Raises
     UserError where no episode is long enough."""
     context = max(context, 1)
     room = np.maximum(np.diff(latents.decision_offsets) - context, 0)  # moments of each episode, but the last frame
@@ -93,20 +93,20 @@ def make_starts(memory: Memory, latents: LatentStore, num: int, seed: int, conte
     before = np.where(first > 0, latents.rew[np.maximum(decision[:, 0] - 1, 0)], np.float32(0))
     z = torch.from_numpy(latents.mu[obs]).float()
     prev_rew = torch.from_numpy(np.concatenate([before[:, None], rew], 1).astype(np.float32))
-    return starts_after(memory, z, torch.from_numpy(latents.act[decision]), prev_rew)
+    return moments_after(memory, z, torch.from_numpy(latents.act[decision]), prev_rew)
 
 
 @torch.no_grad()
-def starts_after(memory: Memory, z: Tensor, act: Tensor, prev_rew: Tensor) -> Starts:
+def moments_after(memory: Memory, z: Tensor, act: Tensor, prev_rew: Tensor) -> Moments:
     """The moments at the end of n contexts that M watches: latents z (n, t + 1, z) and the rewards prev_rew (n, t + 1)
     that came with them, actions act (n, t, a) between them."""
     _, state = memory(z[:, :-1], act, prev_rew[:, :-1])
-    return Starts(z=z[:, -1], state=state, rew=prev_rew[:, -1])
+    return Moments(z=z[:, -1], state=state, rew=prev_rew[:, -1])
 
 
-def save_starts(path: Path, starts: Starts, world: World, memory_path: Path) -> None:
+def save_moments(path: Path, moments: Moments, world: World, memory_path: Path) -> None:
     """Writes the bank, with the checksum of the M whose states it holds."""
-    tensors = {"z": starts.z, "h": starts.state.h.contiguous(), "c": starts.state.c.contiguous(), "rew": starts.rew}
+    tensors = {"z": moments.z, "h": moments.state.h.contiguous(), "c": moments.state.c.contiguous(), "rew": moments.rew}
     meta = {
         "kind": "dream",
         "world": TypeAdapter(World).dump_python(world, mode="json"),
@@ -115,8 +115,8 @@ def save_starts(path: Path, starts: Starts, world: World, memory_path: Path) -> 
     checkpoint.save(path, tensors, meta)
 
 
-def load_starts(path: Path, memory_path: Path) -> tuple[Starts, World]:
-    """What `save_starts` wrote. Raises UserError where it is missing, damaged, or of another M than the one given."""
+def load_moments(path: Path, memory_path: Path) -> tuple[Moments, World]:
+    """What `save_moments` wrote. Raises UserError where it is missing, damaged, or of another M than the one given."""
     if not path.exists():
         raise UserError(
             f"{path} is missing, where dreams begin: make it with `reverie memory --run {path.parent} --again`"
@@ -137,7 +137,7 @@ def load_starts(path: Path, memory_path: Path) -> tuple[Starts, World]:
             f"`reverie memory --run {path.parent} --again`"
         ) from error
     state = MemoryState(tensors["h"], tensors["c"])
-    return Starts(z=tensors["z"], state=state, rew=tensors["rew"]), world
+    return Moments(z=tensors["z"], state=state, rew=tensors["rew"]), world
 
 
 def _as_now(world: dict[str, Any]) -> dict[str, Any]:

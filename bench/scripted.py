@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-Driver = Callable[[Any, int], np.ndarray]
+Scripted = Callable[[Any, int], np.ndarray]
 
 
 def follow_road(env: Any, frame: int) -> np.ndarray:
@@ -43,7 +43,7 @@ def leave(_env: Any, _frame: int) -> np.ndarray:
     return np.array([0.0, 0.2, 0.0], np.float32)
 
 
-DRIVERS: tuple[Driver, ...] = (follow_road, lap, spin, wander, leave)
+SCRIPTED: tuple[Scripted, ...] = (follow_road, lap, spin, wander, leave)
 
 
 def _road_ahead(env: Any, tiles: int) -> tuple[float, float]:

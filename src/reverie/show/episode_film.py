@@ -32,7 +32,7 @@ NO_SCREEN = "there is no screen to open a window on"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drive:
+class Filmed:
     """What `reverie watch` prints."""
 
     track: int
@@ -45,7 +45,7 @@ class Drive:
     """Ended by the environment (lap finished, or off the field), not by the time limit."""
 
 
-class Moment(NamedTuple):
+class Shot(NamedTuple):
     """One simulator frame, after it was stepped."""
 
     picture: Any
@@ -53,7 +53,7 @@ class Moment(NamedTuple):
     minds: Minds
     """What the agent sees and expects at the decision that this frame belongs to."""
     act: np.ndarray
-    drive: Drive
+    filmed: Filmed
     """The drive so far."""
 
 
@@ -90,20 +90,20 @@ class _Held:
         self._act, self._rew = self._act[mask], self._rew[mask]
 
 
-def moments(env: GymnasiumBatch, agent: Agent, params: np.ndarray, track: int, action_repeat: int) -> Iterator[Moment]:
+def shots(env: GymnasiumBatch, agent: Agent, params: np.ndarray, track: int, action_repeat: int) -> Iterator[Shot]:
     """Drives a track to its end, and stops at every simulator frame, which is a step of `env`. `params` (p,) are those
     of C. The agent decides every `action_repeat` frames, as it does anywhere."""
     policy = _Held(AgentPolicy(agent, params[None]), action_repeat)
-    drive = Drive(track=track, ret=0.0, frames=0, decisions=0, terminated=False)
+    filmed = Filmed(track=track, ret=0.0, frames=0, decisions=0, terminated=False)
     minds: Minds | None = None
     for _, obs, act, step in Lockstep(env, policy, [track]):
         if policy.just_decided:
             minds = _minds(agent, obs[0], policy.top)
-            drive = replace(drive, decisions=drive.decisions + 1)
+            filmed = replace(filmed, decisions=filmed.decisions + 1)
         assert minds is not None
-        ret, frames = drive.ret + float(step.rew[0]), drive.frames + 1
-        drive = replace(drive, ret=ret, frames=frames, terminated=bool(step.end[0]))
-        yield Moment(env.render(), minds, act[0], drive)
+        ret, frames = filmed.ret + float(step.rew[0]), filmed.frames + 1
+        filmed = replace(filmed, ret=ret, frames=frames, terminated=bool(step.end[0]))
+        yield Shot(env.render(), minds, act[0], filmed)
 
 
 @torch.inference_mode()
@@ -117,25 +117,25 @@ def _minds(agent: Agent, frame: np.ndarray, h: torch.Tensor) -> Minds:
 
 def record(
     path: Path, agent: Agent, params: np.ndarray, config: EnvConfig, track: int, *, title: str, quiet: bool = False
-) -> Drive:
+) -> Filmed:
     """Writes the drive as an mp4."""
     env = make_watched(config, "rgb_array")
-    dashboard, drives = Dashboard(title, config.max_frames), []
+    dashboard, found = Dashboard(title, config.max_frames), []
 
     def pictures() -> Iterator[np.ndarray]:
         with Progress("watch", config.max_frames, "frames", quiet=quiet) as bar:
-            for moment in moments(env, agent, params, track, config.action_repeat):
-                drive = moment.drive
-                drives[:] = [drive]
-                yield dashboard.draw(moment.picture, moment.minds, moment.act, drive.ret, drive.frames)
-                bar.update(drive.frames, score=f"{drive.ret:.0f}")
+            for shot in shots(env, agent, params, track, config.action_repeat):
+                filmed = shot.filmed
+                found[:] = [filmed]
+                yield dashboard.draw(shot.picture, shot.minds, shot.act, filmed.ret, filmed.frames)
+                bar.update(filmed.frames, score=f"{filmed.ret:.0f}")
 
     try:
         with one_thread():
             write_mp4(path, pictures(), Fraction(FPS))
     finally:
         env.close()
-    return drives[0]
+    return found[0]
 
 
 def require_screen(instead: str) -> None:
@@ -145,24 +145,24 @@ def require_screen(instead: str) -> None:
         raise UserError(f"{NO_SCREEN}: {instead}")
 
 
-def show_window(agent: Agent, params: np.ndarray, config: EnvConfig, track: int, *, quiet: bool = False) -> Drive:
+def show_window(agent: Agent, params: np.ndarray, config: EnvConfig, track: int, *, quiet: bool = False) -> Filmed:
     """Gymnasium's own window, until the drive ends or the window is closed. UserError where there is no screen."""
     import pygame
 
     instead = "leave out --window, and a video is written instead"
     require_screen(instead)
     env = make_watched(config, "human")
-    drive = None
+    filmed = None
     try:
         with one_thread(), Progress("watch", config.max_frames, "frames", quiet=quiet) as bar:
-            for moment in moments(env, agent, params, track, config.action_repeat):
-                drive = moment.drive
-                bar.update(drive.frames, score=f"{drive.ret:.0f}")
+            for shot in shots(env, agent, params, track, config.action_repeat):
+                filmed = shot.filmed
+                bar.update(filmed.frames, score=f"{filmed.ret:.0f}")
                 if pygame.event.peek(pygame.QUIT):
                     break
     except pygame.error as error:
         raise UserError(f"{NO_SCREEN}: {instead} ({error})") from error
     finally:
         env.close()
-    assert drive is not None
-    return drive
+    assert filmed is not None
+    return filmed

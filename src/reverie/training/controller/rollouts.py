@@ -8,11 +8,11 @@ import numpy as np
 from reverie.agent import Agent
 from reverie.checkpoint import file_sha256
 from reverie.envs.config import EnvConfig
-from reverie.measure.score import ROWS_PER_TASK, drive_all
+from reverie.measure.score import ROWS_PER_TASK, rollout_all
 from reverie.metrics import Progress
 from reverie.models.controller import ControllerConfig
 from reverie.models.files import MODELS, load_controller, load_models
-from reverie.rollout import DriveTask, Outcome
+from reverie.rollout import Outcome, RolloutTask
 from reverie.run.folder import RunFolder
 from reverie.workers.contract import Workers
 
@@ -27,8 +27,8 @@ def agent_of(run: RunFolder) -> tuple[Agent, np.ndarray]:
     return Agent(*load_models(run.path), controller, run.config.agent), params
 
 
-class Drivers:
-    """Lets controllers of one shape drive with the V and M of `run`."""
+class Rollouts:
+    """Lets controllers of one shape act with the V and M of `run`."""
 
     def __init__(self, run: RunFolder, workers: Workers, shape: ControllerConfig) -> None:
         self.run, self._workers, self._shape = run, workers, shape
@@ -44,10 +44,10 @@ class Drivers:
         env: EnvConfig | None = None,
         patience: int | None = None,
         max_decisions: int | None = None,
-    ) -> DriveTask:
+    ) -> RolloutTask:
         """Each of `params` (n, p) on its own `tracks` (n, t), controller by controller, in the run's world or `env`."""
         assert len(params) == len(tracks), f"{len(params)} controllers for {len(tracks)} rows of tracks"
-        return DriveTask(
+        return RolloutTask(
             folder=self._folder,
             digest="".join(self.made_with.values()),
             env=env or self.run.config.env,
@@ -59,7 +59,7 @@ class Drivers:
             max_decisions=max_decisions,
         )
 
-    def drive(
+    def outcomes(
         self,
         params: np.ndarray,
         tracks: np.ndarray,
@@ -71,4 +71,4 @@ class Drivers:
         """The outcomes of such a task, controller by controller."""
         task = self.task(params, tracks, patience=patience, max_decisions=max_decisions)
         rows = ROWS_PER_TASK if len(params) > 1 else ROWS_OF_ONE
-        return drive_all(task, self._workers, rows_per_task=rows, progress=progress)
+        return rollout_all(task, self._workers, rows_per_task=rows, progress=progress)
