@@ -104,24 +104,34 @@ def test_nobody_is_left_after_sigterm(kind: str, start: Start, tmp_path: Path) -
     assert not psutil.wait_procs(children, timeout=LIMIT_SECONDS)[1]
 
 
-SWALLOWED = """
+PROGRAM = """
 import sys, time
 from reverie.cli import main as cli
 def main(verb, arguments):
     print("begins", flush=True)
-    while True:
-        try:
-            time.sleep(1)
-        except KeyboardInterrupt:
-            pass
+BODY
 sys.modules["reverie.cli.recipes"] = sys.modules[__name__]
 sys.argv = ["reverie", "recipes"]
 sys.exit(cli.main())
 """
 
 
-def test_an_interrupt_that_a_library_swallows_ends_the_process_too() -> None:
-    run = subprocess.Popen([sys.executable, "-c", SWALLOWED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+SWALLOWED = """
+    while True:
+        try:
+            time.sleep(1)
+        except KeyboardInterrupt:
+            pass
+"""
+COMPILED = """
+    exec("time.sleep(600)")
+"""
+
+
+@pytest.mark.parametrize("body", [SWALLOWED, COMPILED], ids=["swallowed", "in a string"])
+def test_wherever_an_interrupt_falls_it_ends_the_process(body: str) -> None:
+    program = PROGRAM.replace("BODY\n", body)
+    run = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert run.stdout is not None
     assert run.stdout.readline() == "begins\n"
     run.send_signal(signal.SIGINT)

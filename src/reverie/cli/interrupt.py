@@ -9,9 +9,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
-GRACE_SECONDS = 1.5
+GRACE_SECONDS = 1.3
 """For an orderly end; what is on disk is whole at any moment, so that a hard one loses nothing that was kept."""
+TIDY_SECONDS = 0.3
+"""For the last steps of a hard one."""
 INTERRUPTED = 130
 """Exit code."""
 
@@ -28,6 +31,7 @@ class Interruption:
         """`line` is what is said of it."""
         self.line = line
         self.came = False
+        self._saying, self._is_said = threading.Lock(), False
 
     def watch(self) -> None:
         """From now on, in a process that is ours alone. Does nothing where Ctrl-C is ignored, as in the background of a
@@ -40,7 +44,7 @@ class Interruption:
         theirs.setblocking(False)
         signal.signal(signal.SIGINT, self._raise_once)
         signal.set_wakeup_fd(theirs.detach(), warn_on_full_buffer=False)
-        threading.Thread(target=self._end, args=(ours,), name="reverie-interrupt", daemon=True).start()
+        threading.Thread(target=self._hear, args=(ours,), name="reverie-interrupt", daemon=True).start()
 
     def _raise_once(self, _: int, __: FrameType | None) -> None:
         if not self.came:
@@ -48,14 +52,39 @@ class Interruption:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # else one that comes while Python shuts down kills it
             raise KeyboardInterrupt
 
-    def _end(self, heard: socket.socket) -> None:
+    def _hear(self, heard: socket.socket) -> None:
         while signal.SIGINT not in heard.recv(4096):
             pass
-        with suppress(OSError):  # of a terminal that is gone
-            os.write(2, f"\n{self.line}\n".encode(errors="replace"))
+        self._say()
         time.sleep(GRACE_SECONDS)
+        self.end()
+
+    def _say(self) -> None:
+        """The line, once: whoever comes first."""
+        with self._saying:
+            if not self._is_said:
+                self._is_said = True
+                with suppress(OSError):  # of a terminal that is gone
+                    os.write(2, f"\n{self.line}\n".encode(errors="replace"))
+
+    def end(self) -> NoReturn:
+        """Ends the process, and all that it has started.
+
+        Not by Python's own way: where the interrupt fell into code that was compiled from a string, that kills the
+        process by the same signal once more, whoever has caught the exception.
+        """
+        self._say()
+        tidy = threading.Thread(target=_remove_semaphores, daemon=True)
+        tidy.start()
+        tidy.join(TIDY_SECONDS)
         kill_descendants()
         os._exit(INTERRUPTED)
+
+
+def _remove_semaphores() -> None:
+    """Those of `multiprocessing`, which Dask uses: they are files, and a hard end leaves them where they are."""
+    if util := sys.modules.get("multiprocessing.util"):
+        util._run_finalizers(0)
 
 
 def kill_descendants() -> None:

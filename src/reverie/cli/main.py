@@ -58,9 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         importlib.import_module(_MODULES.get(verb, f"reverie.cli.{verb}")).main(verb, rest)
     except BaseException as error:
         if interruption.came:  # and was said: what follows from it is no news
-            return INTERRUPTED
+            interruption.end()
         return _said(error, verb, interruption)
-    return INTERRUPTED if interruption.came else 0
+    if interruption.came:
+        interruption.end()
+    return 0
 
 
 def _said(error: BaseException, verb: str, interruption: Interruption) -> int:
