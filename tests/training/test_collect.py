@@ -145,7 +145,7 @@ def test_agent_episodes_have_a_length_of_their_own(tiny_run: RunFolder, tmp_path
 
 @pytest.mark.parametrize("starts", ["random", "structured"])
 def test_each_car_starts_at_its_own_place(starts: str, tiny_run: RunFolder, tmp_path: Path) -> None:
-    settings = (f"collect.starts={starts}", "collect.agent_share=0.2", "collect.steps=1")
+    settings = (f"collect.starts={starts}", "collect.agent_share=0.2", "collect.steps=2")
     run = mixed(tmp_path / "mixed", tiny_run.path, *settings)
     tracks = sample_tracks(generator(run.config.seed, "collect", "tracks"), NUM)
     env = make_vector_env(run.config.env, NUM)
