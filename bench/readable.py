@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from reverie.agent import Agent
-from reverie.envs.car_racing.batch import CarRacingBatch
 from reverie.envs.car_racing.starts import random_start
 from reverie.envs.config import EnvConfig
+from reverie.envs.registry import labelled_env
 from reverie.envs.vector import Transition
 from reverie.measure.vision.fidelity import linear_reading
 from reverie.models.coding import encode
@@ -55,7 +55,7 @@ class Driven(NamedTuple):
 def drives() -> list[Driven]:
     """`pretrained` at the wheel, with noise, from random starts."""
     agent, params = agent_of(RunFolder.open("pretrained"))
-    env = CarRacingBatch(EnvConfig(action_repeat=REPEAT), NUM_DRIVES)
+    env = labelled_env(EnvConfig(action_repeat=REPEAT), NUM_DRIVES)
     found: list[list[tuple]] = [[] for _ in DRIVES]
 
     def observe(rows: np.ndarray, obs: np.ndarray, act: np.ndarray, step: Transition) -> None:
@@ -106,7 +106,7 @@ def main(names: list[str]) -> None:
         inputs = readings(agent, driven)
         mean = inputs[fitted].mean(0)
         axes = np.linalg.svd(inputs[fitted] - mean, full_matrices=False)[2]
-        env = CarRacingBatch(run.config.env, 64)
+        env = labelled_env(run.config.env, 64)
         returns = np.array([outcome.ret for outcome in rollout(env, AgentPolicy(agent, params[None]), SCORED)])
         score = f"{returns.mean():.1f} ± {returns.std(ddof=1) / len(returns) ** 0.5:.1f}"
         for num in DIRECTIONS:

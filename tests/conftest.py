@@ -14,7 +14,7 @@ from reverie.data.episode import Episode
 from reverie.data.latents import LatentStore, LatentWriter
 from reverie.data.store import EpisodeStore, pack_episode
 from reverie.dream.moments import make_moments, save_moments
-from reverie.envs.registry import action_size
+from reverie.envs.registry import spec_of
 from reverie.measure.score import Evaluation
 from reverie.models.controller import Controller
 from reverie.models.files import load_memory, load_vision, save_controller, save_memory, save_vision
@@ -69,7 +69,7 @@ def _models(run: RunFolder) -> Controller:
     config = run.config
     with torch_seeded(0, "tiny"):
         vision = make_vision(config.vision)
-        memory = Memory(config.memory.model, config.vision.net.z_size, action_size(config.env))
+        memory = Memory(config.memory.model, config.vision.net.z_size, spec_of(config.env).actions.size)
     controller = Controller(config.controller.model, memory.z_size, memory.config.hidden_size)
     save_vision(run.vision, vision)
     save_memory(run.memory, memory, vision_sha256=file_sha256(run.vision))

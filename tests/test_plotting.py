@@ -34,7 +34,7 @@ psnr(np.zeros((1, 64, 64, 3), np.uint8), np.ones((1, 64, 64, 3), np.uint8))
 import tempfile, pathlib
 from reverie.show.charts import evaluation_histogram
 with tempfile.TemporaryDirectory() as folder:
-    evaluation_histogram(pathlib.Path(folder, "a.png"), [1.0, 2.0, 3.0], ci95=None, title="title")
+    evaluation_histogram(pathlib.Path(folder, "a.png"), [1.0, 2.0, 3.0], ci95=None, title="title", with_paper=True)
 """,
 }
 

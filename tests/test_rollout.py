@@ -5,6 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from reverie.actions import BoxActions
+from reverie.envs.picture import Picture
+from reverie.envs.spec import EnvSpec
 from reverie.envs.vector import Start, Transition
 from reverie.lockstep import Lockstep
 from reverie.rollout import rollout
@@ -13,7 +16,12 @@ from reverie.rollout import rollout
 class Countdown:
     """Row with seed s ends after s decisions of reward `act`; truncates after 9. The frame shows seed and time."""
 
-    action_size = 1
+    spec = EnvSpec(
+        picture=Picture(shape=(64, 64, 3)),
+        actions=BoxActions(low=(0.0,), high=(9.0,)),
+        frames_per_second=1,
+        progress="positive_reward",
+    )
 
     def __init__(self, num_envs: int) -> None:
         self.num_envs = num_envs

@@ -5,7 +5,7 @@ Whoever wants outcomes (`rollout`), pictures, a player at the wheel or a clock i
 Shapes: n episodes, b rows still running (b <= n), a action.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -17,6 +17,9 @@ ObsSeen = TypeVar("ObsSeen", contravariant=True)
 ObsGiven = TypeVar("ObsGiven", covariant=True)
 ActTaken = TypeVar("ActTaken", contravariant=True)
 ActGiven = TypeVar("ActGiven", covariant=True)
+
+Progressed = Callable[[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.bool_]]
+"""Whether decisions got on (b,), by their rewards, the returns with them and the best returns before, each (b,)."""
 
 
 class Env(Protocol[ObsGiven, ActTaken]):
@@ -67,8 +70,8 @@ class Decided(NamedTuple, Generic[Obs, Act]):
 class Lockstep(Generic[Obs, Act]):
     """An episode for each seed; iterating takes a decision in all that still run, until none does.
 
-    `max_decisions` cuts an episode after so many; `patience` after so many without a reward above zero. `starts` puts
-    each of them elsewhere than its environment would.
+    `max_decisions` cuts an episode after so many; `patience` after so many without progress, which is what `progressed`
+    says. `starts` puts each of them elsewhere than its environment would.
     """
 
     def __init__(
@@ -80,15 +83,17 @@ class Lockstep(Generic[Obs, Act]):
         starts: Sequence[Any] | None = None,
         max_decisions: int | None = None,
         patience: int | None = None,
+        progressed: Progressed = lambda rew, ret, best: rew > 0,  # noqa: ARG005
     ) -> None:
         assert len(seeds) <= env.num_envs, f"{len(seeds)} episodes do not fit into {env.num_envs} environments"
         self.env, self.policy = env, policy
-        self.max_decisions, self.patience = max_decisions, patience
+        self.max_decisions, self.patience, self.progressed = max_decisions, patience, progressed
         self.rows: NDArray[np.int64] = np.arange(len(seeds))
         """(b,) that still run."""
         self.decisions: NDArray[np.int64] = np.zeros(len(seeds), np.int64)
         """(n,) so far."""
         self._last_progress = np.zeros(len(seeds), np.int64)
+        self._ret, self._best = np.zeros(len(seeds)), np.zeros(len(seeds))
         policy.reset(seeds)
         self.obs: Any = env.reset(self.rows, seeds, starts)
         """What the rows see now."""
@@ -105,7 +110,7 @@ class Lockstep(Generic[Obs, Act]):
         act = self.policy.act(obs, self.prev_rew)
         step = self.env.step(rows, act)
         self.decisions[rows] += 1
-        self._last_progress[rows] = np.where(step.rew > 0, self.decisions[rows], self._last_progress[rows])
+        self._note_progress(rows, step.rew)
         step = step._replace(trunc=step.trunc | (self._is_cut(rows) & ~step.end))
         going = ~(step.end | step.trunc)
         self.obs, self.prev_rew = step.obs, step.rew
@@ -113,6 +118,14 @@ class Lockstep(Generic[Obs, Act]):
             self.policy.keep(going)
             self.rows, self.obs, self.prev_rew = rows[going], step.obs[going], step.rew[going]
         return Decided(rows, obs, act, step)
+
+    def _note_progress(self, rows: NDArray[np.int64], rew: NDArray[np.float64]) -> None:
+        if not self.patience:
+            return
+        self._ret[rows] += rew
+        got_on = self.progressed(rew, self._ret[rows], self._best[rows])
+        self._last_progress[rows] = np.where(got_on, self.decisions[rows], self._last_progress[rows])
+        self._best[rows] = np.maximum(self._best[rows], self._ret[rows])
 
     def _is_cut(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         cut = np.zeros(len(rows), bool)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from reverie.actions import ActionSpec
 from reverie.agent import Agent, AgentConfig
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_vector_env
@@ -51,16 +52,17 @@ def rollout(
 ) -> list[Outcome]:
     """One episode for each seed, at most `env.num_envs` at a time.
 
-    `patience` ends an episode after that many decisions without a reward above zero (training only: a car that stands
-    still cannot get better); `max_decisions` ends it after that many. What is cut so is truncated. `starts` puts each
-    car elsewhere than on the line (training only, too).
+    `patience` ends an episode after that many decisions without progress, as `env.spec` understands it (training only:
+    a car that stands still cannot get better); `max_decisions` ends it after that many. What is cut so is truncated.
+    `starts` puts each car elsewhere than on the line (training only, too).
     """
     outcomes: list[Outcome] = []
     for start in range(0, len(seeds), env.num_envs):
         wave = slice(start, start + env.num_envs)
         places = starts[wave] if starts else None
         limits = {"max_decisions": max_decisions, "patience": patience}
-        outcomes += _outcomes(Lockstep(env, policy, seeds[wave], starts=places, **limits), observer)
+        episodes = Lockstep(env, policy, seeds[wave], starts=places, progressed=env.spec.progressed, **limits)
+        outcomes += _outcomes(episodes, observer)
     return outcomes
 
 
@@ -106,17 +108,24 @@ class RolloutTask:
 
 def run_rollout(task: RolloutTask) -> list[Outcome]:
     """Runs a task, in whatever process this is."""
-    agent = cached_agent(task.folder, task.digest, task.agent, task.controller)
     env = vector_env(task.env, len(task.seeds))
+    agent = cached_agent(task.folder, task.digest, task.agent, task.controller, env.spec.actions)
     policy = AgentPolicy(agent, task.params)
     return rollout(env, policy, task.seeds, patience=task.patience, max_decisions=task.max_decisions)
 
 
 @lru_cache(maxsize=1)
-def cached_agent(folder: Path, digest: str, config: AgentConfig, controller: ControllerConfig) -> Agent:  # noqa: ARG001
+def cached_agent(
+    folder: Path,
+    digest: str,  # noqa: ARG001 (says when it is another one)
+    config: AgentConfig,
+    controller: ControllerConfig,
+    actions: ActionSpec,
+) -> Agent:
     """This process's agent; kept, because every task of a round has the same."""
     vision, memory = load_models(located(folder))
-    return Agent(vision, memory, Controller(controller, memory.z_size, memory.config.hidden_size), config)
+    shape = Controller(controller, memory.z_size, memory.config.hidden_size, actions)
+    return Agent(vision, memory, shape, config)
 
 
 @lru_cache(maxsize=2)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reverie.agent import Agent
-from reverie.envs.pixels import to_64
+from reverie.envs.car_racing.spec import PICTURE
 from reverie.models.files import load_controller, load_memory, load_vision
 from reverie.policies import AgentPolicy
 from reverie.run.folder import RunFolder
@@ -34,7 +34,7 @@ def test_returns_are_those_of_gymnasium_itself(debug_run: Path) -> None:
         obs, _ = env.reset(seed=seed)
         total, rew, over = 0.0, 0.0, False
         while not over:
-            act = policy.act(to_64(obs)[None], np.array([rew]))[0]
+            act = policy.act(PICTURE.to_64(obs)[None], np.array([rew]))[0]
             rew, decisions = 0.0, decisions + 1
             for _ in range(run.config.env.action_repeat):
                 obs, frame_rew, end, trunc, _ = env.step(act)

@@ -90,7 +90,7 @@ def test_batches_start_and_label_each_row():
     np.testing.assert_array_equal(obs[0], env.reset([0], [SEED])[0])
     assert (obs[0] != obs[1]).any()
     np.testing.assert_allclose(env.labels([1, 0]).offset, [3.0, 0.0], atol=0.3)
-    with pytest.raises(UserError, match="only CarRacing-v3"):
+    with pytest.raises(UserError, match="CarRacing-v3, drawn by Gymnasium, cannot start elsewhere"):
         make_vector_env(EnvConfig(renderer="gymnasium"), 1).reset([0], [SEED], starts[:1])
 
 

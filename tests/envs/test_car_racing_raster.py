@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from gymnasium.envs.box2d.car_racing import CarRacing
 
-from reverie.envs.car_racing.batch import CarRacingBatch
 from reverie.envs.car_racing.cover import H, W, add_quad
 from reverie.envs.car_racing.env import FastCarRacing
+from reverie.envs.car_racing.spec import PICTURE
 from reverie.envs.config import EnvConfig
-from reverie.envs.pixels import to_64
+from reverie.envs.registry import make_vector_env
 
 SEEDS = {"follow_road": 1, "lap": 4, "spin": 2, "wander": 3, "leave": 13}
 
@@ -56,7 +56,7 @@ def test_frames_match_gymnasiums_with_panel_and_at_64(driver):
     theirs, ours = pairs(driver, SEEDS[driver.__name__], 600)
     assert_near(theirs, ours)
     assert_near(theirs[:, 84:], ours[:, 84:])  # the panel alone
-    assert_near(np.stack([to_64(f) for f in theirs]), np.stack([to_64(f) for f in ours]))
+    assert_near(np.stack([PICTURE.to_64(f) for f in theirs]), np.stack([PICTURE.to_64(f) for f in ours]))
 
 
 def test_random_colours_match(driver):
@@ -83,14 +83,14 @@ def test_visited_tiles_change_colour_as_in_gymnasium():
 
 
 def test_64_is_the_96_frame_made_small():
-    batch = CarRacingBatch(EnvConfig(action_repeat=1), 1)
+    batch = make_vector_env(EnvConfig(action_repeat=1), 1)
     single: Any = FastCarRacing()
     frame, _ = single.reset(seed=8)
-    np.testing.assert_array_equal(batch.reset([0], [8])[0], to_64(frame))
+    np.testing.assert_array_equal(batch.reset([0], [8])[0], PICTURE.to_64(frame))
     for k in range(80):
         action = np.array([np.sin(k / 5), 0.6, 0], np.float32)
         frame = single.step(action)[0]
-        np.testing.assert_array_equal(batch.step([0], action[None]).obs[0], to_64(frame))
+        np.testing.assert_array_equal(batch.step([0], action[None]).obs[0], PICTURE.to_64(frame))
 
 
 def cover(quad):

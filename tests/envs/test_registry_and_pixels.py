@@ -3,9 +3,11 @@ import numpy as np
 import pytest
 from gymnasium.envs import registration
 
-from reverie.envs import EnvConfig, action_size, make_env, make_vector_env, register
-from reverie.envs.pixels import to_64
-from reverie.envs.registry import FAST_ID
+from reverie.actions import Categories, SteerGasBrake
+from reverie.envs import EnvConfig, make_env, make_vector_env, register, spec_of
+from reverie.envs.car_racing.spec import PICTURE
+from reverie.envs.config import FAST_ID
+from reverie.envs.picture import Picture, to_64
 from reverie.errors import UserError
 
 
@@ -28,10 +30,33 @@ def test_make_env_obeys_renderer_and_time_limit(renderer, name):
     assert [env.step(np.zeros(3, np.float32))[3] for _ in range(2)] == [False, True]
 
 
-def test_action_size():
-    assert action_size(EnvConfig()) == 3
-    with pytest.raises(UserError, match="CartPole-v1"):
-        action_size(EnvConfig(id="CartPole-v1"))
+def test_what_is_known_of_car_racing():
+    spec = spec_of(EnvConfig())
+    assert spec.actions == SteerGasBrake()
+    assert (spec.frames_per_second, spec.solved, spec.in_paper) == (50, 900, True)
+    assert spec.largest_return is not None
+    assert spec.largest_return.after(np.array([0, 400])).tolist() == [1000, 960]
+    gymnasiums = gymnasium.make("CarRacing-v3")
+    assert spec.actions.space() == gymnasiums.action_space
+    assert spec.picture.shape == gymnasiums.observation_space.shape
+    assert spec.render_modes == ("human", "rgb_array")
+
+
+@pytest.mark.parametrize("name", [FAST_ID, f"reverie.envs:{FAST_ID}", "gymnasium:CarRacing-v3"])
+def test_one_world_has_one_name(name):
+    assert EnvConfig(id=name) == EnvConfig()
+
+
+@pytest.mark.parametrize("renderer", ["fast", "gymnasium"])
+def test_car_racing_by_categories_is_gymnasium_s_own(renderer):
+    config = EnvConfig(kwargs={"continuous": False}, renderer=renderer, action_repeat=3)
+    assert spec_of(config).actions == Categories(sizes=(5,), first=(0,))
+    ours, theirs = make_vector_env(config, 1), gymnasium.make("CarRacing-v3", continuous=False)
+    ours.reset([0], [5])
+    theirs.reset(seed=5)
+    for action in (3, 3, 1, 4, 0):
+        step = ours.step(np.array([0]), np.eye(5, dtype=np.float32)[[action]])
+        assert step.rew[0] == pytest.approx(sum(float(theirs.step(action)[1]) for _ in range(3)))
 
 
 @pytest.mark.parametrize(
@@ -43,6 +68,10 @@ def test_action_size():
         (EnvConfig(max_frames=-1), "max_frames"),
         (EnvConfig(renderer="slow"), "renderer"),  # pyright: ignore[reportArgumentType]
         (EnvConfig(id="Pendulum-v1"), "pixel"),
+        (EnvConfig(id="CartPole-v1"), "pixel"),
+        (EnvConfig(id="nowhere_at_all:X-v0"), "nowhere_at_all cannot be imported.*PYTHONPATH"),
+        (EnvConfig(id="reverie.envs:X-v0"), "not known to Gymnasium"),
+        (EnvConfig(kwargs={"wings": 2}), r"cannot be made with env.kwargs = {'wings': 2} .*wings"),
     ],
 )
 def test_mistakes_are_told_in_one_line(config, words):
@@ -56,13 +85,13 @@ def test_no_environments_is_a_mistake():
         make_vector_env(EnvConfig(), 0)
 
 
-def test_to_64_crops_car_racing_and_averages_area():
+def test_car_racing_is_cropped_and_averaged():
     frame = np.zeros((96, 96, 3), np.uint8)
     frame[84:] = 255  # the panel is cut off
-    assert to_64(frame).max() == 0
+    assert PICTURE.to_64(frame).max() == 0
     frame = np.zeros((96, 96, 3), np.uint8)
     frame[:84, 1] = 90  # column 1 falls into output columns 0 and 1, half each: a third of each
-    small = to_64(frame)
+    small = PICTURE.to_64(frame)
     assert np.unique(small[:, 0]).tolist() == np.unique(small[:, 1]).tolist() == [30]
     assert small[:, 2:].max() == 0
 
@@ -74,3 +103,23 @@ def test_to_64_of_other_sizes():
     np.testing.assert_array_equal(to_64(blocks.repeat(3, 0).repeat(2, 1)), blocks)
     flat = np.full((210, 160, 3), 77, np.uint8)
     np.testing.assert_array_equal(to_64(flat), np.full((64, 64, 3), 77))
+    frame = np.zeros((96, 96, 3), np.uint8)
+    frame[84:] = 255
+    assert to_64(frame).max() == 255, "only what is known to have a panel is cropped"
+
+
+def test_grey_is_the_same_in_all_colours_and_small_pictures_grow():
+    grey = np.arange(32 * 16, dtype=np.uint8).reshape(32, 16)
+    large = grey.repeat(2, 0).repeat(4, 1)
+    for picture in (grey, grey[..., None]):
+        np.testing.assert_array_equal(to_64(picture), large[..., None].repeat(3, -1))
+    np.testing.assert_array_equal(to_64(large), to_64(grey))
+
+
+def test_a_picture_under_a_key_must_be_what_was_announced():
+    picture = Picture(shape=(2, 4), key="eye")
+    eye = np.arange(8, dtype=np.uint8).reshape(2, 4)
+    np.testing.assert_array_equal(picture.of({"eye": eye, "ear": 0}), eye)
+    for wrong in (eye.T, eye.astype(np.float32)):
+        with pytest.raises(UserError, match=r"announces pictures \(2, 4\) uint8 and gives"):
+            picture.to_64({"eye": wrong})

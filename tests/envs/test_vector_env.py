@@ -19,7 +19,7 @@ def actions(n, seed=0):
 
 def test_shapes_types_and_time_limit(config):
     env = make_vector_env(config, 2)
-    assert (env.num_envs, env.action_size) == (2, 3)
+    assert (env.num_envs, env.spec.actions.size) == (2, 3)
     obs = env.reset([0, 1], [5, 6])
     assert (obs.shape, obs.dtype) == ((2, 64, 64, 3), np.uint8)
     outcomes = [env.step(np.arange(2), actions(2)) for _ in range(4)]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from reverie.actions import BoxActions, Categories, SteerPedal
 from reverie.agent import Agent
 from reverie.dream.dreamer import Dreamer
 from reverie.dream.imagine import DreamConfig
@@ -17,7 +18,7 @@ from reverie.errors import UserError
 from reverie.models.files import load_controller, load_models
 from reverie.models.mdn_rnn import Memory, MemoryConfig
 from reverie.models.rewards import RewardConfig
-from reverie.play.session import Command, Session, turn
+from reverie.play.session import Command, Session, handled, keys_of, turn
 from reverie.play.view import GAP, HEIGHT, SCALE, WIDTH, draw
 from reverie.policies import AgentPolicy
 from reverie.rollout import rollout
@@ -298,11 +299,16 @@ def test_an_m_without_rewards_is_driven_for_real_alone(begin: Begin):
         begin(agent=session.agent, mode="dream")
 
 
-def test_other_actions_are_refused(begin: Begin):
-    agent = begin().agent
-    memory = Memory(MemoryConfig(hidden_size=16), agent.vision.z_size, 2)
-    with pytest.raises(UserError, match="play CarRacing"):
-        begin(agent=Agent(agent.vision, memory, agent.controller, agent.config))
+def test_keys_act_in_any_world():
+    box, choice = BoxActions(low=(0.0,) * 3, high=(1.0,) * 3), Categories(sizes=(3,), first=(0,))
+    rest = np.zeros(3, np.float32)
+    np.testing.assert_allclose(handled(box, rest, {"left", "gas"}, 0.1), [-0.3, 0.3, 0])
+    np.testing.assert_array_equal(handled(box, rest, {"right", "brake"}, 9), [1, -1, 0])
+    np.testing.assert_array_equal(handled(BoxActions(low=(0.0,), high=(1.0,)), rest[:1], {"gas", "left"}, 9), [-1])
+    np.testing.assert_array_equal(handled(choice, rest, {"2", "left"}, 0.1), [0, 0, 1])
+    np.testing.assert_array_equal(handled(choice, rest, {"7"}, 0.1), [1, 0, 0])
+    np.testing.assert_array_equal(handled(SteerPedal(), rest, {"left", "7"}, 0.1), turn(rest, {"left"}, 0.1))
+    assert [keys_of(actions)[0] for actions in (box, choice)] == ["arrows, WASD", "0 to 9"]
 
 
 def test_the_wheel_turns_smoothly_and_back():

@@ -40,7 +40,7 @@ def test_paper_log_is_the_published_one():
 
 def test_learning_curve_shows_the_run(tmp_path: Path):
     def drawn(log: dict[str, np.ndarray]) -> bytes:
-        learning_curve(tmp_path / "c.png", log, title="test")
+        learning_curve(tmp_path / "c.png", log, title="test", with_paper=True)
         return (tmp_path / "c.png").read_bytes()
 
     log = read_log(LOG)
@@ -54,7 +54,7 @@ def test_learning_curve_shows_the_run(tmp_path: Path):
 def test_frames_are_cumulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     figures = []
     monkeypatch.setattr(charts, "_save", lambda figure, path: figures.append((figure, path)))
-    learning_curve(tmp_path / "c.png", read_log(LOG), title="test")
+    learning_curve(tmp_path / "c.png", read_log(LOG), title="test", with_paper=True)
     lines = [line for axes in figures[0][0].axes for line in axes.lines if line.get_color() == charts.OURS]
     curves = {tuple(line.get_xdata()): [] for line in lines}
     for line in lines:
@@ -69,13 +69,13 @@ def test_frames_are_cumulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_learning_curve_before_the_first_evaluation(tmp_path: Path):
     log = read_log(LOG)
-    learning_curve(tmp_path / "c.png", {**log, "eval_mean_return": np.full(2, np.nan)}, title="test")
+    learning_curve(tmp_path / "c.png", {**log, "eval_mean_return": np.full(2, np.nan)}, title="test", with_paper=True)
     assert size(tmp_path / "c.png") == (1375, 572)
 
 
 def test_histogram(tmp_path: Path):
     def drawn(returns: list[float], ci95: tuple[float, float] | None = (700.0, 900.0)) -> bytes:
-        evaluation_histogram(tmp_path / "h.png", returns, ci95=ci95, title="test")
+        evaluation_histogram(tmp_path / "h.png", returns, ci95=ci95, title="test", with_paper=True)
         return (tmp_path / "h.png").read_bytes()
 
     first = drawn([700.0, 800.0, 900.0])

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from reverie.agent import Agent
-from reverie.envs.registry import make_vector_env, make_watched
+from reverie.envs.config import EnvConfig
+from reverie.envs.registry import make_vector_env, make_watched, spec_of
 from reverie.errors import UserError
 from reverie.models.files import load_controller, load_memory, load_vision
 from reverie.policies import AgentPolicy
@@ -96,7 +97,8 @@ def test_dashboard_puts_everything_in_its_place():
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (400, 600, 3), dtype=np.uint8)
     minds = Minds(*rng.integers(0, 256, (3, 64, 64, 3), dtype=np.uint8))
-    drawn = Dashboard("test", 1000).draw(picture, minds, np.array([0.5, 1.0, 0.0], np.float32), 123.0, 10)
+    dashboard = Dashboard("test", 1000, spec_of(EnvConfig()))
+    drawn = dashboard.draw(picture, minds, np.array([0.5, 1.0, 0.0], np.float32), 123.0, 10)
     assert drawn.shape == (668, 822, 3)
     assert np.array_equal(drawn[10:410, 10:610], picture)
     for i, tile in enumerate(minds):
@@ -108,7 +110,7 @@ def test_bars_follow_the_action():
     picture, minds = np.zeros((400, 600, 3), np.uint8), Minds(*np.zeros((3, 64, 64, 3), np.uint8))
 
     def bar(act: list[float], color: tuple[int, int, int], row: int) -> np.ndarray:
-        drawn = Dashboard("", 10).draw(picture, minds, np.array(act, np.float32), 0.0, 1)
+        drawn = Dashboard("", 10, spec_of(EnvConfig())).draw(picture, minds, np.array(act, np.float32), 0.0, 1)
         return np.flatnonzero((drawn[442 + 40 * row - 8] == color).all(-1))
 
     from reverie.show.canvas import ACCENT, BAD, GOOD

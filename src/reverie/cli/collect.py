@@ -13,8 +13,8 @@ from reverie.cli.stage import run_stage
 class CollectArguments(StageArguments):
     """Which run, with what settings, and how to drive. What is left out stays as the recipe has it."""
 
-    policy: Literal["menu", "walk", "mixed", "networks"] | None = None
-    """The report's action menu, a smooth random walk, half of each, or random V, M and C."""
+    policy: Literal["menu", "walk", "mixed", "networks", "random"] | None = None
+    """The report's action menu, a smooth random walk, half of each, random V, M and C, or any action at random."""
     episodes: int | None = None
     """Episodes to collect."""
     steps: int | None = None

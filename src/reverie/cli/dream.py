@@ -72,15 +72,15 @@ def _check(args: DreamArguments) -> None:
 
 
 def _video(args: DreamArguments, run: "RunFolder") -> None:
+    from reverie.envs.registry import spec_of
     from reverie.show.dream_film import make_film, write_film
-    from reverie.show.episode_film import FPS
     from reverie.training.controller.rollouts import agent_of
 
     agent, params = agent_of(run)
     env = run.config.env
     name = f"dream_{args.track}.mp4"
     path = args.output or (Path(f"pretrained_{name}") if run.is_packaged else run.videos / name)
-    decisions = max(1, round(args.seconds * FPS / env.action_repeat))
+    decisions = max(1, round(args.seconds * spec_of(env).decisions_per_second(env.action_repeat)))
     film = make_film(agent, params, env, args.track, decisions, args.temperature, args.seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     title = f"{run.name}, track {args.track}, temperature {args.temperature:g}, seed {args.seed}"

@@ -34,15 +34,16 @@ class PlayArguments:
 def main(verb: str, arguments: Sequence[str]) -> None:
     """Opens the window, until the player has had enough."""
     description = (
-        "Drive with the keyboard, in a window: arrows or WASD. M or TAB goes from the real road into the dream and "
-        "back, at the same moment; C lets the run's controller drive; + and - change the dream's temperature; R begins "
-        "anew, SPACE pauses, ESC ends."
+        "Drive with the keyboard, in a window: arrows, WASD or digits. M or TAB goes from the real road into the dream "
+        "and back, at the same moment; C lets the run's controller drive; + and - change the dream's temperature; R "
+        "begins anew, SPACE pauses, ESC ends."
     )
     args = parse(PlayArguments, arguments, verb, description)
     if args.dream and args.real:
         raise UserError("--dream and --real exclude each other: give one", usage=True)
     from reverie.agent import Agent
     from reverie.dream.moments import load_moments
+    from reverie.envs.registry import spec_of
     from reverie.models.controller import Controller, ControllerConfig
     from reverie.models.files import check_made_for, load_controller, load_models
     from reverie.play.session import Session
@@ -61,7 +62,8 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         controller, params = load_controller(run.controller)
         check_made_for(run.controller, run.path)
     else:  # there is nobody at the wheel but the player
-        controller, params = Controller(ControllerConfig(), memory.z_size, memory.config.hidden_size), None
+        actions = spec_of(run.config.env).actions
+        controller, params = Controller(ControllerConfig(), memory.z_size, memory.config.hidden_size, actions), None
     moments = load_moments(run.dream, run.memory)[0] if args.dream or run.dream.exists() else None
     session = Session(
         Agent(vision, memory, controller, run.config.agent),

@@ -5,9 +5,20 @@ Importing this package registers `reverie/CarRacing-v3` with Gymnasium (a name a
 """
 
 from reverie.envs.config import EnvConfig
-from reverie.envs.registry import action_size, make_env, make_vector_env, register
+from reverie.envs.registry import make_env, make_vector_env, register, spec_of
+from reverie.envs.spec import EnvSpec
 from reverie.envs.vector import Start, Transition, VectorEnv
 
-__all__ = ["EnvConfig", "Start", "Transition", "VectorEnv", "action_size", "make_env", "make_vector_env", "register"]
+__all__ = [
+    "EnvConfig",
+    "EnvSpec",
+    "Start",
+    "Transition",
+    "VectorEnv",
+    "make_env",
+    "make_vector_env",
+    "register",
+    "spec_of",
+]
 
 register()

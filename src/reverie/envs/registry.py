@@ -1,22 +1,54 @@
-"""Names of environments and the classes behind them, loaded only when one is made."""
+"""Names of environments and the classes behind them, loaded only when one is made; what is known of each world."""
 
 import importlib
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from reverie.envs.config import EnvConfig
+from reverie.envs.config import FAST_ID, EnvConfig
+from reverie.envs.spec import EnvSpec, spec_from
 from reverie.errors import UserError
 
 if TYPE_CHECKING:
     import gymnasium
 
     from reverie.envs.pixels import GymnasiumBatch
-    from reverie.envs.vector import VectorEnv
+    from reverie.envs.truth import LabelledEnv
+    from reverie.envs.vector import Start, VectorEnv
 
-FAST_ID = "reverie/CarRacing-v3"
 
-# Environments with a rasteriser of our own: Gymnasium id -> batch class, and the id of ours.
-_FAST = {"CarRacing-v3": ("reverie.envs.car_racing.batch:CarRacingBatch", FAST_ID)}
+@dataclass(frozen=True, kw_only=True)
+class _World:
+    """Where the parts of a world are that we know more of than its spaces: `module:name` each."""
+
+    fast_id: str
+    """With a rasteriser of our own, as Gymnasium knows it."""
+    batch: str
+    """The same as a vector environment, with the truth about its scenes."""
+    spec: str
+    policies: Mapping[str, str]
+    """Random policies that know what its actions mean."""
+    start: str
+    """Where an episode begins elsewhere than it usually does."""
+    starts: tuple[str, ...]
+    """Ways to choose such places."""
+
+
+_CAR_RACING = "reverie.envs.car_racing"
+_KNOWN = {
+    "CarRacing-v3": _World(
+        fast_id=FAST_ID,
+        batch=f"{_CAR_RACING}.batch:CarRacingBatch",
+        spec=f"{_CAR_RACING}.spec:spec",
+        policies={
+            "menu": f"{_CAR_RACING}.random_policies:MenuPolicy",
+            "walk": f"{_CAR_RACING}.random_policies:WalkPolicy",
+        },
+        start=f"{_CAR_RACING}.starts:start",
+        starts=("structured", "random"),
+    )
+}
 _GYMNASIUM_BATCH = "reverie.envs.pixels:GymnasiumBatch"
 
 
@@ -39,63 +71,117 @@ def register() -> None:
 def make_env(config: EnvConfig, **kwargs: Any) -> "gymnasium.Env":
     """One Gymnasium environment with its own observations; `kwargs` go to `gymnasium.make` (render_mode, ...).
 
-    The time limit is `config.max_frames`; one step is one simulator frame, whatever `config.action_repeat` says.
+    The time limit is `config.max_frames`; one step is one simulator frame, whatever `config.action_repeat` says. Raises
+    UserError where it cannot be made.
     """
     import gymnasium
 
-    config = _check(config)
-    env_id = config.id
+    _check(config)
+    name = config.name
     if _is_fast(config):
         register()
-        env_id = _FAST[config.id][1]
-    return gymnasium.make(env_id, max_episode_steps=config.max_frames, **kwargs)
+        name = _KNOWN[name].fast_id
+    try:
+        return gymnasium.make(name, max_episode_steps=config.max_frames, **config.kwargs, **kwargs)
+    except Exception as error:
+        raise UserError(
+            f"env.id {config.id!r} cannot be made with env.kwargs = {config.kwargs} "
+            f"({type(error).__name__}: {_first_line(error)}): correct them, or install what it needs"
+        ) from error
 
 
 def make_vector_env(config: EnvConfig, num_envs: int) -> "VectorEnv":
     """A batch of `num_envs` environments that give (64, 64, 3) frames; see `reverie.envs.vector.VectorEnv`."""
-    config = _check(config)
     if num_envs < 1:
         raise UserError(f"num_envs is {num_envs}: give at least 1")
-    return _load(_FAST[config.id][0] if _is_fast(config) else _GYMNASIUM_BATCH)(config, num_envs)
+    spec = spec_of(config)
+    return _load(_KNOWN[config.name].batch if _is_fast(config) else _GYMNASIUM_BATCH)(config, num_envs, spec)
 
 
-def make_watched(config: EnvConfig, render_mode: str) -> "GymnasiumBatch":
+def make_watched(config: EnvConfig, render_mode: str | None) -> "GymnasiumBatch":
     """One environment that Gymnasium draws and shows, and whose steps are single simulator frames."""
     from reverie.envs.pixels import GymnasiumBatch
 
-    return GymnasiumBatch(replace(_check(config), action_repeat=1), 1, render_mode=render_mode)
+    shown = {} if render_mode is None else {"render_mode": render_mode}
+    return GymnasiumBatch(replace(config, action_repeat=1, renderer="gymnasium"), 1, spec_of(config), **shown)
 
 
-def action_size(config: EnvConfig) -> int:
-    """Numbers in one action of `config.id`."""
-    return len(action_bounds(config)[0])
-
-
-def action_bounds(config: EnvConfig) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Least and greatest value of each number in an action of `config.id`."""
-    from gymnasium.spaces import Box
-
-    config = _check(config)
-    if config.id in _FAST:
-        return (-1.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-    env = make_env(config)
+@lru_cache(maxsize=8)
+def spec_of(config: EnvConfig) -> EnvSpec:
+    """What there is to know of the world. Raises UserError where it cannot be made, shows no picture, or asks for
+    actions that C cannot give."""
+    _check(config)
+    world = _KNOWN.get(config.name)
+    if world and not config.kwargs:
+        return _load(world.spec)(config)
+    env = make_env(config, disable_env_checker=True)
     try:
-        space = env.action_space
+        return _load(world.spec)(config) if world else spec_from(env, config)
     finally:
         env.close()
-    if not isinstance(space, Box) or len(space.shape) != 1:
+
+
+def require_truth(config: EnvConfig, who: str) -> None:
+    """Raises UserError where nobody can say what is true of a scene of the world that `who` was trained on."""
+    if config.name not in _KNOWN:
+        raise UserError(f"{who} was trained on {config.id}: only {_known()} says what is true of its scenes")
+
+
+def labelled_env(config: EnvConfig, num_envs: int) -> "LabelledEnv":
+    """A batch that says what is true of its scenes. Raises UserError where a world cannot."""
+    require_truth(config, "what is to be measured")
+    return _load(_KNOWN[config.name].batch)(config, num_envs, spec_of(config))
+
+
+def require_start(config: EnvConfig, kind: str) -> None:
+    """Raises UserError where episodes cannot begin elsewhere than they usually do, in the way called `kind`."""
+    world = _KNOWN.get(config.name)
+    if world is None or kind not in world.starts or not _is_fast(config):
         raise UserError(
-            f"env.id {config.id!r} has no continuous action vector: choose an environment with a Box of one axis"
+            f"collect.starts = {kind!r} needs {_known()} with env.renderer = 'fast': set collect.starts = 'line'",
+            usage=True,
         )
-    return tuple(space.low.tolist()), tuple(space.high.tolist())
+
+
+def start(config: EnvConfig, kind: str, seed: int, index: int) -> "Start":
+    """Where episode `index` of a run with this seed begins, in the way called `kind`. UserError as `require_start`."""
+    require_start(config, kind)
+    return _load(_KNOWN[config.name].start)(kind, seed, index)
+
+
+def require_policy(config: EnvConfig, kind: str) -> None:
+    """Raises UserError where there is no random policy called `kind` that knows what actions mean in the world."""
+    world = _KNOWN.get(config.name)
+    if world is None or kind not in world.policies:
+        raise UserError(
+            f"collect.policy = {kind!r} knows how to drive in {_known()} only, not in {config.id}: "
+            "set collect.policy = 'random', or 'networks'",
+            usage=True,
+        )
+    if spec_of(config).actions != spec_of(EnvConfig(id=config.name)).actions:
+        raise UserError(
+            f"collect.policy = {kind!r} steers and has pedals, and {config.id} with env.kwargs = {config.kwargs} does "
+            "not: set collect.policy = 'random', or 'networks'",
+            usage=True,
+        )
+
+
+def random_policy(config: EnvConfig, kind: str, *, hold: int, push: int, seed: int) -> Any:
+    """That policy, a `reverie.policies.Policy`. UserError as `require_policy`."""
+    require_policy(config, kind)
+    return _load(_KNOWN[config.name].policies[kind])(hold, push, seed)
 
 
 def _is_fast(config: EnvConfig) -> bool:
-    return config.renderer == "fast" and config.id in _FAST
+    return config.renderer == "fast" and config.name in _KNOWN
 
 
-def _check(config: EnvConfig) -> EnvConfig:
-    """The same, with Gymnasium's name where ours was given: who draws is a setting of its own."""
+def _known() -> str:
+    return " or ".join(_KNOWN)
+
+
+def _check(config: EnvConfig) -> None:
+    """Imports the module that registers the environment. Raises UserError for what makes no sense."""
     import gymnasium
 
     if config.renderer not in ("fast", "gymnasium"):
@@ -103,10 +189,18 @@ def _check(config: EnvConfig) -> EnvConfig:
     for field in ("action_repeat", "max_frames"):
         if getattr(config, field) < 1:
             raise UserError(f"env.{field} is {getattr(config, field)}: give at least 1")
-    if config.id not in gymnasium.registry:
-        cure = f"{_nearest(config.id, list(gymnasium.registry))}or install the package that registers it"
-        raise UserError(f"env.id {config.id!r} is not known to Gymnasium: {cure}")
-    return next((replace(config, id=name) for name, (_, ours) in _FAST.items() if config.id == ours), config)
+    if config.module:
+        try:
+            importlib.import_module(config.module)
+        except Exception as error:
+            raise UserError(
+                f"env.id {config.id!r}: module {config.module} cannot be imported ({type(error).__name__}: "
+                f"{_first_line(error)}): correct its name, install it, or add its folder to PYTHONPATH"
+            ) from error
+    if config.name not in gymnasium.registry:
+        cure = f"{_nearest(config.name, list(gymnasium.registry))}or install the package that registers it"
+        hint = "" if config.module else " (module:id names one that a module registers)"
+        raise UserError(f"env.id {config.id!r} is not known to Gymnasium: {cure}{hint}")
 
 
 def _nearest(name: str, names: list[str]) -> str:
@@ -114,6 +208,10 @@ def _nearest(name: str, names: list[str]) -> str:
 
     found = difflib.get_close_matches(name, names, n=1)
     return f"did you mean {found[0]!r}? Correct it " if found else "correct it "
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or "no reason given").splitlines()[0]
 
 
 def _load(target: str) -> Any:

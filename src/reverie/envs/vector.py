@@ -1,13 +1,16 @@
 """The contract of a batch of environments that the caller steps row by row or all together.
 
-Shapes: n = number of rows in this call, a = action size.
+Shapes: n = number of rows in this call, a = numbers of an action, as M reads it.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from reverie.envs.spec import EnvSpec
 
 
 class Start(NamedTuple):
@@ -40,7 +43,8 @@ class VectorEnv(Protocol):
     """A batch of independent environments. A row's future depends on its seed and its actions alone."""
 
     num_envs: int
-    action_size: int
+    spec: "EnvSpec"
+    """Of their world."""
 
     def reset(self, rows: ArrayLike, seeds: ArrayLike, starts: Sequence[Start] | None = None) -> NDArray[np.uint8]:
         """Start an episode in each of `rows`, as Gymnasium's `reset(seed=...)` does; returns obs (n, 64, 64, 3).

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reverie.actions import ActionSpec, BoxActions, SteerGasBrake
 from reverie.agent import Agent
 from reverie.dream.dreamer import Dreamer
 from reverie.dream.imagine import DreamConfig
@@ -20,11 +21,11 @@ from reverie.envs.registry import make_vector_env
 from reverie.errors import UserError
 from reverie.lockstep import Act, Lockstep, Obs
 from reverie.seeding import torch_generator
-from reverie.show.episode_film import FPS
 from reverie.types import Floats, Frames
 
 Mode = Literal["real", "dream"]
 Pedal = Literal["left", "right", "gas", "brake"]
+PEDALS: tuple[Pedal, ...] = ("left", "right", "gas", "brake")
 Command = Literal["switch", "autopilot", "warmer", "cooler", "anew", "pause"]
 FULL = np.array([1.0, 1.0, 0.8])
 """Of steering, gas and brake, as Gymnasium's own keyboard has it: harder brakes block the wheels."""
@@ -39,6 +40,29 @@ def turn(act: Floats, held: Set[Pedal], seconds: float) -> Floats:
     target = FULL * [("right" in held) - ("left" in held), "gas" in held, "brake" in held]
     reach = RATES * seconds * np.where((target == 0) | (target * act < 0), 2, 1)
     return np.clip(target, act - reach, act + reach).astype(np.float32)
+
+
+def handled(actions: ActionSpec, act: Floats, held: Set[str], seconds: float) -> Floats:
+    """The action (a,) after `act` (a,), when keys are held for so long: of a car by `turn`; of numbers in a box the
+    first follows left and right, the second brake and gas; of categories the digit that is held, or the first."""
+    if isinstance(actions, SteerGasBrake):
+        return turn(act, {key for key in PEDALS if key in held}, seconds)
+    if isinstance(actions, BoxActions):
+        target = np.zeros(actions.size)
+        target[:2] = (("right" in held) - ("left" in held), ("gas" in held) - ("brake" in held))[: actions.size]
+        reach = RATES[0] * seconds
+        return np.clip(target, act - reach, act + reach).astype(np.float32)
+    digits = [int(key) for key in held if key.isdigit()]
+    outputs = torch.zeros(1, actions.size)
+    outputs[0, max([digit for digit in digits if digit < actions.size], default=0)] = 1.0
+    return actions.from_outputs(outputs)[0].numpy()
+
+
+def keys_of(actions: ActionSpec) -> tuple[str, str]:
+    """Which keys act in a world, and what they do."""
+    if isinstance(actions, SteerGasBrake):
+        return "arrows, WASD", "steer, gas, brake"
+    return ("arrows, WASD", "first two numbers") if isinstance(actions, BoxActions) else ("0 to 9", "which category")
 
 
 class Score(NamedTuple):
@@ -88,17 +112,11 @@ class Session:
         seed: int = 0,
     ) -> None:
         """`params` (p,) of C drive where the autopilot is on; None for a run that has none yet. `moments`: where dreams
-        begin that do not go on from a real moment. Raises UserError where the run is of another kind of environment,
-        or a dream is asked of an M that cannot dream."""
-        if agent.memory.action_size != len(FULL):
-            raise UserError(f"the keys steer, give gas and brake, and {env.id} knows other actions: play CarRacing")
+        begin that do not go on from a real moment. Raises UserError where a dream is asked of an M that cannot
+        dream."""
         self.agent, self.moments, self.mode = agent, moments, mode
         self.params = None if params is None else torch.from_numpy(np.asarray(params, np.float32))[None]
         self.track, self.temperature, self.seed = track, temperature, seed
-        self.seconds = env.action_repeat / FPS
-        """That a decision takes in the world."""
-        self.wanted = torch.zeros(1, len(FULL))
-        """The player's action (1, 3)."""
         self.autopilot = self.paused = False
         self.message = ""
         """What the player should know, in one line."""
@@ -107,6 +125,11 @@ class Session:
         self._dream: Lockstep[DreamObs, Tensor] | None = None
         self.dreamt = Score()
         self.env = make_vector_env(env, 1)
+        self.spec = self.env.spec
+        self.seconds = env.action_repeat / self.spec.frames_per_second
+        """That a decision takes in the world."""
+        self.wanted = torch.zeros(1, self.spec.actions.size)
+        """The player's action (1, a)."""
         self._begin_real()
         if mode == "dream":
             if moments is None:
@@ -156,7 +179,7 @@ class Session:
 
     @torch.inference_mode()
     def advance(self, act: Floats) -> None:
-        """One decision, `act` (3,) or the autopilot's; nothing while it is paused or where the drive is over."""
+        """One decision, `act` (a,) or the autopilot's; nothing while it is paused or where the drive is over."""
         if self.paused or self.score.is_over:
             return
         self.wanted = torch.from_numpy(np.asarray(act, np.float32))[None].to(self.agent.device)
@@ -199,7 +222,8 @@ class Session:
 
     def _begin_real(self) -> None:
         self.state, self.rew = self.agent.initial_state(1), 0.0
-        self.real, self.act, self.expected = Score(), np.zeros(3, np.float32), None
+        rest = np.zeros(self.spec.actions.size, np.float32)
+        self.real, self.act, self.expected = Score(), handled(self.spec.actions, rest, set(), 0.0), None
         self._road = Lockstep(self.env, _Wheel(self._decide_on_the_road), [self.track])
         self._see(self._road.obs[0])
 

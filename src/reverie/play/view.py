@@ -3,15 +3,14 @@
 Shapes: h w height and width of the window in pixels.
 """
 
-from reverie.play.session import Session
+from reverie.play.session import Session, keys_of
 from reverie.show.canvas import ACCENT, GOOD, Canvas
-from reverie.show.dashboard import DARK, DIM, LIGHT, draw_pedals
+from reverie.show.dashboard import DARK, DIM, LIGHT, draw_action
 from reverie.types import Frames
 
 SCALE, TILE, GAP, LINE = 10, 2, 12, 21
 """Pixels of the window for each of the large picture and of the small ones; between things; a line of text."""
 KEYS = (
-    ("arrows, WASD", "steer, gas, brake"),
     ("M or TAB", "real road / dream"),
     ("C", "autopilot on / off"),
     ("+ and -", "temperature of the dream"),
@@ -44,14 +43,15 @@ def draw(session: Session, rate: float) -> Frames:
     y += len(lines) * LINE
     canvas.text(_state(session), left, y, 16, ACCENT)
     y += LINE + 4
-    draw_pedals(canvas, left, y, 2 * 64 * TILE + GAP, session.act, step=30)
+    draw_action(canvas, left, y, 2 * 64 * TILE + GAP, session.act, session.spec.actions.bars, step=30)
     y += 3 * 30 + 20
     for i, (caption, tile) in enumerate(tiles):
         x = left + i * (64 * TILE + GAP)
         canvas.text(caption, x, y, 14, DIM)
         canvas.frame(tile, x, y + LINE, TILE)
-    y = HEIGHT - GAP - len(KEYS) * LINE
-    for i, (key, meaning) in enumerate(KEYS):
+    keys = (keys_of(session.spec.actions), *KEYS)
+    y = HEIGHT - GAP - len(keys) * LINE
+    for i, (key, meaning) in enumerate(keys):
         canvas.text(key, left, y + i * LINE, 14, LIGHT)
         canvas.text(meaning, left + 100, y + i * LINE, 14, DIM)
     return canvas.array()

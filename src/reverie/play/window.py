@@ -4,12 +4,12 @@ import pygame
 
 from reverie.devices import one_thread
 from reverie.errors import UserError
-from reverie.play.session import Command, Pedal, Session, turn
+from reverie.play.session import Command, Session, handled
 from reverie.play.view import draw
 from reverie.show.episode_film import NO_SCREEN, require_screen
 
 INSTEAD = "set up a display, or use `reverie watch` and `reverie dream`, which write videos"
-PEDALS: dict[int, Pedal] = {
+ACTING: dict[int, str] = {
     pygame.K_LEFT: "left",
     pygame.K_a: "left",
     pygame.K_RIGHT: "right",
@@ -18,6 +18,7 @@ PEDALS: dict[int, Pedal] = {
     pygame.K_w: "gas",
     pygame.K_DOWN: "brake",
     pygame.K_s: "brake",
+    **{pygame.K_0 + digit: str(digit) for digit in range(10)},
 }
 COMMANDS: dict[int, Command] = {
     pygame.K_m: "switch",
@@ -58,8 +59,8 @@ def play(session: Session) -> None:
                             session.press(COMMANDS[event.key])
                     elif event.type == pygame.KEYUP:
                         held.discard(event.key)
-                pedals: set[Pedal] = {PEDALS[key] for key in held | tapped if key in PEDALS}
-                session.advance(turn(session.act, pedals, session.seconds))
+                acting = {ACTING[key] for key in held | tapped if key in ACTING}
+                session.advance(handled(session.spec.actions, session.act, acting, session.seconds))
                 picture = draw(session, clock.get_fps())
                 window.blit(pygame.surfarray.make_surface(picture.swapaxes(0, 1)), (0, 0))
                 pygame.display.flip()

@@ -14,7 +14,8 @@ import reverie
 from reverie import checkpoint
 from reverie.devices import fast_precision, num_cores
 from reverie.dream.moments import DREAM
-from reverie.envs.registry import action_size
+from reverie.envs.config import EnvConfig
+from reverie.envs.registry import require_policy, require_start, spec_of
 from reverie.errors import UserError
 from reverie.models.files import CONTROLLER, MEMORY, PRETRAINED, VISION, agent_folder, packaged
 from reverie.run import settings
@@ -106,7 +107,7 @@ class RunFolder:
         """A new folder with recipe and manifest. Raises UserError if something else is there."""
         if path.is_file() or (path.is_dir() and not all(map(_is_left_by_create, path.iterdir()))):
             raise UserError(f"{path} exists and is not a run of reverie: choose another --run", usage=True)
-        action_size(config.env)  # an environment that cannot be made is refused before anything is written,
+        _require_world(config)  # an environment that cannot be made is refused before anything is written,
         settings.check_scouts(config)  # and so is an agent that cannot drive in it
         if not config.collect.scout:
             collecting_agent(cls(path, config, {}))
@@ -166,11 +167,15 @@ class RunFolder:
         open_ = [stage for stage in STAGES if run.stage(stage)["status"] == "new"]
         open_ += STAGES[STAGES.index(again) :] if again else ()
         free = (*_WORDS, *_EXTENDABLE)
-        fixed = [key for key in new if new[key] != old.get(key) and key not in free and key.split(".")[0] not in open_]
+        fixed = [
+            key
+            for key in old | new
+            if new.get(key) != old.get(key) and key not in free and key.split(".")[0] not in open_
+        ]
         if fixed:
             key = fixed[0]
             raise UserError(
-                f"{path} was made with {key} = {old.get(key)!r}, not {new[key]!r}: choose another --run, "
+                f"{path} was made with {key} = {old.get(key)!r}, not {new.get(key)!r}: choose another --run, "
                 f"leave out the recipe and --set to continue it as it is, or do the stage anew with --again",
                 usage=True,
             )
@@ -204,7 +209,7 @@ class RunFolder:
         old = settings.flatten(settings.load(str(recipe)))
         config = settings.load(str(recipe), self._overrides)
         self.config, new = config, settings.flatten(config)
-        changed = {key.split(".")[0] for key in new if new[key] != old[key]}
+        changed = {key.split(".")[0] for key in new if new[key] != old.get(key)}
         for stage in STAGES:
             if stage in changed:
                 self.reopen(stage)
@@ -307,11 +312,29 @@ def collecting_agent(run: RunFolder) -> RunFolder | None:
 
 def check_same_world(ours: RunConfig, theirs: RunConfig, who: str) -> None:
     """Raises UserError where the driver of one run, named `who`, would not know the world of another."""
-    if (ours.env.id, ours.env.action_repeat) != (theirs.env.id, theirs.env.action_repeat):
+    if not ours.env.is_same_world(theirs.env):
         raise UserError(
-            f"{who} drives {theirs.env.id} with env.action_repeat = {theirs.env.action_repeat}, not "
-            f"{ours.env.id} with {ours.env.action_repeat}: choose an agent of the same world"
+            f"{who} drives {_in_words(theirs.env)}, not {_in_words(ours.env)}: choose an agent of the same world"
         )
+
+
+def _in_words(env: EnvConfig) -> str:
+    """What makes it the world that it is."""
+    further = "".join(
+        f", env.{key} = {value!r}" for key, value in (("kwargs", env.kwargs), ("picture", env.picture)) if value
+    )
+    return f"{env.id} with env.action_repeat = {env.action_repeat}{further}"
+
+
+def _require_world(config: RunConfig) -> None:
+    """Raises UserError where the world cannot be made, seen or acted in, or not be collected in as the recipe says."""
+    collect = config.collect
+    spec_of(config.env)
+    if collect.by_agent(collect.episodes) < collect.episodes and collect.policy not in ("random", "networks"):
+        for kind in ("menu", "walk") if collect.policy == "mixed" else (collect.policy,):
+            require_policy(config.env, kind)
+    if collect.starts != "line":
+        require_start(config.env, collect.starts)
 
 
 def _machine() -> dict[str, Any]:

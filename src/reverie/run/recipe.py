@@ -21,8 +21,9 @@ from reverie.types import NotNegative, Positive
 class CollectConfig:
     """Driving from which V and M learn the world: at random, and by an agent that there is already."""
 
-    policy: Literal["menu", "walk", "mixed", "networks"] = "walk"
-    """The report's action menu, a smooth random walk, half of each, or random V, M and C (paper)."""
+    policy: Literal["menu", "walk", "mixed", "networks", "random"] = "walk"
+    """The report's action menu, a smooth random walk or half of each, which know how a car is driven; random V, M and
+    C (paper), or every action as often as another, which know any world."""
     episodes: Annotated[int, Ge(2), Le(1_000_000)] = 200
     """Episodes to collect; the last ones are held out."""
     steps: Annotated[int, Ge(2), Le(100_000)] = 250

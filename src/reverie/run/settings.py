@@ -4,7 +4,7 @@ the mistake."""
 import difflib
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -15,6 +15,8 @@ import tomli_w
 from pydantic import TypeAdapter, ValidationError
 
 from reverie.checkpoint import read_text, typed_path, write_atomically
+from reverie.envs.config import EnvConfig
+from reverie.envs.spec import EnvSpec
 from reverie.errors import UserError
 from reverie.measure.score import test_seeds
 from reverie.models.files import PRETRAINED
@@ -42,7 +44,11 @@ def load(recipe: str, overrides: Sequence[str] = ()) -> RunConfig:
     table, where = _table(recipe)
     table.pop(MEASURED, None)
     migrate(table, where)
-    return _build(_override(table, overrides), where)
+    own = _world(table)
+    table = _override(table, overrides)
+    if _world(table) != own:
+        _fit_any_world(table, {text.partition("=")[0].strip() for text in overrides})
+    return _build(table, where)
 
 
 def scout_of(config: RunConfig) -> RunConfig | None:
@@ -50,7 +56,7 @@ def scout_of(config: RunConfig) -> RunConfig | None:
     is trained. Raises UserError where there is no such recipe."""
     if not config.collect.scout:
         return None
-    scout = load(config.collect.scout)
+    scout = load(config.collect.scout, [f"env.id={config.env.id}"])
     return replace(scout, seed=config.seed, workers=config.workers, env=config.env, agent=config.agent)
 
 
@@ -129,6 +135,31 @@ def _override(table: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]
             if not isinstance(target, dict):
                 raise UserError(f"--set {text}: {section} is a value, not a section", usage=True)
         target[last] = given
+    return table
+
+
+_ANY_WORLD = {"collect.policy": "random", "collect.starts": "line", "memory.model.reward.scale": EnvSpec.reward_scale}
+"""What stands in for what a recipe says of the world that it was written for, in another one."""
+
+
+def _world(table: Mapping[str, Any]) -> str | None:
+    """The world of a recipe's table; None where what it says is no name."""
+    env = table.get("env", {})
+    name = env.get("id", EnvConfig.id) if isinstance(env, Mapping) else None
+    return EnvConfig(id=name).name if isinstance(name, str) else None
+
+
+def _fit_any_world(table: dict[str, Any], said: Collection[str]) -> None:
+    """Gives a recipe that is used in another world than its own the drivers, starts and scale that fit all of them, but
+    for the settings in `said`, which somebody asked for."""
+    for key, value in _ANY_WORLD.items():
+        if key not in said and not (key == "collect.policy" and _get(table, key) == "networks"):
+            _override(table, [f"{key}={value}"])
+
+
+def _get(table: Any, key: str) -> Any:
+    for part in key.split("."):
+        table = table.get(part) if isinstance(table, Mapping) else None
     return table
 
 

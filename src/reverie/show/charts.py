@@ -55,33 +55,36 @@ def hours_of_paper(score: float) -> float | None:
     return float(log["hours"][first[0]]) if len(first) else None
 
 
-def learning_curve(path: Path, log: Log, *, title: str) -> None:
-    """A run's log.csv over the paper's published log: return against wall time, and against simulator frames."""
-    ours, paper = {**log, "frames": np.cumsum(log["frames"])}, paper_log()
+def learning_curve(path: Path, log: Log, *, title: str, with_paper: bool) -> None:
+    """A run's log.csv: return against wall time, and against simulator frames; over the paper's published log, where it
+    is of the same world."""
+    ours = {**log, "frames": np.cumsum(log["frames"])}
     figure = _figure(12.5, 5.2)
     left, right = figure.subplots(1, 2, sharey=True)
     for axes, key, label in (
         (left, "hours", "wall time of the controller's training [hours]"),
         (right, "frames", "simulator frames of the controller's training"),
     ):
-        axes.axhspan(PAPER_SCORE - PAPER_SPREAD, PAPER_SCORE + PAPER_SPREAD, color=PAPER, alpha=0.15, linewidth=0)
-        _curves(axes, paper, key, PAPER)
+        if with_paper:
+            axes.axhspan(PAPER_SCORE - PAPER_SPREAD, PAPER_SCORE + PAPER_SPREAD, color=PAPER, alpha=0.15, linewidth=0)
+            _curves(axes, paper_log(), key, PAPER)
         _curves(axes, ours, key, OURS)
         axes.set_xscale("log")
         axes.set_xlabel(label)
         _plain(axes)
     left.set_ylabel("return (mean over tracks)")
-    left.set_ylim(-120, 980)
-    left.annotate(
-        f"paper's final score {PAPER_SCORE:.0f} ± {PAPER_SPREAD:.0f}",
-        (0.02, PAPER_SCORE + PAPER_SPREAD + 4),  # above the band, where no curve begins
-        xycoords=("axes fraction", "data"),
-        va="bottom",
-        color=PAPER,
-        fontsize=9,
-    )
+    if with_paper:
+        left.set_ylim(-120, 980)
+        left.annotate(
+            f"paper's final score {PAPER_SCORE:.0f} ± {PAPER_SPREAD:.0f}",
+            (0.02, PAPER_SCORE + PAPER_SPREAD + 4),  # above the band, where no curve begins
+            xycoords=("axes fraction", "data"),
+            va="bottom",
+            color=PAPER,
+            fontsize=9,
+        )
     figure.suptitle(title, x=0.01, ha="left", fontsize=13)
-    _legend(figure)
+    _legend(figure, with_paper)
     _save(figure, path)
 
 
@@ -96,12 +99,11 @@ def _curves(axes: "Axes", log: Log, key: str, color: str) -> None:
     )
 
 
-def _legend(figure: "Figure") -> None:
+def _legend(figure: "Figure", with_paper: bool) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
         Line2D([], [], color=OURS, linewidth=4, label="this run"),
-        Line2D([], [], color=PAPER, linewidth=4, label="Ha & Schmidhuber 2018, published log"),
         Line2D([], [], color="#444", linewidth=1.6, label="mean of the population"),
         Line2D([], [], color="#444", linewidth=0.9, alpha=0.6, label="best candidate"),
         Line2D(
@@ -114,25 +116,38 @@ def _legend(figure: "Figure") -> None:
             label="center of the search, on tracks of its own",
         ),
     ]
+    if with_paper:
+        handles.insert(1, Line2D([], [], color=PAPER, linewidth=4, label="Ha & Schmidhuber 2018, published log"))
     figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False, fontsize=9)
 
 
 def evaluation_histogram(
-    path: Path, returns: Sequence[float], *, ci95: tuple[float, float] | None, title: str, bins: int = 30
+    path: Path,
+    returns: Sequence[float],
+    *,
+    ci95: tuple[float, float] | None,
+    title: str,
+    with_paper: bool,
+    bins: int = 30,
 ) -> None:
-    """How the returns (n,) are spread over the test tracks, with their mean and its 95% interval."""
+    """How the returns (n,) are spread over the test tracks, with their mean and its 95% interval; with the paper's
+    score, where it is of the same world."""
     import_matplotlib()
     from matplotlib.ticker import MaxNLocator
 
     values = np.asarray(returns, float)
     figure = _figure(8.0, 4.4)
     axes = figure.subplots()
-    low, high = min(0.0, np.floor(values.min() / 50) * 50), max(950.0, values.max())
+    if with_paper:
+        low, high = min(0.0, np.floor(values.min() / 50) * 50), max(950.0, values.max())
+    else:
+        low, high = values.min(), values.max() if np.ptp(values) else values.max() + max(1.0, abs(values.max()))
     axes.hist(values, bins=np.linspace(low, high, bins + 1).tolist(), color=OURS, alpha=0.75)
     if ci95:
         axes.axvspan(*ci95, color=OURS, alpha=0.2, linewidth=0, label=f"95% interval {ci95[0]:.0f} to {ci95[1]:.0f}")
     axes.axvline(values.mean(), color="#7c2d12", linewidth=2, label=f"mean {values.mean():.1f}")
-    axes.axvline(PAPER_SCORE, color=PAPER, linewidth=1.5, linestyle="--", label=f"paper {PAPER_SCORE:.0f}")
+    if with_paper:
+        axes.axvline(PAPER_SCORE, color=PAPER, linewidth=1.5, linestyle="--", label=f"paper {PAPER_SCORE:.0f}")
     axes.set_xlabel("return of a track")
     axes.set_ylabel(f"test tracks (of {len(values)})")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))

@@ -1,21 +1,23 @@
-"""One picture of a video: the simulator's, beside what V sees and what M expects, above score and pedals.
+"""One picture of a video: the simulator's, beside what V sees and what M expects, above score and action.
 
 Shapes: h w height and width of the simulator's picture in pixels; frames are (64, 64, 3) uint8.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from reverie.envs.spec import EnvSpec
 from reverie.show.canvas import ACCENT, BAD, GOOD, Canvas
 from reverie.types import Frames
 
-LOW, HIGH, SOLVED = -100, 1000, 900
-"""Range of the score curve, and the return from which Gymnasium calls CarRacing solved."""
+MAX_BARS = 12
+"""Numbers of an action that there is room for."""
 TILE, CAPTION, GAP = 192, 24, 10
 DARK, PANEL, LIGHT, DIM = (18, 20, 24), (32, 36, 43), (238, 240, 243), (150, 157, 168)
 _TILES = ("what V sees", "what V keeps of it", "what M expects next")
-_PEDALS = (("steer", ACCENT), ("gas", GOOD), ("brake", BAD))
+_COLORS = (ACCENT, GOOD, BAD)
 
 
 class Minds(NamedTuple):
@@ -32,9 +34,8 @@ class Minds(NamedTuple):
 class Dashboard:
     """Draws the pictures of one drive in order; the score curve grows with them."""
 
-    def __init__(self, title: str, max_frames: int) -> None:
-        self.title = title
-        self.max_frames = max_frames
+    def __init__(self, title: str, max_frames: int, spec: EnvSpec) -> None:
+        self.title, self.max_frames, self.spec = title, max_frames, spec
         self._curve: list[tuple[float, float]] = []
         self._base: Canvas | None = None
 
@@ -51,7 +52,7 @@ class Dashboard:
             canvas.frame(tile, column, GAP + i * (TILE + CAPTION) + CAPTION, TILE // tile.shape[0])
         self._score(canvas, GAP, bottom + GAP, 0.5 * w, canvas.image.height - bottom - 2 * GAP, ret, frame)
         left, top = GAP + 0.5 * w + GAP, bottom + GAP
-        draw_pedals(canvas, left, top + 10, 0.5 * w - GAP, act)
+        draw_action(canvas, left, top + 10, 0.5 * w - GAP, act, self.spec.actions.bars)
         canvas.text(self.title, left, top + 10 + 40 * 3 + 8, 15, DIM)
         return canvas.array()
 
@@ -69,26 +70,42 @@ class Dashboard:
         canvas.text(f"frame {frame} of {self.max_frames}", x + width - 12, y + 10, 15, DIM, "ra")
         left, right, bottom, top = x + 12, x + width - 12, y + height - 12, y + 84
 
-        def level(value: float) -> float:
-            return bottom - (np.clip(value, LOW, HIGH) - LOW) / (HIGH - LOW) * (bottom - top)
+        self._curve.append((left + min(1.0, frame / self.max_frames) * (right - left), ret))
+        returns = [0.0, *(ret for _, ret in self._curve)]
+        low, high = self.spec.return_range or (min(returns), max(*returns, min(returns) + 1e-3))
 
-        for value, label in ((0, "0"), (SOLVED, f"{SOLVED}: solved")):
+        def level(value: float) -> float:
+            return bottom - (np.clip(value, low, high) - low) / (high - low) * (bottom - top)
+
+        solved = self.spec.solved
+        marks = [(0.0, "0")] + ([(solved, f"{solved:.0f}: solved")] if solved is not None and solved <= high else [])
+        for value, label in marks:
             canvas.rectangle(left, level(value), right - left, 1, DIM)
             canvas.text(label, right, level(value) - 3, 12, DIM, "rs")
-        self._curve.append((left + min(1.0, frame / self.max_frames) * (right - left), level(ret)))
         if len(self._curve) > 1:
-            canvas.draw.line(self._curve, fill=ACCENT, width=3, joint="curve")
+            canvas.draw.line([(x, level(ret)) for x, ret in self._curve], fill=ACCENT, width=3, joint="curve")
 
 
-def draw_pedals(canvas: Canvas, x: float, y: float, width: float, act: np.ndarray, step: int = 40) -> None:
-    """Bars of an action (3,), one every `step` pixels: steering from the middle, gas and brake from the left."""
-    start, length, height = x + 58, width - 58, step - 16
-    for i, ((name, color), value) in enumerate(zip(_PEDALS, act.tolist(), strict=True)):
-        top = y + step * i
-        canvas.text(name, x, top + height / 2, 16, LIGHT, "lm")
+def draw_action(
+    canvas: Canvas,
+    x: float,
+    y: float,
+    width: float,
+    act: np.ndarray,
+    bars: Sequence[tuple[str, bool]],
+    step: int = 40,
+) -> None:
+    """Bars of an action (a,) as `ActionSpec.bars` has them, in the room of three that are `step` pixels apart: from the
+    middle those that go from -1 to 1, from the left the others."""
+    shown = min(len(bars), MAX_BARS)
+    room = min(step, 3 * step / shown)
+    start, length, height = x + 58, width - 58, room - 16 if room >= 30 else 0.6 * room
+    for i, ((name, is_signed), value) in enumerate(zip(bars[:shown], act[:shown].tolist(), strict=True)):
+        top, color = y + room * i, _COLORS[i % len(_COLORS)]
+        canvas.text(name, x, top + height / 2, 16 if room >= 20 else 10, LIGHT, "lm")
         canvas.rectangle(start, top, length, height, PANEL)
-        if name == "steer":
-            reach = value * length / 2
+        if is_signed:
+            reach = float(np.clip(value, -1, 1)) * length / 2
             canvas.rectangle(start + length / 2 + min(0.0, reach), top, abs(reach), height, color)
             canvas.rectangle(start + length / 2 - 1, top, 2, height, DIM)
         else:

@@ -8,7 +8,6 @@ Shapes: t decisions, z latent; frames are (64, 64, 3) uint8.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ from reverie.agent import Agent
 from reverie.dream.imagine import DreamConfig, DreamPolicy, controlled, imagine, recorded, require_rewards
 from reverie.dream.moments import CONTEXT, moments_after
 from reverie.envs.config import EnvConfig
-from reverie.envs.registry import make_vector_env
+from reverie.envs.registry import make_vector_env, spec_of
 from reverie.errors import UserError
 from reverie.lockstep import Lockstep
 from reverie.metrics import Progress
@@ -28,7 +27,6 @@ from reverie.policies import AgentPolicy
 from reverie.seeding import torch_generator
 from reverie.show.canvas import ACCENT, GOOD, Canvas
 from reverie.show.dashboard import DARK, DIM, LIGHT, PANEL
-from reverie.show.episode_film import FPS
 from reverie.show.mp4 import write_mp4
 from reverie.types import Floats, Frames
 
@@ -87,7 +85,7 @@ def make_film(
 
 def write_film(path: Path, film: Film, env: EnvConfig, *, title: str, quiet: bool = False) -> None:
     """Writes the film in the time of the world: a picture for each decision."""
-    write_mp4(path, _pictures(film, title, quiet), Fraction(FPS, env.action_repeat), quality=30)
+    write_mp4(path, _pictures(film, title, quiet), spec_of(env).decisions_per_second(env.action_repeat), quality=30)
 
 
 def _pictures(film: Film, title: str, quiet: bool) -> Iterator[Frames]:

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ from reverie.agent import Agent
 from reverie.devices import one_thread
 from reverie.envs.config import EnvConfig
 from reverie.envs.pixels import GymnasiumBatch
-from reverie.envs.registry import make_watched
+from reverie.envs.registry import make_watched, spec_of
 from reverie.errors import UserError
 from reverie.lockstep import Lockstep
 from reverie.metrics import Progress
@@ -26,8 +25,8 @@ from reverie.policies import AgentPolicy
 from reverie.show.dashboard import Dashboard, Minds
 from reverie.show.mp4 import write_mp4
 
-FPS = 50
-"""CarRacing simulates 50 frames a second, so that the video runs at the speed of the world."""
+LARGE = 384
+"""Pixels to which the pictures of small worlds are enlarged."""
 NO_SCREEN = "there is no screen to open a window on"
 
 
@@ -49,7 +48,7 @@ class Shot(NamedTuple):
     """One simulator frame, after it was stepped."""
 
     picture: Any
-    """What Gymnasium shows: (h, w, 3) uint8, or None in a window, where it shows itself."""
+    """What the environment shows: (h, w, 3) uint8, or None where it shows itself, or nothing."""
     minds: Minds
     """What the agent sees and expects at the decision that this frame belongs to."""
     act: np.ndarray
@@ -118,24 +117,32 @@ def _minds(agent: Agent, frame: np.ndarray, h: torch.Tensor) -> Minds:
 def record(
     path: Path, agent: Agent, params: np.ndarray, config: EnvConfig, track: int, *, title: str, quiet: bool = False
 ) -> Filmed:
-    """Writes the drive as an mp4."""
-    env = make_watched(config, "rgb_array")
-    dashboard, found = Dashboard(title, config.max_frames), []
+    """Writes the drive as an mp4, at the speed of the world."""
+    spec = spec_of(config)
+    env = make_watched(config, "rgb_array" if "rgb_array" in spec.render_modes else None)
+    dashboard, found = Dashboard(title, config.max_frames, spec), []
 
     def pictures() -> Iterator[np.ndarray]:
         with Progress("watch", config.max_frames, "frames", quiet=quiet) as bar:
             for shot in shots(env, agent, params, track, config.action_repeat):
                 filmed = shot.filmed
                 found[:] = [filmed]
-                yield dashboard.draw(shot.picture, shot.minds, shot.act, filmed.ret, filmed.frames)
+                yield dashboard.draw(_large(shot), shot.minds, shot.act, filmed.ret, filmed.frames)
                 bar.update(filmed.frames, score=f"{filmed.ret:.0f}")
 
     try:
         with one_thread():
-            write_mp4(path, pictures(), Fraction(FPS))
+            write_mp4(path, pictures(), spec.decisions_per_second(1))
     finally:
         env.close()
     return found[0]
+
+
+def _large(shot: Shot) -> np.ndarray:
+    """The picture (h, w, 3) uint8 for the video: what the agent sees where the environment shows nothing else."""
+    picture = shot.minds.frame if shot.picture is None else np.asarray(shot.picture)
+    times = max(1, LARGE // max(picture.shape[:2]))
+    return picture.repeat(times, 0).repeat(times, 1)
 
 
 def require_screen(instead: str) -> None:
@@ -151,6 +158,8 @@ def show_window(agent: Agent, params: np.ndarray, config: EnvConfig, track: int,
 
     instead = "leave out --window, and a video is written instead"
     require_screen(instead)
+    if "human" not in spec_of(config).render_modes:
+        raise UserError(f"{config.id} has no window of its own: {instead}")
     env = make_watched(config, "human")
     filmed = None
     try:

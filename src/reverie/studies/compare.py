@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from reverie.checkpoint import read_json, write_atomically, write_json
+from reverie.envs.registry import require_truth
 from reverie.errors import UserError
 from reverie.measure.dream.horizon import HORIZONS, DreamHorizon, RealEpisodes, join, measure_dream
 from reverie.measure.truth.judges import Judges
@@ -81,11 +82,10 @@ def compare_runs(
 ) -> Comparison:
     """Measures all `runs` on `tracks` of a split and writes comparison.json, comparison.md and comparison.png.
 
-    Raises UserError where a run has no V, or is not of CarRacing.
+    Raises UserError where a run has no V, or is of a world of which nobody knows the truth.
     """
     for run in runs:
-        if run.config.env.id != "CarRacing-v3":
-            raise UserError(f"{run.name} was trained on {run.config.env.id}: only CarRacing-v3 says what is true of it")
+        require_truth(run.config.env, run.name)
     made_with = [settings.flatten(run.config) for run in runs]
     groups = comparison.group(made_with)
     names = comparison.labels(made_with, groups)

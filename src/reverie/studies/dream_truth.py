@@ -15,8 +15,8 @@ from reverie.checkpoint import write_json
 from reverie.data.batches import SequenceSampler
 from reverie.data.latents import LatentStore
 from reverie.dream.dreamer import load_dreams
-from reverie.envs.car_racing.random_policies import WalkPolicy
 from reverie.envs.config import EnvConfig
+from reverie.envs.registry import random_policy, require_truth, spec_of
 from reverie.errors import UserError
 from reverie.measure.dream.horizon import (
     HORIZONS,
@@ -88,6 +88,7 @@ def measure_truth(
 
     Raises UserError where the run has no C, its search is gone, or the driver does not know its world.
     """
+    require_truth(run.config.env, run.name)
     driver.require_agent()
     check_same_world(run.config, driver.config, f"--driver: {driver.name}")
     run.require_agent()
@@ -113,6 +114,7 @@ def measure_truth(
                     num_dreams=tracks,
                     num_decisions=dreams.world.max_decisions,
                     seed=seed,
+                    largest=spec_of(run.config.env).largest_return,
                 )
             )
             bar.advance(1)
@@ -140,10 +142,10 @@ def episodes_of(
     agent: Agent, params: np.ndarray, tracks: Sequence[int], env: EnvConfig, seed: int
 ) -> tuple[RealEpisodes, RealEpisodes]:
     """Real drives from anywhere on the road, on half of the tracks by `agent`, on half at random."""
-    half = len(tracks) // 2
+    half, walk = len(tracks) // 2, random_policy(env, "walk", hold=6, push=0, seed=seed)
     return (
         record_episodes(AgentPolicy(agent, params[None]), tracks[:half], env, seed),
-        record_episodes(WalkPolicy(hold=6, push=0, seed=seed), tracks[half : 2 * half], env, seed + 1),
+        record_episodes(walk, tracks[half : 2 * half], env, seed + 1),
     )
 
 

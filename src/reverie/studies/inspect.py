@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from reverie.checkpoint import write_json
+from reverie.envs.registry import require_truth
 from reverie.errors import UserError
 from reverie.measure.truth.labelled import ATTRIBUTES, STATE, LabelledFrames, joined, labelled_frames
 from reverie.measure.vision.arithmetic import Arithmetic, AttributeJudge, measure_arithmetic
@@ -89,8 +90,7 @@ def inspect_run(
     Vectors come from training tracks and their scales from `tracks` validation tracks; all that is shown and measured
     comes from as many others of `split`.
     """
-    if run.config.env.id != "CarRacing-v3":
-        raise UserError(f"{run.name} was trained on {run.config.env.id}: attributes are known of CarRacing-v3 only")
+    require_truth(run.config.env, run.name)
     vision = load_vision(run.vision).eval()
     dims = _checked(dims, vision.z_size)
     if tracks < 1:

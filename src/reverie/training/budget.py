@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from reverie.envs.registry import action_size
+from reverie.envs.registry import spec_of
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import make_vision
@@ -16,10 +16,11 @@ from reverie.training.controller.forecast import final_episodes, num_evaluations
 
 def parameter_counts(config: RunConfig) -> dict[str, int]:
     """Trained parameters of V, M and C."""
+    actions = spec_of(config.env).actions
     with torch.device("meta"):
         vision = make_vision(config.vision)
-        memory = Memory(config.memory.model, config.vision.net.z_size, action_size(config.env))
-    controller = Controller(config.controller.model, memory.z_size, memory.config.hidden_size)
+        memory = Memory(config.memory.model, config.vision.net.z_size, actions.size)
+    controller = Controller(config.controller.model, memory.z_size, memory.config.hidden_size, actions)
     return {
         "vision": sum(p.numel() for p in vision.parameters() if p.requires_grad),
         "memory": sum(p.numel() for p in memory.parameters()),

@@ -12,9 +12,7 @@ from reverie.agent import Agent, AgentConfig
 from reverie.checkpoint import file_sha256
 from reverie.data.episode import Episode
 from reverie.data.store import EpisodeStore, Packed, pack_episode
-from reverie.envs.car_racing.random_policies import MenuPolicy, WalkPolicy
-from reverie.envs.car_racing.starts import random_start, structured_start
-from reverie.envs.registry import action_size
+from reverie.envs.registry import random_policy, spec_of, start
 from reverie.envs.vector import Start, Transition
 from reverie.errors import UserError
 from reverie.metrics import Progress
@@ -22,7 +20,7 @@ from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.files import MODELS, load_controller
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import make_vision
-from reverie.policies import AgentPolicy, NoisyPolicy, Policy
+from reverie.policies import AgentPolicy, NoisyPolicy, Policy, RandomPolicy
 from reverie.rollout import cached_agent, rollout, vector_env
 from reverie.run.folder import RunFolder, collecting_agent
 from reverie.run.recipe import CollectConfig, RunConfig
@@ -200,30 +198,30 @@ def _random_policy(config: RunConfig, indices: Sequence[int]) -> Policy:
     kind = collect.policy
     if kind == "mixed":
         kind = "menu" if group % 2 else "walk"
-    if kind == "menu":
-        return MenuPolicy(collect.hold, collect.push, config.seed)
-    if kind == "walk":
-        return WalkPolicy(collect.hold, collect.push, config.seed)
-    return _random_networks(config, group * EPISODES_PER_TASK, indices)
+    if kind == "networks":
+        return _random_networks(config, group * EPISODES_PER_TASK, indices)
+    if kind == "random":
+        return RandomPolicy(spec_of(config.env).actions, collect.hold, config.seed)
+    return random_policy(config.env, kind, hold=collect.hold, push=collect.push, seed=config.seed)
 
 
 def _shaken(foreign: ForeignAgent, config: RunConfig) -> Policy:
     """The agent with noise on its actions."""
-    agent = cached_agent(foreign.folder, foreign.digest, foreign.agent, foreign.controller)
+    actions = spec_of(config.env).actions
+    agent = cached_agent(foreign.folder, foreign.digest, foreign.agent, foreign.controller, actions)
     steady = AgentPolicy(agent, foreign.params[None])
-    return NoisyPolicy(steady, agent.controller.actions, config.collect.agent_noise, config.collect.hold, config.seed)
+    return NoisyPolicy(steady, actions, config.collect.agent_noise, config.collect.hold, config.seed)
 
 
 def _starts(config: RunConfig, indices: Sequence[int]) -> list[Start] | None:
     """Where the cars of these episodes start: all of them the agent's, or none."""
-    collect = config.collect
+    collect, count = config.collect, list(indices)
+    if collect.starts == "line":
+        return None
     if collect.starts == "structured":  # each kind counts its own, or a share of 1/5 would always have the same offset
-        if _is_agents(indices[0], collect):
-            return [structured_start(collect.by_agent(i)) for i in indices]
-        return [structured_start(i - collect.by_agent(i)) for i in indices]
-    if collect.starts == "random":
-        return [random_start(config.seed, i) for i in indices]
-    return None
+        agents = _is_agents(indices[0], collect)
+        count = [collect.by_agent(i) if agents else i - collect.by_agent(i) for i in indices]
+    return [start(config.env, collect.starts, config.seed, i) for i in count]
 
 
 def _random_networks(config: RunConfig, first: int, indices: Sequence[int]) -> Policy:
@@ -231,8 +229,9 @@ def _random_networks(config: RunConfig, first: int, indices: Sequence[int]) -> P
     episode."""
     with torch_seeded(config.seed, "networks", first):
         vision = make_vision(config.vision)
-        memory = Memory(config.memory.model, config.vision.net.z_size, action_size(config.env))
-    controller = Controller(config.controller.model, memory.z_size, memory.config.hidden_size)
+        actions = spec_of(config.env).actions
+        memory = Memory(config.memory.model, config.vision.net.z_size, actions.size)
+    controller = Controller(config.controller.model, memory.z_size, memory.config.hidden_size, actions)
     rng = generator(config.seed, "networks", first)
     params = NETWORK_SPREAD * rng.standard_normal((EPISODES_PER_TASK, controller.num_params))
     return AgentPolicy(Agent(vision, memory, controller, config.agent), params[[i - first for i in indices]])

@@ -3,7 +3,7 @@
 from reverie.checkpoint import file_sha256
 from reverie.data.latents import LatentWriter
 from reverie.data.store import EpisodeStore
-from reverie.envs.registry import action_size
+from reverie.envs.registry import spec_of
 from reverie.metrics import Progress
 from reverie.models.coding import encode as encode_frames
 from reverie.models.files import load_vision
@@ -21,7 +21,7 @@ def encode(run: RunFolder, *, quiet: bool, device: str = "cpu") -> None:
         num_observations=store.num_frames,
         num_episodes=len(store),
         z_size=config.vision.net.z_size,
-        a_size=action_size(config.env),
+        a_size=spec_of(config.env).actions.size,
         meta={"vision_sha256": file_sha256(run.vision), "episodes_sha256": store.digest()},
     )
     cache = open_frames(run, store, quiet=quiet)

@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 
-from reverie.actions import SteerGasBrake
 from reverie.checkpoint import file_sha256
 from reverie.data.batches import SequenceSampler
 from reverie.data.latents import LatentStore
 from reverie.dream.moments import CONTEXT, DREAM, World, make_moments, save_moments
 from reverie.envs.config import EnvConfig
+from reverie.envs.registry import spec_of
 from reverie.metrics import Metrics, Progress
 from reverie.models.files import MEMORY, numbered, save_memory
 from reverie.models.mdn_rnn import Memory
@@ -89,11 +89,13 @@ def _context(latents: LatentStore) -> int:
 
 def world_of(env: EnvConfig) -> World:
     """What a dream needs to know of an environment."""
+    spec = spec_of(env)
     return World(
         env_id=env.id,
-        actions=SteerGasBrake(),
+        actions=spec.actions,
         action_repeat=env.action_repeat,
         max_decisions=-(-env.max_frames // env.action_repeat),
+        frames_per_second=spec.frames_per_second,
     )
 
 

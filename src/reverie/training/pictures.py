@@ -9,12 +9,12 @@ from reverie.checkpoint import read_json, read_text
 from reverie.data.latents import LatentStore
 from reverie.data.store import EpisodeStore
 from reverie.dream.replay import replay
+from reverie.envs.registry import spec_of
 from reverie.models.coding import decode, reconstruct
 from reverie.models.files import load_models, load_vision
 from reverie.run.folder import RunFolder
 from reverie.seeding import torch_generator
 from reverie.show import charts, sheets
-from reverie.show.episode_film import FPS
 from reverie.training.vision import num_train_episodes
 
 OPENING_FRAMES = 80
@@ -35,16 +35,20 @@ def draw_pictures(run: RunFolder) -> list[Path]:
             drawn[-1],
             found["returns"],
             ci95=tuple(found["ci95"]) if found["ci95"] else None,
+            with_paper=spec_of(run.config.env).in_paper,
             title=f"Score on {found['num_tracks']} unseen tracks: recipe {run.config.name}",
         )
     return drawn
 
 
 def draw_learning_curve(run: RunFolder) -> Path:
-    """The search for C so far, over the paper's."""
+    """The search for C so far, in its world over the paper's."""
     path, log = run.pictures / "learning_curve.png", run.evolution / "log.csv"
     charts.learning_curve(
-        path, charts.read_log(read_text(log)), title=f"How C learned to drive: recipe {run.config.name}"
+        path,
+        charts.read_log(read_text(log)),
+        title=f"How C learned to drive: recipe {run.config.name}",
+        with_paper=spec_of(run.config.env).in_paper,
     )
     return path
 
@@ -92,7 +96,8 @@ def _dream(run: RunFolder) -> Path:
         )
         rows[f"dream\ntemperature {temperature}"] = decode(vision, dream.z[0, columns].numpy())
     path = run.pictures / "dream.png"
-    sheets.dream_filmstrip(path, rows, columns, begins=begins, seconds_per_decision=repeat / FPS)
+    seconds = repeat / spec_of(run.config.env).frames_per_second
+    sheets.dream_filmstrip(path, rows, columns, begins=begins, seconds_per_decision=seconds)
     return path
 
 

@@ -10,6 +10,7 @@ from scipy import stats
 from reverie.actions import SteerGasBrake
 from reverie.dream.dreamer import Dreams
 from reverie.dream.moments import Moments, World
+from reverie.envs.spec import LargestReturn
 from reverie.measure.dream.returns import calibration, dream_returns
 from reverie.measure.statistics import spearman, spearman_interval
 from reverie.models.autoencoder import NetConfig
@@ -46,6 +47,7 @@ def returns(reward: float, end: float = 1e-9, num_decisions: int = 100, num_drea
         num_dreams=num_dreams,
         num_decisions=num_decisions,
         seed=0,
+        largest=LargestReturn(total=1000, frame_cost=0.1),
     )
 
 

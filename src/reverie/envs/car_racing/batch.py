@@ -6,23 +6,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reverie.envs.car_racing.env import FastCarRacing
-from reverie.envs.car_racing.labels import Labels, read_labels
+from reverie.envs.car_racing.labels import read_labels
 from reverie.envs.car_racing.raster import render_64
 from reverie.envs.car_racing.scene import Scenes
 from reverie.envs.config import EnvConfig
+from reverie.envs.spec import EnvSpec
+from reverie.envs.truth import Labels
 from reverie.envs.vector import Start, Transition
 
 
 class CarRacingBatch:
     """VectorEnv of CarRacing-v3 that draws only the last frame of each decision, straight to 64x64."""
 
-    action_size = 3
-
-    def __init__(self, config: EnvConfig, num_envs: int) -> None:
-        self.num_envs = num_envs
+    def __init__(self, config: EnvConfig, num_envs: int, spec: EnvSpec) -> None:
+        self.num_envs, self.spec = num_envs, spec
         self._repeat, self._max_frames = config.action_repeat, config.max_frames
         self._scenes = Scenes.empty(num_envs)
-        self._envs = [FastCarRacing(scenes=self._scenes, row=row) for row in range(num_envs)]
+        self._envs = [FastCarRacing(**config.kwargs, scenes=self._scenes, row=row) for row in range(num_envs)]
         self._frames = [0] * num_envs
         self._live = [False] * num_envs
 
@@ -37,11 +37,11 @@ class CarRacingBatch:
         return self._draw(rows)
 
     def step(self, rows: ArrayLike, act: NDArray[np.float32]) -> Transition:
-        """One decision in each of `rows` with `act` (n, 3)."""
+        """One decision in each of `rows` with `act` (n, a)."""
         rows = np.atleast_1d(rows)
         n = len(rows)
-        assert act.shape == (n, 3), (act.shape, n)
-        actions = np.asarray(act, np.float32).tolist()  # float32 numbers, exactly, as Python's floats
+        assert act.shape == (n, self.spec.actions.size), (act.shape, n)
+        actions = np.asarray(self.spec.actions.to_env(act)).tolist()  # float32 numbers, exactly, as Python's floats
         rew, end, frames = [0.0] * n, [False] * n, [0] * n
         for k, row in enumerate(rows.tolist()):
             if not self._live[row]:

@@ -1,43 +1,22 @@
-"""What is true of a CarRacing scene, read off the simulator: for measurements, never for an agent.
-
-Shapes: n scenes. Lengths in world units (the road is 13.3 wide, a tile 3.5 long), angles in rad, to the left positive.
-"""
+"""What is true of a CarRacing scene (`envs/truth.py`), read off the simulator."""
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from gymnasium.envs.box2d.car_racing import TRACK_DETAIL_STEP
-from numpy.typing import NDArray
 
 from reverie.compiled import compiled
 from reverie.envs.car_racing.camera import camera
 from reverie.envs.car_racing.env import FastCarRacing
 from reverie.envs.car_racing.road import KERB_RATIO
 from reverie.envs.car_racing.scene import HULL, SPEED
+from reverie.envs.truth import Labels
 
 TILES_AHEAD = 10
 """How far ahead `curvature` looks."""
 VISIBLE = (0.0, 100.0, 1000.0, 800.0)
 """Left, bottom, right and top in pixels of Gymnasium's window: the picture without the panel."""
-
-
-class Labels(NamedTuple):
-    """Ground truth of n scenes."""
-
-    offset: NDArray[np.float64]
-    """(n,) of the hull from the middle of the road, to the right positive; the road ends at 6.67."""
-    heading: NDArray[np.float64]
-    """(n,) angle of the car against the road at the nearest track point, in (-pi, pi]."""
-    curvature: NDArray[np.float64]
-    """(n,) mean of the next 10 tiles, rad per unit of length."""
-    grass: NDArray[np.int64]
-    """(n,) wheels that touch no tile, 0 to 4."""
-    speed: NDArray[np.float64]
-    """(n,) of the hull, units a second."""
-    kerb: NDArray[np.bool_]
-    """(n,) whether a corner of a kerb lies in the picture (top 84 of 96 rows)."""
 
 
 def read_labels(envs: Sequence[FastCarRacing]) -> Labels:

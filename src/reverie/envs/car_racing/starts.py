@@ -23,3 +23,8 @@ def random_start(seed: int, index: int) -> Start:
     """The start of episode `index` of a run with this seed: anywhere on the road, headings about 0.4 rad wide."""
     rng = generator(seed, "starts", index)
     return Start(float(rng.random()), float(rng.uniform(-EDGE, EDGE)), float(0.4 * rng.standard_normal()))
+
+
+def start(kind: str, seed: int, index: int) -> Start:
+    """Either of the two, by name."""
+    return structured_start(index) if kind == "structured" else random_start(seed, index)

@@ -18,9 +18,8 @@ from reverie.dream.imagine import DreamConfig
 from reverie.dream.moments import CONTEXT, moments_after
 from reverie.dream.replay import Dream, replay
 from reverie.dream.rollout import rollout_dreams
-from reverie.envs.car_racing.batch import CarRacingBatch
-from reverie.envs.car_racing.starts import random_start
 from reverie.envs.config import EnvConfig
+from reverie.envs.registry import labelled_env, start
 from reverie.errors import UserError
 from reverie.lockstep import Lockstep
 from reverie.measure.statistics import confidence_interval, spearman
@@ -98,8 +97,8 @@ def record_episodes(policy: Policy, tracks: Sequence[int], env: EnvConfig, seed:
     """Drives `tracks` with `policy`, from anywhere on the road, whatever time limit `env` has; those that end too
     early are left out. Raises UserError where none is left."""
     env = replace(env, max_frames=max(env.max_frames, _LENGTH * env.action_repeat))
-    batch, n = CarRacingBatch(env, len(tracks)), len(tracks)
-    starts = [random_start(seed, i) for i in range(n)]
+    batch, n = labelled_env(env, len(tracks)), len(tracks)
+    starts = [start(replace(env, renderer="fast"), "random", seed, i) for i in range(n)]
     episodes = Lockstep(batch, policy, tracks, starts=starts, max_decisions=_LENGTH)
     first, steps = episodes.obs, list[tuple[np.ndarray, ...]]()
     for rows, _, act, step in episodes:

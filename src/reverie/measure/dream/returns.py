@@ -12,14 +12,12 @@ import torch
 from reverie.dream.dreamer import Dreamer, Dreams
 from reverie.dream.imagine import DreamConfig
 from reverie.dream.rollout import rollout_dreams
+from reverie.envs.spec import LargestReturn
 from reverie.measure.statistics import spearman
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory
 from reverie.seeding import torch_generator
 from reverie.types import SequenceBatch
-
-TILES_RETURN, FRAME_COST = 1000.0, 0.1
-"""CarRacing's tiles sum to 1,000 and each frame costs 0.1: a return above 1,000 - 0.1 t cannot be."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,8 +65,10 @@ def dream_returns(
     num_dreams: int,
     num_decisions: int,
     seed: int,
+    largest: LargestReturn | None,
 ) -> DreamReturns:
-    """Drives `num_dreams` dreams with each of `params` (m, p); all controllers get the same moments."""
+    """Drives `num_dreams` dreams with each of `params` (m, p); all controllers get the same moments. `largest`: what
+    the real world can give, where that is known."""
     m, repeat = len(params), dreams.world.action_repeat
     rewards, decisions = [], []
     for row in params:
@@ -79,7 +79,7 @@ def dream_returns(
         decisions.append(found.decisions)
     rew, ended = np.stack(rewards), np.stack(decisions)
     frames = np.minimum(np.arange(1, num_decisions + 1), ended[..., None]) * repeat
-    bound = TILES_RETURN - FRAME_COST * frames
+    bound = largest.after(frames) if largest else np.inf
     assert rew.shape == (m, num_dreams, num_decisions)
     return DreamReturns(
         temperature=temperature,

@@ -8,11 +8,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from reverie.envs.car_racing.batch import CarRacingBatch
-from reverie.envs.car_racing.labels import Labels
-from reverie.envs.car_racing.random_policies import WalkPolicy
-from reverie.envs.car_racing.starts import random_start
 from reverie.envs.config import EnvConfig
+from reverie.envs.registry import labelled_env, random_policy, start
+from reverie.envs.truth import Labels
 from reverie.envs.vector import Transition
 from reverie.rollout import rollout
 from reverie.types import Floats, Frames
@@ -36,7 +34,7 @@ _ROWS = 32
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LabelledFrames:
-    """n frames of CarRacing and what is true of them."""
+    """n frames of a road and what is true of them."""
 
     frames: Frames
     """(n, 64, 64, 3)"""
@@ -71,7 +69,8 @@ def joined(parts: Sequence[LabelledFrames]) -> LabelledFrames:
 
 
 def _wave(tracks: Sequence[int], first: int, seed: int) -> LabelledFrames:
-    env = CarRacingBatch(EnvConfig(action_repeat=_REPEAT), len(tracks))
+    config = EnvConfig(action_repeat=_REPEAT)
+    env = labelled_env(config, len(tracks))
     found: list[tuple[np.ndarray, Frames, Labels]] = []
     decision = 0
 
@@ -81,8 +80,8 @@ def _wave(tracks: Sequence[int], first: int, seed: int) -> LabelledFrames:
         if decision >= _FIRST and (decision - _FIRST) % _EVERY == 0:
             found.append((rows.copy(), step.obs, env.labels(rows)))
 
-    policy = WalkPolicy(hold=6, push=0, seed=seed)
-    starts = [random_start(seed, first + i) for i in range(len(tracks))]
+    policy = random_policy(config, "walk", hold=6, push=0, seed=seed)
+    starts = [start(config, "random", seed, first + i) for i in range(len(tracks))]
     rollout(env, policy, tracks, starts=starts, max_decisions=_LAST, observer=observe)
     rows = np.concatenate([part[0] for part in found])
     frames = np.concatenate([part[1] for part in found])

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from reverie.envs.registry import spec_of
 from reverie.metrics import Metrics, Progress
 from reverie.models.controller import Controller
 from reverie.models.files import save_controller
@@ -29,7 +30,8 @@ def evolve(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) -
     those of the evaluations choose among its best centers."""
     config, stage = run.config, run.config.controller
     search, model = stage.search, config.memory.model
-    controller = Controller(stage.model, config.vision.net.z_size, model.hidden_size)
+    world = spec_of(config.env)
+    controller = Controller(stage.model, config.vision.net.z_size, model.hidden_size, world.actions)
     started = time.monotonic()
     evolution = Evolution(run, controller, quiet=quiet)  # may refuse: before the manifest says that the stage runs
     clock = StageClock(run, "controller", since=started)
@@ -43,7 +45,7 @@ def evolve(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) -
             row = _generation(evolution, rollouts, metrics)
             if evaluate_now := evolution.generation % search.finals.eval_every == 0:
                 _evaluate_center(evolution, rollouts, metrics)
-            bar.update(evolution.generation, **_shown(row, evolution))
+            bar.update(evolution.generation, **_shown(row, evolution, in_paper=world.in_paper))
             bar.expect(_seconds_left(search, evolution, clock, begun))
             if evaluate_now or time.monotonic() - saved > SNAPSHOT_SECONDS:
                 evolution.save()
@@ -95,8 +97,8 @@ def _generation(evolution: Evolution, rollouts: Rollouts, metrics: Metrics) -> d
         "decisions": sum(outcome.decisions for outcome in found.outcomes),
         "tracks": tracks.shape[1],
         "episodes": len(found.outcomes),
-        "signal": round(found.signal, 3),
-        "noise": round(found.noise, 3),
+        "signal": found.signal,  # exact, as tracks are counted by them
+        "noise": found.noise,
         "seconds": round(time.monotonic() - started, 3),
         "eval_mean_return": None,
     }
@@ -115,7 +117,7 @@ def _evaluate_center(evolution: Evolution, rollouts: Rollouts, metrics: Metrics)
     outcomes = rollouts.outcomes(evolution.space.params(center[None]), tracks[None])
     score = float(np.mean([outcome.ret for outcome in outcomes]))
     row = evolution.history[-1]
-    row["eval_mean_return"] = round(score, 3)
+    row["eval_mean_return"] = score  # exact: what is compared is not rounded
     row["frames"] += sum(outcome.frames for outcome in outcomes)
     row["decisions"] += sum(outcome.decisions for outcome in outcomes)
     row["seconds"] = round(row["seconds"] + time.monotonic() - started, 3)
@@ -141,7 +143,7 @@ def _choose(evolution: Evolution, rollouts: Rollouts) -> tuple[np.ndarray, float
     return params[scores.argmax()], float(scores.max()), outcomes
 
 
-def _shown(row: dict[str, Any], evolution: Evolution) -> dict[str, str]:
+def _shown(row: dict[str, Any], evolution: Evolution, *, in_paper: bool) -> dict[str, str]:
     """What stands beside the progress bar; when the paper's own search had come as far, by its log, too."""
     shown = {
         "mean": f"{row['mean_return']:.0f}",
@@ -151,7 +153,7 @@ def _shown(row: dict[str, Any], evolution: Evolution) -> dict[str, str]:
         "frames/s": f"{row['frames'] / row['seconds']:,.0f}",
     }
     if evolution.scores:
-        hours = hours_of_paper(max(evolution.scores))
+        hours = hours_of_paper(max(evolution.scores)) if in_paper else None
         paper = f" (paper: {hours:.0f} h)" if hours else ""
         shown["best"] = f"{max(evolution.scores):.0f}{paper}"
     return shown

@@ -1,0 +1,28 @@
+"""What there is to know of CarRacing."""
+
+from reverie.actions import Categories, SteerGasBrake
+from reverie.envs.config import EnvConfig
+from reverie.envs.picture import Picture
+from reverie.envs.spec import EnvSpec, LargestReturn
+
+PICTURE = Picture(shape=(96, 96, 3), rows=84)
+"""The rows below hold the indicator panel."""
+NUM_CATEGORIES = 5
+"""With `env.kwargs.continuous = false`: nothing, right, left, gas, brake."""
+
+
+def spec(config: EnvConfig) -> EnvSpec:
+    """The world, as `config` asks for it."""
+    continuous = config.kwargs.get("continuous", True)
+    return EnvSpec(
+        picture=PICTURE,
+        actions=SteerGasBrake() if continuous else Categories(sizes=(NUM_CATEGORIES,), first=(0,)),
+        frames_per_second=50.0,
+        progress="positive_reward" if config.progress == "auto" else config.progress,  # a tile of road was reached
+        largest_return=LargestReturn(total=1000.0, frame_cost=0.1),
+        reward_scale=10.0,
+        return_range=(-100.0, 1000.0),
+        solved=900.0,
+        render_modes=("human", "rgb_array"),
+        in_paper=True,
+    )

@@ -1,0 +1,66 @@
+"""From an observation to a frame: (64, 64, 3) uint8, whatever the environment shows.
+
+Shapes: h w height and width of the environment's picture, c its channels, 1 (grey) or 3.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reverie.errors import UserError
+
+SIZE = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """Where the picture is in an observation, its size, and what of it is kept."""
+
+    shape: tuple[int, ...]
+    """(h, w), (h, w, 1) or (h, w, 3)"""
+    key: str | None = None
+    """In a Dict; None where the observation is the picture."""
+    rows: int | None = None
+    """So many from the top are kept; None for all."""
+
+    def of(self, observation: Any) -> NDArray[np.uint8]:
+        """The picture as the environment gives it, `shape`. Raises UserError where it is not what was announced."""
+        found = np.asarray(observation if self.key is None else observation[self.key])
+        if found.shape != self.shape or found.dtype != np.uint8:
+            raise UserError(
+                f"the environment announces pictures {self.shape} uint8 and gives {found.shape} {found.dtype}: "
+                "correct its observation_space"
+            )
+        return found
+
+    def to_64(self, observation: Any) -> NDArray[np.uint8]:
+        """The frame (64, 64, 3) of an observation."""
+        return to_64(self.of(observation)[: self.rows])
+
+
+def to_64(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(h, w), (h, w, 1) or (h, w, 3) -> (64, 64, 3) by area average; grey in all three colours."""
+    assert picture.dtype == np.uint8, picture.dtype
+    if picture.ndim == 2:
+        picture = picture[..., None]
+    assert picture.shape[2:] in ((1,), (3,)), picture.shape
+    if picture.shape[:2] != (SIZE, SIZE):
+        rows, columns = _area_weights(picture.shape[0]), _area_weights(picture.shape[1])
+        small = np.einsum("yh,hwc,xw->yxc", rows, picture.astype(np.float64), columns, optimize=_PATH)
+        picture = np.rint(small).astype(np.uint8)
+    return np.repeat(picture, 3, -1) if picture.shape[2] == 1 else np.array(picture)
+
+
+_PATH = ["einsum_path", (0, 1), (0, 1)]
+
+
+@cache
+def _area_weights(size: int) -> NDArray[np.float64]:
+    """(64, size) share of each of `size` pixels in each of 64 equal parts."""
+    step = size / SIZE
+    start = np.arange(SIZE)[:, None] * step
+    pixel = np.arange(size)[None]
+    return np.clip(np.minimum(start + step, pixel + 1) - np.maximum(start, pixel), 0.0, None) / step

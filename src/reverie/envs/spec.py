@@ -1,0 +1,153 @@
+"""What there is to know of a world, and how it is read off an environment that nobody knows.
+
+Shapes: b rows.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reverie.actions import AnyActions, BoxActions, Categories
+from reverie.envs.config import EnvConfig, Progress
+from reverie.envs.picture import Picture
+from reverie.errors import UserError
+
+if TYPE_CHECKING:
+    import gymnasium
+
+UNKNOWN_FPS = 30.0
+"""Of an environment whose metadata do not say."""
+_LARGEST_BOUND = 1e30
+"""Bounds beyond it are a way to say that there are none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LargestReturn:
+    """The most that an episode can have earned after some frames."""
+
+    total: float
+    """All there is to earn."""
+    frame_cost: float
+    """What each frame costs for certain."""
+
+    def after(self, frames: np.ndarray) -> np.ndarray:
+        """The bound after so many frames."""
+        return self.total - self.frame_cost * frames
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvSpec:
+    """A world: pure data."""
+
+    picture: Picture
+    actions: AnyActions
+    frames_per_second: float
+    """Of the simulator."""
+    progress: Progress = "always"
+    """What of an episode counts as getting on, for `patience`."""
+    largest_return: LargestReturn | None = None
+    """None where nobody knows."""
+    reward_scale: float = 1.0
+    """The size of rewards that matter: M is to see them divided by it (`memory.model.reward.scale`)."""
+    return_range: tuple[float, float] | None = None
+    """Between which returns lie, for charts; None where nobody knows."""
+    solved: float | None = None
+    """The return from which the world counts as solved."""
+    render_modes: tuple[str, ...] = ()
+    """What Gymnasium's `render_mode` may be."""
+    in_paper: bool = False
+    """Whether it is the world of the paper's published log and score."""
+
+    def decisions_per_second(self, action_repeat: int) -> Fraction:
+        """How often an agent acts, where a decision takes so many frames."""
+        return Fraction(self.frames_per_second).limit_denominator(1001) / action_repeat
+
+    def progressed(self, rew: np.ndarray, ret: np.ndarray, best: np.ndarray) -> np.ndarray:
+        """Whether decisions got on (b,) bool, by their rewards, the returns with them and the best returns before."""
+        if self.progress == "positive_reward":
+            return rew > 0
+        return ret > best if self.progress == "best_return" else np.ones_like(rew, dtype=bool)
+
+
+def spec_from(env: "gymnasium.Env[Any, Any]", config: EnvConfig) -> EnvSpec:
+    """The spec of any Gymnasium environment, by its spaces and metadata. Raises UserError where it shows no picture, or
+    asks for actions that C cannot give."""
+    fps = env.metadata.get("render_fps")
+    return EnvSpec(
+        picture=_picture(env.observation_space, config),
+        actions=_actions(env.action_space, config.id),
+        frames_per_second=float(fps) if isinstance(fps, int | float) and fps > 0 else UNKNOWN_FPS,
+        progress="always" if config.progress == "auto" else config.progress,
+        solved=env.spec.reward_threshold if env.spec else None,
+        render_modes=tuple(env.metadata.get("render_modes", ())),
+    )
+
+
+def _picture(space: Any, config: EnvConfig) -> Picture:
+    from gymnasium.spaces import Dict
+
+    who = f"env.id {config.id!r}"
+    if not isinstance(space, Dict):
+        if config.picture:
+            raise UserError(f"{who} has no Dict of observations, where env.picture could be a key: leave it empty")
+        if (reason := _no_picture(space)) is not None:
+            raise UserError(f"{who} shows no picture: its observation is {reason}; choose a pixel environment")
+        return Picture(shape=tuple(space.shape or ()))
+    keys = list(space.spaces)
+    usable = [key for key in keys if _no_picture(space[key]) is None]
+    if config.picture:
+        if config.picture not in keys:
+            raise UserError(f"env.picture: {who} has no {config.picture!r} in its observations, only {_list(keys)}")
+        if (reason := _no_picture(space[config.picture])) is not None:
+            raise UserError(f"env.picture: {config.picture!r} of {who} is no picture: it is {reason}")
+    elif not usable:
+        raise UserError(f"{who} shows no picture: none of {_list(keys)} is (height, width, 1 or 3) uint8")
+    elif len(usable) > 1:
+        raise UserError(f"{who} shows several pictures: choose one of {_list(usable)} as env.picture")
+    key = config.picture or usable[0]
+    return Picture(shape=tuple(space[key].shape or ()), key=key)
+
+
+def _no_picture(space: Any) -> str | None:
+    """Why a space is none of pictures, or None where it is."""
+    from gymnasium.spaces import Box
+
+    if not isinstance(space, Box):
+        return f"a {type(space).__name__}"
+    if len(space.shape) not in (2, 3) or space.shape[2:] not in ((), (1,), (3,)) or 0 in space.shape:
+        return f"a Box of shape {space.shape}, not (height, width), (height, width, 1) or (height, width, 3)"
+    return None if space.dtype == np.uint8 else f"a Box of {space.dtype}, not of uint8"
+
+
+def _actions(space: Any, env_id: str) -> AnyActions:
+    from gymnasium.spaces import Box, Discrete, MultiDiscrete
+
+    if isinstance(space, Discrete):
+        return Categories(sizes=(int(space.n),), first=(int(space.start),))
+    if isinstance(space, MultiDiscrete):
+        sizes, first = (tuple(numbers.ravel().tolist()) for numbers in (space.nvec, space.start))
+        return Categories(sizes=sizes, first=first, shape=space.shape)
+    if not isinstance(space, Box):
+        raise UserError(
+            f"env.id {env_id!r} takes actions of a {type(space).__name__}: choose an environment with a Box, "
+            "Discrete or MultiDiscrete"
+        )
+    if not np.issubdtype(space.dtype, np.floating) or not space.shape or 0 in space.shape:
+        raise UserError(
+            f"env.id {env_id!r} takes actions of a Box {space.shape} of {space.dtype}: choose an environment with a "
+            "Box of numbers with a decimal point, at least one"
+        )
+    low, high = space.low.ravel().astype(np.float64), space.high.ravel().astype(np.float64)
+    if not (np.abs([low, high]) < _LARGEST_BOUND).all():
+        raise UserError(
+            f"env.id {env_id!r} takes actions without bounds: wrap it so that its Box has finite ones "
+            "(gymnasium.wrappers.RescaleAction)"
+        )
+    dtype: Any = space.dtype.name
+    return BoxActions(low=tuple(low.tolist()), high=tuple(high.tolist()), shape=space.shape, dtype=dtype)
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(repr(name) for name in names) or "nothing"
