@@ -72,7 +72,7 @@ def test_overrides_reach_every_depth_and_keep_the_rest() -> None:
         ("controller.search.generatons=3", r"unknown key controller.search.generatons \(did you mean generations\?\)"),
         ("controler.search.generations=3", r"unknown key controler \(did you mean controller\?\)"),
         ("controller.search.generations=many", r"controller.search.generations: .*integer.*'many'"),
-        ("collect.policy=best", r"collect.policy: .*'menu', 'walk', 'mixed' or 'networks'.*'best'"),
+        ("collect.policy=best", r"collect.policy: .*'menu', 'walk', 'mixed', 'networks' or 'random'.*'best'"),
         ("collect.episodes=0", r"collect.episodes: .*greater than or equal to 2.*0"),
         ("controller.learner=imagination", r"controller.learner: .*'search'.*'imagination'"),
         ("controller.search.strategy.cma.population=1", r"controller.search.strategy.cma.population"),

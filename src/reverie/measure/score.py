@@ -93,7 +93,7 @@ def evaluate(task: RolloutTask, workers: Workers, run: str, *, quiet: bool = Fal
         mean=float(returns.mean()),
         std=float(returns.std(ddof=1)) if len(returns) > 1 else 0.0,
         ci95=confidence_interval(returns),
-        returns=tuple(round(float(ret), 4) for ret in returns),
+        returns=tuple(map(float, returns)),
         num_finished=sum(outcome.terminated for outcome in outcomes),
         frames=sum(outcome.frames for outcome in outcomes),
         decisions=sum(outcome.decisions for outcome in outcomes),
