@@ -20,6 +20,7 @@ from reverie.models.controller import Controller
 from reverie.models.files import load_memory, load_vision, save_controller, save_memory, save_vision
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import make_vision
+from reverie.notes import forget_notes
 from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.seeding import torch_seeded
@@ -32,6 +33,12 @@ with warnings.catch_warnings():
     import Box2D  # noqa: F401
 
 NUM_EPISODES, NUM_DECISIONS = 10, 12
+
+
+@pytest.fixture(autouse=True)
+def _nothing_said_yet() -> None:
+    """Each test may say what another has said before it in this process."""
+    forget_notes()
 
 
 @pytest.fixture

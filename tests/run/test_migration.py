@@ -11,18 +11,12 @@ import pytest
 from reverie.cli.main import main
 from reverie.errors import UserError
 from reverie.models.files import packaged
-from reverie.notes import forget_notes
 from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.run.migration import CHANGED, MOVED
 
 OLD_RUN = Path(__file__).parent / "data/old_run"
 """Recipe and manifest of a run of `debug`, by a version that had all of C's settings in one section."""
-
-
-@pytest.fixture(autouse=True)
-def _nothing_said_yet() -> None:
-    forget_notes()
 
 
 def test_a_run_of_an_earlier_version_is_the_run_of_today(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from reverie.errors import UserError
+from reverie.notes import note
 
 _HARD, _SOFT = ".lock", ".lock.soft"
 _WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
@@ -67,7 +67,4 @@ def _refused(folder: Path, error: OSError) -> UserError:
 
 
 def _warn(folder: Path, reason: str) -> None:
-    print(
-        f"reverie: warning: the file system of {folder} has no locks ({reason}): use it from one machine at a time",
-        file=sys.stderr,
-    )
+    note(f"warning: the file system of {folder} has no locks ({reason}): use it from one machine at a time")

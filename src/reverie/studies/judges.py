@@ -1,4 +1,4 @@
-"""Training of the judges (`evaluation/judges.py`) on real frames with the truth about them.
+"""Training of the judges (`measure/truth/judges.py`) on real frames with the truth about them.
 
 Shapes: b batch, n frames of (64, 64, 3) uint8, o outputs.
 """

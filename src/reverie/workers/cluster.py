@@ -7,7 +7,6 @@ import hashlib
 import ipaddress
 import math
 import os
-import sys
 import threading
 import time
 import uuid
@@ -26,9 +25,9 @@ from reverie import __version__
 from reverie.checkpoint import write_atomically
 from reverie.devices import one_thread
 from reverie.errors import UserError
+from reverie.notes import note
 from reverie.workers.contract import (
     FILES_VARIABLE,
-    FLOOR_SECONDS,
     TASKS_AHEAD,
     Attempt,
     Events,
@@ -57,7 +56,7 @@ _ONE_AT_A_TIME = threading.Lock()
 class DaskWorkers:
     """The workers of a Dask scheduler."""
 
-    def __init__(self, scheduler: str, *, hang_seconds: float = FLOOR_SECONDS) -> None:
+    def __init__(self, scheduler: str, *, patience: Patience | None = None) -> None:
         """Raises UserError where there is no scheduler at the address, or it would be reached without encryption."""
         try:
             from distributed import Client
@@ -67,7 +66,7 @@ class DaskWorkers:
             ) from error
         self.events = Events()
         self._scheduler = scheduler
-        self._patience = Patience(hang_seconds)
+        self._patience = patience or Patience()
         if scheduler != LOCAL:
             check_address(scheduler)
         self._own = OwnCluster() if scheduler == LOCAL else None
@@ -80,10 +79,7 @@ class DaskWorkers:
                 f"certificates; docs/cluster.md shows how ({error})"
             ) from error
         if scheduler.startswith("tcp:"):
-            print(
-                f"reverie: {scheduler} is not encrypted: others on this machine can run programs as you",
-                file=sys.stderr,
-            )
+            note(f"{scheduler} is not encrypted: others on this machine can run programs as you")
         self._client.subscribe_topic("all", self._hear)
         self._threads, self._counted = 0, -math.inf
         self._stopped: set[str] = set()

@@ -1,11 +1,11 @@
 """Which workers, by what the user says."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from reverie.devices import num_cores
 from reverie.errors import UserError
+from reverie.notes import note
 from reverie.workers.cluster import DaskWorkers
 from reverie.workers.contract import Workers
 from reverie.workers.inline import InlineWorkers
@@ -32,7 +32,7 @@ def make_workers(num_workers: int, scheduler: str | None = None) -> Iterator[Wor
     finally:
         workers.close()
         if said := workers.events.text(finished=finished):
-            print(said, file=sys.stderr)
+            note(said)
 
 
 def scheduler_of(workers: str | None, scheduler: str | None) -> str | None:

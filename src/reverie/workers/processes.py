@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reverie.errors import UserError
-from reverie.workers.contract import FLOOR_SECONDS, TASKS_AHEAD, Attempt, Events, Patience, Result, Task
+from reverie.workers.contract import TASKS_AHEAD, Attempt, Events, Patience, Result, Task
 from reverie.workers.pool import Answer, Pool, WorkerDiedError
 
 MAX_RESTARTS = 3
@@ -57,13 +57,13 @@ class _Restarts:
 class ProcessWorkers:
     """A pool of processes."""
 
-    def __init__(self, num_workers: int, *, hang_seconds: float = FLOOR_SECONDS) -> None:
+    def __init__(self, num_workers: int, *, patience: Patience | None = None) -> None:
         """Raises UserError on a system that cannot start them."""
         if os.name != "posix":
             raise UserError("worker processes need Linux or macOS: use --workers 0", usage=True)
         self.num_workers = num_workers
         self.events = Events()
-        self._patience = Patience(hang_seconds)
+        self._patience = patience or Patience()
         self._pool = Pool(num_workers)
 
     def place(self, folder: Path, names: tuple[str, ...]) -> Path:  # noqa: ARG002

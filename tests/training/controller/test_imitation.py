@@ -16,7 +16,6 @@ from reverie.errors import UserError
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.files import load_controller, load_memory, load_models
 from reverie.models.mdn_rnn import Memory, MemoryConfig
-from reverie.notes import forget_notes
 from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.seeding import torch_seeded
@@ -147,7 +146,6 @@ def test_the_space_is_kept_with_the_search(tiny_run: RunFolder, tmp_path: Path) 
 def test_what_is_said_of_it_is_no_result(
     tiny_run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    forget_notes()
     run = student_of(tiny_run, tmp_path / "student", "controller.search.start.imitate=true")
     run.forget("controller")
     search_space(run, load_controller(tiny_run.controller)[0], quiet=False)
