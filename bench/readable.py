@@ -29,7 +29,7 @@ from reverie.training.controller.rollouts import agent_of
 NUM_DRIVES, NUM_SCORED = 96, 192
 DRIVES = VALIDATION_TRACKS[3000 : 3000 + NUM_DRIVES]
 SCORED = VALIDATION_TRACKS[1000 : 1000 + NUM_SCORED]
-DECISIONS, PATIENCE, REPEAT = 180, 15, 4
+DECISIONS, STALL_DECISIONS, REPEAT = 180, 15, 4
 NOISE, HOLD, SEED = 0.4, 6, 5
 SETTLED = 8
 """Decisions after which M has seen enough to be asked."""
@@ -65,7 +65,9 @@ def drives() -> list[Driven]:
 
     policy = NoisyPolicy(AgentPolicy(agent, params[None]), agent.controller.actions, NOISE, HOLD, SEED)
     starts = [random_start(SEED, i) for i in range(NUM_DRIVES)]
-    rollout(env, policy, DRIVES, starts=starts, max_decisions=DECISIONS, patience=PATIENCE, observer=observe)
+    rollout(
+        env, policy, DRIVES, starts=starts, max_decisions=DECISIONS, stall_decisions=STALL_DECISIONS, observer=observe
+    )
     parts = ([np.array(values) for values in zip(*rows, strict=True)] for rows in found)
     # Labels are read after a decision: they are those before the next.
     return [

@@ -83,8 +83,8 @@ def test_more_seeds_than_rows_run_in_waves() -> None:
     assert [outcome.ret for outcome in rollout(Countdown(2), Echo(), [3, 1, 2, 4, 5])] == [9, 1, 4, 16, 25]
 
 
-def test_patience_counts_decisions_since_the_last_reward() -> None:
-    outcomes = rollout(Countdown(2), Echo(sign_after=2), [8, 3], patience=3)
+def test_an_episode_stalls_so_many_decisions_after_the_last_reward() -> None:
+    outcomes = rollout(Countdown(2), Echo(sign_after=2), [8, 3], stall_decisions=3)
     assert [outcome.decisions for outcome in outcomes] == [5, 3]
 
 
@@ -94,16 +94,18 @@ def test_limit_on_decisions() -> None:
 
 def test_what_a_limit_cuts_is_truncated_and_only_the_world_ends() -> None:
     """Seeds 2 and 5 end by themselves, the one with the last decision allowed; 8 is cut there; 20 by the world's own
-    limit, and by patience. (end, trunc) of the last decision of each."""
+    limit, and where it stalls. (end, trunc) of the last decision of each."""
 
-    def ends(limit: int | None, patience: int | None) -> dict[int, tuple[bool, bool]]:
+    def ends(limit: int | None, stall_decisions: int | None) -> dict[int, tuple[bool, bool]]:
         last: dict[int, tuple[bool, bool]] = {}
 
         def observe(rows, obs, act, step) -> None:  # noqa: ARG001
             last.update(zip(rows.tolist(), zip(step.end.tolist(), step.trunc.tolist(), strict=True), strict=True))
 
-        policy = Echo(sign_after=2 if patience else 99)
-        rollout(Countdown(4), policy, [2, 5, 8, 20], max_decisions=limit, patience=patience, observer=observe)
+        policy = Echo(sign_after=2 if stall_decisions else 99)
+        rollout(
+            Countdown(4), policy, [2, 5, 8, 20], max_decisions=limit, stall_decisions=stall_decisions, observer=observe
+        )
         return last
 
     cut, ended = (False, True), (True, False)

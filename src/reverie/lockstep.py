@@ -70,8 +70,8 @@ class Decided(NamedTuple, Generic[Obs, Act]):
 class Lockstep(Generic[Obs, Act]):
     """An episode for each seed; iterating takes a decision in all that still run, until none does.
 
-    `max_decisions` cuts an episode after so many; `patience` after so many without progress, which is what `progressed`
-    says. `starts` puts each of them elsewhere than its environment would.
+    `max_decisions` cuts an episode after so many; `stall_decisions` after so many without progress, which is what
+    `progressed` says. `starts` puts each of them elsewhere than its environment would.
     """
 
     def __init__(
@@ -82,12 +82,12 @@ class Lockstep(Generic[Obs, Act]):
         *,
         starts: Sequence[Any] | None = None,
         max_decisions: int | None = None,
-        patience: int | None = None,
+        stall_decisions: int | None = None,
         progressed: Progressed = lambda rew, ret, best: rew > 0,  # noqa: ARG005
     ) -> None:
         assert len(seeds) <= env.num_envs, f"{len(seeds)} episodes do not fit into {env.num_envs} environments"
         self.env, self.policy = env, policy
-        self.max_decisions, self.patience, self.progressed = max_decisions, patience, progressed
+        self.max_decisions, self.stall_decisions, self.progressed = max_decisions, stall_decisions, progressed
         self.rows: NDArray[np.int64] = np.arange(len(seeds))
         """(b,) that still run."""
         self.decisions: NDArray[np.int64] = np.zeros(len(seeds), np.int64)
@@ -120,7 +120,7 @@ class Lockstep(Generic[Obs, Act]):
         return Decided(rows, obs, act, step)
 
     def _note_progress(self, rows: NDArray[np.int64], rew: NDArray[np.float64]) -> None:
-        if not self.patience:
+        if not self.stall_decisions:
             return
         self._ret[rows] += rew
         got_on = self.progressed(rew, self._ret[rows], self._best[rows])
@@ -129,8 +129,8 @@ class Lockstep(Generic[Obs, Act]):
 
     def _is_cut(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         cut = np.zeros(len(rows), bool)
-        if self.patience:
-            cut |= self.decisions[rows] - self._last_progress[rows] >= self.patience
+        if self.stall_decisions:
+            cut |= self.decisions[rows] - self._last_progress[rows] >= self.stall_decisions
         if self.max_decisions:
             cut |= self.decisions[rows] >= self.max_decisions
         return cut

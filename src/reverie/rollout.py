@@ -47,20 +47,20 @@ def rollout(
     *,
     starts: Sequence[Start] | None = None,
     max_decisions: int | None = None,
-    patience: int | None = None,
+    stall_decisions: int | None = None,
     observer: Observer | None = None,
 ) -> list[Outcome]:
     """One episode for each seed, at most `env.num_envs` at a time.
 
-    `patience` ends an episode after that many decisions without progress, as `env.spec` understands it (training only:
-    a car that stands still cannot get better); `max_decisions` ends it after that many. What is cut so is truncated.
-    `starts` puts each car elsewhere than on the line (training only, too).
+    `stall_decisions` ends an episode after that many decisions without progress, as `env.spec` understands it (training
+    only: a car that stands still cannot get better); `max_decisions` ends it after that many. What is cut so is
+    truncated. `starts` puts each car elsewhere than on the line (training only, too).
     """
     outcomes: list[Outcome] = []
     for start in range(0, len(seeds), env.num_envs):
         wave = slice(start, start + env.num_envs)
         places = starts[wave] if starts else None
-        limits = {"max_decisions": max_decisions, "patience": patience}
+        limits = {"max_decisions": max_decisions, "stall_decisions": stall_decisions}
         episodes = Lockstep(env, policy, seeds[wave], starts=places, progressed=env.spec.progressed, **limits)
         outcomes += _outcomes(episodes, observer)
     return outcomes
@@ -97,7 +97,7 @@ class RolloutTask:
     """(n, p): a controller for each episode."""
     seeds: tuple[int, ...]
     """(n,): a track for each episode."""
-    patience: int | None = None
+    stall_decisions: int | None = None
     max_decisions: int | None = None
 
     def split(self, rows: int) -> "list[RolloutTask]":
@@ -111,7 +111,7 @@ def run_rollout(task: RolloutTask) -> list[Outcome]:
     env = vector_env(task.env, len(task.seeds))
     agent = cached_agent(task.folder, task.digest, task.agent, task.controller, env.spec.actions)
     policy = AgentPolicy(agent, task.params)
-    return rollout(env, policy, task.seeds, patience=task.patience, max_decisions=task.max_decisions)
+    return rollout(env, policy, task.seeds, stall_decisions=task.stall_decisions, max_decisions=task.max_decisions)
 
 
 @lru_cache(maxsize=1)

@@ -50,7 +50,7 @@ def make(folder: Path, *, num_steps: int = 40, patience: int = 0, held_out: bool
         batch=lambda step: step,
         num_steps=num_steps,
         state_path=folder / "state.safetensors",
-        held_out=HeldOut(losses=model.held_out_losses, every=EVERY, patience=patience) if held_out else None,
+        held_out=HeldOut(losses=model.held_out_losses, every=EVERY, patience_evals=patience) if held_out else None,
     )
     return fit, model
 

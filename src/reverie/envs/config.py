@@ -11,8 +11,8 @@ FAST_ID = "reverie/CarRacing-v3"
 _OTHER_NAMES = {FAST_ID: "CarRacing-v3"}
 
 Progress = Literal["positive_reward", "best_return", "always"]
-"""What of an episode counts as getting on, for `patience`: a decision with a reward above zero; one after which the
-return is higher than ever before in the episode; or every one, so that `patience` ends nothing."""
+"""What of an episode counts as getting on, for `stall_decisions`: a decision with a reward above zero; one after which
+the return is higher than ever before in the episode; or every one, so that `stall_decisions` ends nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +27,8 @@ class EnvConfig:
     picture: str = ""
     """Key of the picture where an observation is a Dict; empty where there is only one picture in it."""
     progress: Literal["auto"] | Progress = "auto"
-    """What counts as getting on, for `patience`: `positive_reward`, `best_return` or `always`; `auto` for what is known
-    of the world, which is `positive_reward` in CarRacing and `always` elsewhere."""
+    """What counts as getting on, for `stall_decisions`: `positive_reward`, `best_return` or `always`; `auto` for what
+    is known of the world, which is `positive_reward` in CarRacing and `always` elsewhere."""
     renderer: Literal["fast", "gymnasium"] = "fast"
     """Who draws: our rasteriser, where there is one, or the environment itself."""
     action_repeat: Annotated[int, Gt(0), Le(1000)] = 4

@@ -46,7 +46,7 @@ class EnvSpec:
     frames_per_second: float
     """Of the simulator."""
     progress: Progress = "always"
-    """What of an episode counts as getting on, for `patience`."""
+    """What of an episode counts as getting on, for `stall_decisions`."""
     largest_return: LargestReturn | None = None
     """None where nobody knows."""
     reward_scale: float = 1.0

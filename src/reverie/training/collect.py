@@ -160,8 +160,8 @@ def _record(task: CollectTask, indices: Sequence[int], policy: Policy, steps: in
     """Some episodes of a task, in lockstep: index -> episode."""
     env, recorder = vector_env(task.config.env, EPISODES_PER_TASK), _Recorder()
     tracks = [task.tracks[i - task.first] for i in indices]
-    starts, patience = _starts(task.config, indices), task.config.collect.stall_decisions or None
-    rollout(env, policy, tracks, starts=starts, max_decisions=steps, patience=patience, observer=recorder)
+    starts, stall_decisions = _starts(task.config, indices), task.config.collect.stall_decisions or None
+    rollout(env, policy, tracks, starts=starts, max_decisions=steps, stall_decisions=stall_decisions, observer=recorder)
     return {i: recorder.episode(row) for row, i in enumerate(indices)}
 
 

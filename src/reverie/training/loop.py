@@ -37,7 +37,7 @@ class HeldOut:
     """Of the model as it is; `loss` is the one that counts."""
     every: int
     """Steps between two measurements."""
-    patience: int
+    patience_evals: int
     """The fit ends after so many measurements without a better one; 0 to go on to its last step."""
 
 
@@ -148,9 +148,9 @@ class Fit(Generic[Batch]):
     def is_out_of_patience(self) -> bool:
         """Whether the held-out loss has not got better for too long."""
         held_out = self.held_out
-        if held_out is None or not held_out.patience:
+        if held_out is None or not held_out.patience_evals:
             return False
-        return self.step - max(self.best_step, self._since) >= held_out.patience * held_out.every
+        return self.step - max(self.best_step, self._since) >= held_out.patience_evals * held_out.every
 
     def _measure(self, held_out: HeldOut, metrics: Metrics, step: int) -> None:
         """Measures, and logs it as of `step`."""

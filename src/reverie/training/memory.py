@@ -65,7 +65,7 @@ def _train_member(
         held_out=HeldOut(
             losses=lambda: held_out_losses(memory, held_out_batches),
             every=stage.eval_every,
-            patience=stage.patience_evals,
+            patience_evals=stage.patience_evals,
         ),
     )
     with Progress(name, stage.steps * timesteps, "steps", start=fit.step * timesteps, quiet=quiet) as bar:

@@ -63,7 +63,7 @@ def test_the_kept_controller_is_chosen_on_tracks_that_no_evaluation_has_seen(
     assert len(evolution.evaluated) == 3
     *_, last = tasks
     assert set(last.seeds) == set(VALIDATION_TRACKS[3:8])
-    assert last.patience is last.max_decisions is None
+    assert last.stall_decisions is last.max_decisions is None
     finalists = last.params.reshape(4, 5, -1)[:, 0]
     best = [evolution.evaluated[i] for i in np.argsort(evolution.scores)[::-1][:2]]
     scores = np.array(evolution.scores)
@@ -120,10 +120,10 @@ def test_limits_of_training_do_not_hold_for_evaluations(tiny_run: RunFolder, tas
     run = with_settings(tiny_run, generations=3, finals={"eval_every": 1}, stall_decisions=4, cap_length=2.0)
     evolve(run)
     training, evaluations = tasks[0:6:2], tasks[1:6:2]
-    assert [task.patience for task in training] == [4, 4, 4]
+    assert [task.stall_decisions for task in training] == [4, 4, 4]
     repeat = run.config.env.action_repeat
     assert [task.max_decisions for task in training] == [None, -(-14 // repeat), -(-14 // repeat)]
-    assert all(task.patience is task.max_decisions is None for task in evaluations)
+    assert all(task.stall_decisions is task.max_decisions is None for task in evaluations)
 
 
 def test_halves_of_the_population_drive_the_same_tracks(tiny_run: RunFolder, tasks: list[RolloutTask]) -> None:

@@ -79,7 +79,9 @@ def _generation(evolution: Evolution, rollouts: Rollouts, metrics: Metrics) -> d
     limit = longest(search.cap_length, history, config.env.action_repeat)
 
     def evaluate(rows: np.ndarray, seeds: np.ndarray) -> list[Outcome]:
-        return rollouts.outcomes(params[rows], seeds, patience=search.stall_decisions or None, max_decisions=limit)
+        return rollouts.outcomes(
+            params[rows], seeds, stall_decisions=search.stall_decisions or None, max_decisions=limit
+        )
 
     found = measure(evaluate, tracks, race=search.race, kind=search.fitness)
     evolution.strategy.tell(candidates, found.fitness)

@@ -42,7 +42,7 @@ class Rollouts:
         tracks: np.ndarray,
         *,
         env: EnvConfig | None = None,
-        patience: int | None = None,
+        stall_decisions: int | None = None,
         max_decisions: int | None = None,
     ) -> RolloutTask:
         """Each of `params` (n, p) on its own `tracks` (n, t), controller by controller, in the run's world or `env`."""
@@ -55,7 +55,7 @@ class Rollouts:
             controller=self._shape,
             params=np.repeat(params.astype(np.float32), tracks.shape[1], axis=0),
             seeds=tuple(tracks.ravel().tolist()),
-            patience=patience,
+            stall_decisions=stall_decisions,
             max_decisions=max_decisions,
         )
 
@@ -64,11 +64,11 @@ class Rollouts:
         params: np.ndarray,
         tracks: np.ndarray,
         *,
-        patience: int | None = None,
+        stall_decisions: int | None = None,
         max_decisions: int | None = None,
         progress: Progress | None = None,
     ) -> list[Outcome]:
         """The outcomes of such a task, controller by controller."""
-        task = self.task(params, tracks, patience=patience, max_decisions=max_decisions)
+        task = self.task(params, tracks, stall_decisions=stall_decisions, max_decisions=max_decisions)
         rows = ROWS_PER_TASK if len(params) > 1 else ROWS_OF_ONE
         return rollout_all(task, self._workers, rows_per_task=rows, progress=progress)
