@@ -23,7 +23,8 @@ from reverie.errors import UserError
 from reverie.models.files import load_controller, load_memory
 from reverie.play.session import Session
 from reverie.run import settings
-from reverie.run.folder import RunFolder, check_same_world
+from reverie.run.folder import RunFolder
+from reverie.run.world import check_same_world
 from reverie.show.dream_film import make_film
 from reverie.show.episode_film import record
 from reverie.training.controller.rollouts import agent_of

@@ -1,33 +1,27 @@
 """A run is a folder: recipe, manifest, data, models, logs. What is in it, what is finished, and what it came from."""
 
 import contextlib
-import platform
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import reverie
 from reverie import checkpoint
-from reverie.devices import fast_precision, num_cores
 from reverie.dream.moments import DREAM
-from reverie.envs.config import EnvConfig
-from reverie.envs.registry import require_policy, require_start, spec_of
 from reverie.errors import UserError
 from reverie.models.files import CONTROLLER, MEMORY, PRETRAINED, VISION, agent_folder, packaged
 from reverie.run import settings
 from reverie.run.lock import is_lock, locked
+from reverie.run.manifest import cure_of_version, new_manifest, read_manifest
 from reverie.run.recipe import RunConfig
+from reverie.run.world import check_same_world, require_world
 
 AGENT_STAGES = ("vision", "memory", "controller")
 """The stages that make an agent."""
 STAGES = ("collect", "vision", "encode", "memory", "controller", "evaluate", "pictures")
 REMADE = ("evaluate", "pictures")
 """Stages whose results are made again when they are gone or damaged, since nothing is made from them."""
-FORMAT = 1
 LENGTHS = {"vision": "epochs", "memory": "steps"}
 """Stages that fit a model, and the setting that says for how long."""
 _FORGOTTEN = "forgotten"
@@ -42,7 +36,6 @@ _OUTPUTS = {
 }
 _WORDS = ("name", "description")
 """Settings that nothing depends on."""
-_VERSIONS = ("torch", "numpy", "gymnasium", "box2d", "numba", "cma")
 # Settings that may change from one sitting to the next: more of the same, or elsewhere.
 _EXTENDABLE = (
     "workers",
@@ -107,21 +100,10 @@ class RunFolder:
         """A new folder with recipe and manifest. Raises UserError if something else is there."""
         if path.is_file() or (path.is_dir() and not all(map(_is_left_by_create, path.iterdir()))):
             raise UserError(f"{path} exists and is not a run of reverie: choose another --run", usage=True)
-        _require_world(config)  # an environment that cannot be made is refused before anything is written,
+        require_world(config)  # an environment that cannot be made is refused before anything is written,
         settings.check_scouts(config)  # and so is an agent that cannot drive in it
         if not config.collect.scout:
             collecting_agent(cls(path, config, {}))
-        manifest = {
-            "format": FORMAT,
-            "reverie": reverie.__version__,
-            "recipe": config.name,
-            "seed": config.seed,
-            "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            "machine": _machine(),
-            "precision": fast_precision(),
-            "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _VERSIONS}},
-            "stages": {},
-        }
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -129,7 +111,7 @@ class RunFolder:
         with locked(path):
             if (path / "recipe.toml").exists():
                 raise UserError(f"{path} was made by another process just now: run the same command again")
-            run = cls(path, config, manifest)
+            run = cls(path, config, new_manifest(config))
             run.write_manifest()
             # The recipe is last: what a kill leaves before it is not taken for a run.
             settings.save(config, path / "recipe.toml")
@@ -144,10 +126,10 @@ class RunFolder:
         try:
             config = settings.load(str(path / "recipe.toml"))
         except settings.UnfitSettings as error:
-            raise UserError(f"{error}; {_cure_of_version(path)}") from error
+            raise UserError(f"{error}; {cure_of_version(path)}") from error
         except UserError as error:
             raise UserError(f"{error}; restore it from a copy") from error
-        return cls(path, config, _read_manifest(path))
+        return cls(path, config, read_manifest(path))
 
     @classmethod
     def open_or_create(
@@ -196,7 +178,7 @@ class RunFolder:
     def _put_in_order(self) -> None:
         for folder in (self.path, self.rollouts, self.latents, self.evolution, self.pictures):
             checkpoint.sweep(folder)
-        self.manifest = _read_manifest(self.path)  # another process may have gone on since it was opened
+        self.manifest = read_manifest(self.path)  # another process may have gone on since it was opened
         for stage in STAGES:
             if self.stage(stage)["status"] == _FORGOTTEN:
                 self.forget(stage)
@@ -310,68 +292,5 @@ def collecting_agent(run: RunFolder) -> RunFolder | None:
     return agent
 
 
-def check_same_world(ours: RunConfig, theirs: RunConfig, who: str) -> None:
-    """Raises UserError where the driver of one run, named `who`, would not know the world of another."""
-    if not ours.env.is_same_world(theirs.env):
-        raise UserError(
-            f"{who} drives {_in_words(theirs.env)}, not {_in_words(ours.env)}: choose an agent of the same world"
-        )
-
-
-def _in_words(env: EnvConfig) -> str:
-    """What makes it the world that it is."""
-    further = "".join(
-        f", env.{key} = {value!r}" for key, value in (("kwargs", env.kwargs), ("picture", env.picture)) if value
-    )
-    return f"{env.id} with env.action_repeat = {env.action_repeat}{further}"
-
-
-def _require_world(config: RunConfig) -> None:
-    """Raises UserError where the world cannot be made, seen or acted in, or not be collected in as the recipe says."""
-    collect = config.collect
-    spec_of(config.env)
-    if collect.by_agent(collect.episodes) < collect.episodes and collect.policy not in ("random", "networks"):
-        for kind in ("menu", "walk") if collect.policy == "mixed" else (collect.policy,):
-            require_policy(config.env, kind)
-    if collect.starts != "line":
-        require_start(config.env, collect.starts)
-
-
-def _machine() -> dict[str, Any]:
-    name = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
-    return {"processor": name, "cores": num_cores(), "system": platform.system()}
-
-
 def _is_left_by_create(path: Path) -> bool:
     return path.name == "manifest.json" or is_lock(path) or (path.name.startswith(".") and path.name.endswith(".tmp"))
-
-
-def _cure_of_version(path: Path) -> str:
-    """What to do about a run in `path` that this version cannot read, by the version that wrote it."""
-    manifest = None
-    with contextlib.suppress(UserError):
-        manifest = checkpoint.read_json(path / "manifest.json")
-    written = manifest.get("reverie") if isinstance(manifest, dict) else None
-    if not isinstance(written, str) or written == reverie.__version__:
-        return "restore it from a copy"
-    return (
-        f"reverie {written} wrote this run, and this is {reverie.__version__}: install that version to go on with it, "
-        f"or make the run anew"
-    )
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest of the run in `path`. Raises UserError where it is damaged or of another format."""
-    manifest = checkpoint.read_json(path / "manifest.json")
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise UserError(f"{path / 'manifest.json'} is not a manifest of format {FORMAT}: {_cure_of_version(path)}")
-    stages = manifest.get("stages")
-    entries = stages.values() if isinstance(stages, dict) else [None]
-    if not all(isinstance(entry, dict) and {"status", "seconds"} <= set(entry) for entry in entries):
-        raise UserError(f"{path / 'manifest.json'} is damaged (its stages cannot be read): restore it from a copy")
-    # Older runs name theirs; an agent that was shipped leaves it to each machine.
-    manifest.setdefault("precision", fast_precision())
-    return manifest

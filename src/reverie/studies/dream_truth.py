@@ -40,7 +40,8 @@ from reverie.measure.vision import comparison
 from reverie.metrics import Progress
 from reverie.models.files import load_controller
 from reverie.policies import AgentPolicy
-from reverie.run.folder import RunFolder, check_same_world
+from reverie.run.folder import RunFolder
+from reverie.run.world import check_same_world
 from reverie.seeding import TEST_TRACKS, VALIDATION_TRACKS, generator, sample_tracks
 from reverie.show import charts
 from reverie.training.controller.rollouts import Rollouts, agent_of

@@ -1,0 +1,33 @@
+"""The world of a run: whether it can be lived in as a recipe says, and whether two runs are of the same one."""
+
+from reverie.envs.config import EnvConfig
+from reverie.envs.registry import require_policy, require_start, spec_of
+from reverie.errors import UserError
+from reverie.run.recipe import RunConfig
+
+
+def require_world(config: RunConfig) -> None:
+    """Raises UserError where the world cannot be made, seen or acted in, or not be collected in as the recipe says."""
+    collect = config.collect
+    spec_of(config.env)
+    if collect.by_agent(collect.episodes) < collect.episodes and collect.policy not in ("random", "networks"):
+        for kind in ("menu", "walk") if collect.policy == "mixed" else (collect.policy,):
+            require_policy(config.env, kind)
+    if collect.starts != "line":
+        require_start(config.env, collect.starts)
+
+
+def check_same_world(ours: RunConfig, theirs: RunConfig, who: str) -> None:
+    """Raises UserError where the driver of one run, named `who`, would not know the world of another."""
+    if not ours.env.is_same_world(theirs.env):
+        raise UserError(
+            f"{who} drives {_in_words(theirs.env)}, not {_in_words(ours.env)}: choose an agent of the same world"
+        )
+
+
+def _in_words(env: EnvConfig) -> str:
+    """What makes it the world that it is."""
+    further = "".join(
+        f", env.{key} = {value!r}" for key, value in (("kwargs", env.kwargs), ("picture", env.picture)) if value
+    )
+    return f"{env.id} with env.action_repeat = {env.action_repeat}{further}"
