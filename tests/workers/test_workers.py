@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 import weakref
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from reverie.rollout import RolloutTask, run_rollout
 from reverie.run.folder import RunFolder
 from reverie.run.settings import load
 from reverie.training.collect import collect
+from reverie.workers import pool
 from reverie.workers.cluster import DaskWorkers, check_address
 from reverie.workers.contract import TASKS_AHEAD, Events, Patience, Workers
 from reverie.workers.inline import InlineWorkers
@@ -209,6 +209,24 @@ def test_workers_that_keep_dying_are_given_up_with_a_reason() -> None:
         workers.close()
 
 
+def test_where_no_worker_can_be_started_any_more_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    started, start = [], pool._start
+
+    def once() -> Any:
+        if started:
+            raise BlockingIOError("no more processes")
+        started.append(start())
+        return started[0]
+
+    monkeypatch.setattr(pool, "_start", once)
+    workers = ProcessWorkers(1)
+    try:
+        with pytest.raises(BlockingIOError, match="no more processes"):
+            list(workers.map(jobs.die, range(3)))
+    finally:
+        workers.close()
+
+
 def test_a_worker_that_cannot_start_says_why_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "threadpoolctl.py").write_text("raise ImportError('another package of this name')")
     monkeypatch.syspath_prepend(tmp_path)
@@ -307,11 +325,10 @@ def test_fitness_is_the_same_wherever_it_is_measured_and_whoever_dies(
         assert [outcome for part in parts for outcome in part] == expected
         pid = next(iter(workers.map(jobs.whose, [0])))
         before = workers.events.lost
-        timer = threading.Timer(0.3, os.kill, (pid, signal.SIGKILL))
-        timer.start()
         parts = workers.map(run_rollout, generation(tiny_run, workers) * 3)
-        assert [outcome for part in parts for outcome in part] == expected * 3
-        timer.join()
+        found = list(next(parts))
+        os.kill(pid, signal.SIGKILL)  # others of its tasks have been given to it
+        assert found + [outcome for part in parts for outcome in part] == expected * 3
         list(workers.map(jobs.square, [1]))
         assert workers.events.lost > before
 

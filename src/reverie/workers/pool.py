@@ -58,7 +58,8 @@ class Pool:
         threading.Thread(target=self._give_out, name="reverie-pool", daemon=True).start()
 
     def submit(self, work: bytes) -> Answer:
-        """Work that the next free process does; what it answers, or WorkerDiedError, or WorkerStoppedError."""
+        """Work that the next free process does; what it answers, or WorkerDiedError, WorkerStoppedError, or OSError
+        where no process could be started. Raises OSError where none can be now."""
         answer = Answer()
         with self._lock:
             self._waiting.append((work, answer))
@@ -149,7 +150,11 @@ class Pool:
             if not (answer or worker.ready or worker.stopped):
                 found = self._next()
                 answer = found[1] if found else None
-            self._start_missing()
+            try:
+                self._start_missing()
+            except OSError as error:  # no room for a process: who waits for the next work hears of it
+                if found := self._next():
+                    found[1].set_exception(error)
         if answer is not None:
             how = why or (f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}")
             died = WorkerDiedError(how, ready=worker.ready, killed=code < 0)
