@@ -62,7 +62,9 @@ def test_a_missing_peer_is_said_in_words(capsys: pytest.CaptureFixture[str]):
     assert "EnvPool at 64x64, two cores: not installed (`make bench` or" in out
 
 
-@pytest.mark.parametrize("options", [["--seconds", "0"], ["--rounds", "0"]])
-def test_mistakes(options: list[str], capsys: pytest.CaptureFixture[str]):
-    assert main(["bench", "env", *options]) == 2
-    assert "more than 0" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("option", "cure"), [("--seconds", "--seconds 0.0: give more than 0"), ("--rounds", "--rounds 0: give 1 or more")]
+)
+def test_mistakes(option: str, cure: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["bench", "env", option, "0"]) == 2
+    assert cure in capsys.readouterr().err
