@@ -63,7 +63,7 @@ def test_table_for_people_into_a_folder_of_their_choice(
         (["--dims", "0", "99"], "there is no dimension 99"),
         (["--dims", "-1", "0"], "there is no dimension -1"),
         (["--dims", "1", "1"], "given twice"),
-        (["--tracks", "0"], "at least 1"),
+        (["--tracks", "0"], "--tracks 0: give 1 or more"),
         (["--split", "training"], "--split"),
     ],
 )
@@ -89,4 +89,4 @@ def test_another_environment(tiny_run: RunFolder, capsys: pytest.CaptureFixture[
     recipe = tiny_run.path / "recipe.toml"
     recipe.write_text(recipe.read_text().replace("CarRacing-v3", "Pendulum-v1"))
     assert main(["inspect", str(tiny_run.path)]) == 1
-    assert "known of CarRacing-v3 only" in capsys.readouterr().err
+    assert "only CarRacing-v3 says what is true of its scenes" in capsys.readouterr().err
