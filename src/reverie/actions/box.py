@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from reverie.actions.contract import ActionSpec, uniform
 from reverie.types import Floats
 
 if TYPE_CHECKING:
     from gymnasium.spaces import Space
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +36,9 @@ class BoxActions(ActionSpec):
         """From bound to bound."""
         return tuple((f"action {i}", True) for i in range(len(self.low)))
 
-    def from_outputs(self, outputs: Tensor) -> Tensor:
+    def from_outputs(self, outputs: "Tensor") -> "Tensor":
         """(b, a): all of the way from bound to bound."""
-        unit = torch.tanh(outputs)
+        unit = outputs.tanh()
         if self.scaled:
             return unit
         low, high = unit.new_tensor(self.low), unit.new_tensor(self.high)

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from reverie.actions.contract import ActionSpec, uniform
 from reverie.types import Floats
 
 if TYPE_CHECKING:
     from gymnasium.spaces import Space
+    from torch import Tensor
 
 _BOUNDS = (np.array([-1, 0, 0], np.float32), np.array([1, 1, 1], np.float32))
 
@@ -35,9 +34,11 @@ class SteerGasBrake(ActionSpec):
         """For the wheel, and for the pedals together."""
         return 2
 
-    def from_outputs(self, outputs: Tensor) -> Tensor:
+    def from_outputs(self, outputs: "Tensor") -> "Tensor":
         """(b, 3): all of the pedals' way is that of gas, the upper half of it that of the brake."""
-        x = torch.tanh(outputs)
+        import torch  # late: an environment alone does not need it
+
+        x = outputs.tanh()
         return torch.stack([x[:, 0], (x[:, 1] + 1) / 2, x[:, 2].clamp(min=0)], -1)
 
     def to_env(self, act: np.ndarray) -> np.ndarray:
@@ -84,7 +85,9 @@ class SteerPedal(SteerGasBrake):
         """Wheel and pedal."""
         return 2
 
-    def from_outputs(self, outputs: Tensor) -> Tensor:
+    def from_outputs(self, outputs: "Tensor") -> "Tensor":
         """(b, 3)"""
-        x = torch.tanh(outputs)
+        import torch  # late: an environment alone does not need it
+
+        x = outputs.tanh()
         return torch.stack([x[:, 0], x[:, 1].clamp(min=0), (-x[:, 1]).clamp(min=0)], -1)

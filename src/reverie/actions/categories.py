@@ -9,8 +9,6 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from reverie.actions.contract import ActionSpec
 from reverie.errors import UserError
@@ -18,6 +16,7 @@ from reverie.types import Floats
 
 if TYPE_CHECKING:
     from gymnasium.spaces import Space
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +47,10 @@ class Categories(ActionSpec):
         """Whether each choice is another than it was, and how much each category is liked."""
         return len(self.sizes) + self.size
 
-    def from_outputs(self, outputs: Tensor) -> Tensor:
+    def from_outputs(self, outputs: "Tensor") -> "Tensor":
         """(b, a) one-hots. Where gradients flow, they pass as if softmax had chosen (straight through)."""
+        import torch  # late: an environment alone does not need it
+
         parts = []
         for part in outputs.split(list(self.sizes), -1):
             hot = torch.zeros_like(part).scatter(-1, part.argmax(-1, keepdim=True), 1.0)

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from reverie.types import Floats
 
 if TYPE_CHECKING:
     from gymnasium.spaces import Space
+    from torch import Tensor
 
 
 class ActionSpec(ABC):
@@ -41,7 +40,7 @@ class ActionSpec(ABC):
         return self.size
 
     @abstractmethod
-    def from_outputs(self, outputs: Tensor) -> Tensor:
+    def from_outputs(self, outputs: "Tensor") -> "Tensor":
         """Outputs of C (b, o), any numbers -> actions (b, a)."""
 
     @abstractmethod
@@ -71,4 +70,6 @@ class ActionSpec(ABC):
 
 def uniform(noise: np.ndarray) -> np.ndarray:
     """Normal numbers, deviation 1 -> uniform in [-1, 1]."""
+    import torch  # late: an environment alone does not need it
+
     return 2 * torch.special.ndtr(torch.from_numpy(noise)).numpy() - 1
