@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from reverie.agent import Agent
-from reverie.checkpoint import write_json
+from reverie.checkpoint import write_atomically, write_json
 from reverie.data.batches import SequenceSampler
 from reverie.data.latents import LatentStore
 from reverie.dream.dreamer import load_dreams
@@ -174,7 +174,8 @@ def write_truth(folder: Path, run: RunFolder, truth: DreamTruth, *, seed: int, t
     folder.mkdir(parents=True, exist_ok=True)
     text = text_of(truth, seed, test)
     write_json(folder / "truth.json", numbers_of(truth))
-    (folder / "truth.md").write_text(text)
+    with write_atomically(folder / "truth.md") as file:
+        file.write(text.encode())
     d = truth.horizon
     charts.dream_error(folder / "truth_horizon.png", HORIZONS, d.dream, d.still, d.seen, run.config.env.action_repeat)
     one = next(found for found in truth.returns if found.temperature == 1)
