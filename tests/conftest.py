@@ -41,6 +41,11 @@ def _nothing_said_yet() -> None:
     forget_notes()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest come first, so that no process is left with one of them when the others have nothing to do."""
+    items.sort(key=lambda item: "test_readme.py" not in item.nodeid)
+
+
 @pytest.fixture
 def tiny_run(tmp_path: Path, _tiny_run: Path) -> RunFolder:
     """A run of recipe debug with 24 frames of 6 decisions an episode at most; each test has its own copy."""

@@ -7,8 +7,6 @@ import sys
 import tomllib
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = {"make run", "make test"}
 """Too long, or these very tests."""
@@ -25,24 +23,26 @@ def test_the_readme_begins_with_the_two_commands() -> None:
     assert len(commands()) >= 8
 
 
-@pytest.mark.xdist_group("readme")  # in order, in one place: some continue what others began
-def test_every_command_runs(tmp_path: Path) -> None:
-    for command in commands():
-        if command in ELSEWHERE:
-            continue
+def run_all(of: list[str], folder: Path) -> None:
+    for command in of:
         verb, *arguments = shlex.split(command)
         assert verb == "reverie", command
         done = subprocess.run(
-            [sys.executable, "-m", "reverie", *arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
+            [sys.executable, "-m", "reverie", *arguments], cwd=folder, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"{command}\n{done.stderr}"
-    assert (tmp_path / "pretrained_track_0.mp4").stat().st_size > 100_000
+
+
+def test_every_command_about_a_run_works(tmp_path: Path) -> None:
+    """In order and in one place: some continue what others began."""
+    run_all([command for command in commands() if "runs/" in command], tmp_path)
     assert (tmp_path / "runs/try/evaluation.json").exists()
     assert (tmp_path / "runs/other/controller.safetensors").exists()
+
+
+def test_every_other_command_works(tmp_path: Path) -> None:
+    run_all([command for command in commands() if "runs/" not in command and command not in ELSEWHERE], tmp_path)
+    assert (tmp_path / "pretrained_track_0.mp4").stat().st_size > 100_000
 
 
 def test_the_makefile_has_the_targets_that_must_work() -> None:
