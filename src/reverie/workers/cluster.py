@@ -81,6 +81,8 @@ class DaskWorkers:
         if scheduler.startswith("tcp:"):
             note(f"{scheduler} is not encrypted: others on this machine can run programs as you")
         self._client.subscribe_topic("all", self._hear)
+        self._bell = threading.Event()
+        """Rings when a task is done."""
         self._threads, self._counted = 0, -math.inf
         self._stopped: set[str] = set()
         """Addresses of workers that were started anew because they hung."""
@@ -105,6 +107,7 @@ class DaskWorkers:
                 for task in islice(waiting, max(0, self._room() - len(futures))):
                     key = f"reverie-{uuid.uuid4().hex}"
                     futures.append(self._client.submit(run, task, key=key, pure=False, retries=0))
+                    futures[-1].add_done_callback(lambda _: self._bell.set())
                 if not futures:
                     return
                 while not self._comes(futures):
@@ -134,20 +137,12 @@ class DaskWorkers:
 
     def _comes(self, futures: "deque[Future]") -> bool:
         """Waits for the first; false where nobody finishes anything for too long."""
-        from distributed import TimeoutError as NothingYet
-        from distributed import wait
-
-        while not futures[0].done():
-            pending = [one for one in futures if not one.done()]
-            try:
-                with self._client.as_current():
-                    wait(pending, timeout=WAIT_SECONDS, return_when="FIRST_COMPLETED")
+        while not futures[0].done():  # distributed's own `wait` keeps what it waited for until garbage is collected
+            if self._bell.wait(WAIT_SECONDS):
+                self._bell.clear()
                 self._patience.renew()
-            except CancelledError as error:
-                raise self._gone() from error
-            except (TimeoutError, NothingYet):
-                if self._patience.left < 0:
-                    return False
+            elif self._patience.left < 0:
+                return False
         return True
 
     def _result(self, future: "Future") -> Any:
