@@ -25,6 +25,14 @@ BUSY = {"inline": 0, "processes": 2, "dask": 1}
 Start = Callable[[str, Path], subprocess.Popen[str]]
 
 
+@pytest.fixture(autouse=True)
+def _can_be_interrupted() -> Iterator[None]:
+    """Where these tests were themselves started in the background, they ignore interrupts, and a run does as well."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Starts a run that would go on for hours, in a process group of its own, as a shell does."""
