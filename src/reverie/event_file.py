@@ -1,7 +1,6 @@
 """A file that TensorBoard reads, written in the caller's own thread, so that a full disk is the caller's to know."""
 
 import contextlib
-import itertools
 import os
 import socket
 import time
@@ -14,7 +13,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 FLUSH_SECONDS = 10.0
 _VERSION = "brain.Event:2"
-_numbers = itertools.count()
+_PREFIX = "events.out.tfevents."
 
 
 class EventFile:
@@ -23,8 +22,7 @@ class EventFile:
 
     def __init__(self, folder: Path, purge_step: int | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        name = f"events.out.tfevents.{time.time():010.0f}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
-        self._file = (folder / name).open("wb")
+        self._file = (folder / f"{_PREFIX}{_stamp(folder):010}.{socket.gethostname()}.{os.getpid()}").open("wb")
         self._records = RecordWriter(self._file)
         self._add(Event(wall_time=time.time(), file_version=_VERSION))
         if purge_step is not None:
@@ -51,3 +49,10 @@ class EventFile:
 
     def _add(self, event: Event) -> None:
         self._records.write(event.SerializeToString())
+
+
+def _stamp(folder: Path) -> int:
+    """Seconds since 1970, or the next number where `folder` has a file of this second or of a later one: TensorBoard
+    reads a folder's files in the order of their names, so the newest one has to come last, whatever the clock says."""
+    stamps = (path.name.removeprefix(_PREFIX).split(".")[0] for path in folder.glob(f"{_PREFIX}*"))
+    return max([int(time.time()), *(int(stamp) + 1 for stamp in stamps if stamp.isdecimal())])
