@@ -2,7 +2,7 @@
 
 import shutil
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +104,8 @@ def _encode(run: RunFolder) -> None:
 
 
 def _remember(run: RunFolder) -> None:
-    moments = make_moments(load_memory(run.memory), LatentStore(run.latents), num=6, seed=0, context=4)
+    moments = make_moments(load_memory(run.memory), LatentStore(run.latents), num=6, seed=0, context=4, action_repeat=4)
+    moments = replace(moments, frames=torch.zeros(6, dtype=torch.long))  # these episodes outlast the world's limit
     save_moments(run.dream, moments, world_of(run.config.env), run.memory)
     StageClock(run, "memory").done([run.memory, run.dream], {})
 

@@ -43,6 +43,20 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 """Any float32 array: actions (t, a), rewards (t,), latents (..., z)."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class LargestReturn:
+    """The most that an episode can have earned after some frames."""
+
+    total: float
+    """All there is to earn."""
+    frame_cost: float
+    """What each frame costs for certain."""
+
+    def after(self, frames: np.ndarray) -> np.ndarray:
+        """The bound after so many frames."""
+        return self.total - self.frame_cost * frames
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SequenceBatch:
     """Windows of encoded episodes, float32. Where `mask` is 0 the episode was over, and everything is 0."""

@@ -5,15 +5,17 @@ import math
 import pytest
 import torch
 
+from reverie.actions import SteerGasBrake
 from reverie.dream.dreamer import Dreamer, load_dreams
 from reverie.dream.imagine import DreamConfig
-from reverie.dream.moments import Moments
+from reverie.dream.moments import Moments, World
 from reverie.dream.replay import replay
 from reverie.errors import UserError
 from reverie.models.files import agent_folder
 from reverie.models.mdn_rnn import Memory, MemoryConfig, MemoryState
 from reverie.models.rewards import RewardConfig
 from reverie.run.folder import RunFolder
+from reverie.types import LargestReturn
 from tests.dream.test_replay import Adder
 
 
@@ -43,6 +45,31 @@ def test_it_follows_the_actions_from_its_start_and_reads_its_own_rewards() -> No
     assert [step.z[1].tolist() for step in steps] == [[1, -1], [1, -2], [1, -3]]
     assert [step.rew.tolist() for step in steps] == [[6, 6], [7, 7], [8, 8]]  # from the start's 5, one more each
     assert [step.end.tolist() for step in steps] == [[False, False], [False, False], [True, False]]
+
+
+def test_a_dream_in_a_world_is_paid_what_is_left_there_and_reads_what_was_promised() -> None:
+    memory = Adder(1.0)
+    moments = Moments(
+        z=torch.zeros(2, 2),
+        state=memory.initial_state(2),
+        rew=torch.tensor([5.0, 5.0]),
+        earned=torch.tensor([80.0, 0.0]),
+        frames=torch.tensor([10, 30]),
+    )
+    largest = LargestReturn(total=101.0, frame_cost=0.1)
+    world = World(env_id="X", actions=SteerGasBrake(), action_repeat=10, max_decisions=5, largest_return=largest)
+    dreamer = Dreamer(memory, moments, 2, DreamConfig(temperature=0.0), torch.Generator(), world=world)
+    dreamer.begin(torch.arange(2))
+    steps = [dreamer.step(torch.zeros(2, 2)) for _ in range(3)]
+    # 80 in 10 frames: 101 - 2 - 80 = 19 are left after the next decision, 12 after that, and 4 where 8 are promised.
+    assert [step.rew[0].item() for step in steps] == pytest.approx([6, 7, 4])
+    assert [step.excess[0].item() for step in steps] == pytest.approx([0, 0, 4])
+    assert dreamer.rew.tolist() == [8, 8]
+    assert [step.end.tolist() for step in steps] == [[False, False], [False, False], [True, False]]
+    assert [step.trunc.tolist() for step in steps] == [[False, False], [False, True], [False, True]]
+    assert [step.rew[1].item() for step in steps] == [6, 7, 8]
+    dreamer.begin(torch.tensor([0, 0]), torch.tensor([False, True]))
+    assert dreamer.step(torch.zeros(2, 2)).rew[1] == 6
 
 
 def test_a_dream_begins_anew_at_one_moment_of_the_bank_and_leaves_the_others() -> None:

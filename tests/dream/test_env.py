@@ -19,6 +19,7 @@ from reverie.dream.moments import Moments, World
 from reverie.errors import UserError
 from reverie.models.files import VISION, agent_folder, load_vision
 from reverie.run.folder import RunFolder
+from reverie.types import LargestReturn
 from tests.dream.test_replay import Adder
 
 DREAM = f"reverie.dream:{reverie.dream.DREAM_ID}"
@@ -190,6 +191,27 @@ def test_another_process_dreams_the_same_and_warns_of_nothing() -> None:
     process = subprocess.run([sys.executable, *flags, "-c", script], capture_output=True, text=True, check=False)
     assert (process.returncode, process.stderr) == (0, "")
     assert process.stdout.strip() == fingerprint()
+
+
+def test_a_dream_ends_where_all_there_is_to_earn_is_earned(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = Adder(1.0)
+    moments = Moments(
+        z=torch.zeros(1, 2),
+        state=memory.initial_state(1),
+        rew=torch.tensor([5.0]),
+        earned=torch.tensor([70.0]),
+        frames=torch.tensor([10]),
+    )
+    actions = BoxActions(low=(-1.0, 0.0), high=(1.0, 0.5), scaled=False)
+    largest = LargestReturn(total=90.0, frame_cost=0.1)
+    world = World(env_id="X", actions=actions, action_repeat=10, max_decisions=9, largest_return=largest)
+    dreams = Dreams(torch.nn.Identity(), memory, moments, world)  # pyright: ignore[reportArgumentType]
+    monkeypatch.setattr("reverie.dream.env.load_dreams", lambda _: dreams)
+    env = DreamEnv("known", temperature=0.0)
+    env.reset(seed=0)
+    steps = [env.step(np.zeros(2))[1:4] for _ in range(3)]
+    assert [step[0] for step in steps] == pytest.approx([6, 7, 3])  # 90 - 0.1 x 40 - 83: not the 8 that M promises
+    assert [step[1:] for step in steps] == [(False, False), (False, False), (True, False)]
 
 
 def test_a_dream_is_cut_at_its_limit(tiny_run: RunFolder) -> None:

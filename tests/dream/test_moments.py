@@ -13,11 +13,12 @@ from reverie.actions import BoxActions, SteerGasBrake
 from reverie.data.episode import Episode
 from reverie.data.latents import LatentStore, LatentWriter
 from reverie.dream.dreamer import load_dreams
-from reverie.dream.moments import World, load_moments, make_moments, save_moments
+from reverie.dream.moments import DREAM, World, load_moments, make_moments, save_moments
 from reverie.errors import UserError
-from reverie.models.files import load_memory, load_models, save_memory
+from reverie.models.files import MEMORY, agent_folder, load_memory, load_models, save_memory
 from reverie.models.mdn_rnn import Memory, MemoryConfig
 from reverie.run.folder import RunFolder
+from reverie.types import LargestReturn
 
 LENGTHS = (3, 9, 6)
 
@@ -43,7 +44,7 @@ def make_memory() -> Memory:
 
 def test_the_state_is_what_m_has_after_it_watched_the_true_decisions(latents: LatentStore) -> None:
     memory, context = make_memory(), 4
-    moments = make_moments(memory, latents, 60, seed=0, context=context)
+    moments = make_moments(memory, latents, 60, seed=0, context=context, action_repeat=3)
     possible = set()
     for z, h, c, rew in zip(moments.z, moments.state.h, moments.state.c, moments.rew, strict=True):
         episode, step = divmod(int(z[0]), 100)
@@ -62,43 +63,57 @@ def test_the_state_is_what_m_has_after_it_watched_the_true_decisions(latents: La
     assert possible == {(1, 4), (1, 5), (1, 6), (1, 7), (1, 8), (2, 4), (2, 5)}
 
 
+def test_a_moment_knows_what_its_episode_had_earned_in_how_many_frames(latents: LatentStore) -> None:
+    moments = make_moments(make_memory(), latents, 60, seed=0, context=4, action_repeat=3)
+    for z, earned, frames in zip(moments.z, moments.earned, moments.frames, strict=True):
+        episode, step = divmod(int(z[0]), 100)
+        assert earned == sum(range(step)) + 10 * episode * step
+        assert frames == 3 * step
+
+
 def test_moments_are_equally_likely(latents: LatentStore) -> None:
-    moments = make_moments(make_memory(), latents, 7000, seed=1, context=4)
+    moments = make_moments(make_memory(), latents, 7000, seed=1, context=4, action_repeat=3)
     counts = np.unique(moments.z[:, 0].numpy(), return_counts=True)[1]
     assert len(counts) == 7
     assert counts.min() > 850
 
 
 def test_one_seed_draws_the_same_and_another_others(latents: LatentStore) -> None:
-    first, same, other = (make_moments(make_memory(), latents, 30, seed=seed, context=2) for seed in (3, 3, 4))
+    first, same, other = (
+        make_moments(make_memory(), latents, 30, seed=seed, context=2, action_repeat=3) for seed in (3, 3, 4)
+    )
     assert torch.equal(first.z, same.z)
     assert torch.equal(first.state.h, same.state.h)
     assert not torch.equal(first.z, other.z)
 
 
 def test_a_start_has_a_reward_and_so_a_decision_before_it(latents: LatentStore) -> None:
-    moments = make_moments(make_memory(), latents, 100, seed=0, context=0)
+    moments = make_moments(make_memory(), latents, 100, seed=0, context=0, action_repeat=3)
     assert {int(z) for z in moments.z[:, 0]} == {1, 2, *range(101, 109), *range(201, 206)}
     assert all(rew == 10 * (z // 100) + z % 100 - 1 for z, rew in zip(moments.z[:, 0], moments.rew, strict=True))
 
 
 def test_episodes_that_are_too_short_are_said(latents: LatentStore) -> None:
     with pytest.raises(UserError, match=r"no episode in .* has more than 9 decisions"):
-        make_moments(make_memory(), latents, 5, seed=0, context=9)
+        make_moments(make_memory(), latents, 5, seed=0, context=9, action_repeat=3)
 
 
 def test_saved_and_loaded(latents: LatentStore, tmp_path: Path) -> None:
     memory = make_memory()
     save_memory(tmp_path / "memory.safetensors", memory)
-    moments = make_moments(memory, latents, 5, seed=0, context=2)
+    moments = make_moments(memory, latents, 5, seed=0, context=2, action_repeat=3)
     world = World(
-        env_id="X", actions=BoxActions(low=(-1.0,), high=(2.0,), scaled=False), action_repeat=3, max_decisions=7
+        env_id="X",
+        actions=BoxActions(low=(-1.0,), high=(2.0,), scaled=False),
+        action_repeat=3,
+        max_decisions=7,
+        largest_return=LargestReturn(total=9.0, frame_cost=0.5),
     )
     save_moments(tmp_path / "dream.safetensors", moments, world, tmp_path / "memory.safetensors")
     loaded, found = load_moments(tmp_path / "dream.safetensors", tmp_path / "memory.safetensors")
     assert found == world
     assert torch.equal(loaded.z, moments.z)
-    assert torch.equal(loaded.rew, moments.rew)
+    assert all(torch.equal(getattr(loaded, name), getattr(moments, name)) for name in ("rew", "earned", "frames"))
     assert all(torch.equal(a, b) for a, b in zip(loaded.state, moments.state, strict=True))
 
 
@@ -125,6 +140,14 @@ def test_a_file_from_when_worlds_had_bounds_only_is_read_as_before(tiny_run: Run
         world = load_moments(tiny_run.dream, tiny_run.memory)[1]
         assert world.actions == actions
         assert world.frames_per_second == 50
+
+
+def test_a_bank_from_before_returns_were_counted_begins_at_nothing_and_has_no_bound() -> None:
+    moments, world = load_moments(*(agent_folder("pretrained") / name for name in (DREAM, MEMORY)))
+    assert world.largest_return is None
+    assert moments.earned.shape == moments.frames.shape == (len(moments),)
+    assert not moments.earned.any()
+    assert not moments.frames.any()
 
 
 def test_what_does_not_belong_together_is_refused(tiny_run: RunFolder) -> None:

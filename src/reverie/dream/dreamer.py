@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from reverie.devices import survive_forks
+from reverie.dream.accounting import settle
 from reverie.dream.ensemble import Member
 from reverie.dream.imagine import DreamConfig, require_rewards, step
 from reverie.dream.moments import DREAM, Moments, World, load_moments
@@ -26,9 +27,13 @@ class DreamStep(NamedTuple):
     z: Tensor
     """(n, z)"""
     rew: Tensor
-    """(n,) expected reward, in units of the environment."""
+    """(n,) what is paid, in units of the environment: the expected reward, but never more than is left to earn."""
     end: Tensor
     """(n,) bool: the dreamt world ended the episode."""
+    trunc: Tensor
+    """(n,) bool: its time is up."""
+    excess: Tensor
+    """(n,) what M promised beyond what was left to earn."""
     doubt: Tensor | None
     """(n,) how far the members of the ensemble disagree about z; None for a single M."""
 
@@ -36,7 +41,8 @@ class DreamStep(NamedTuple):
 class Dreamer:
     """n dreams that begin at some of `moments` and go on by what M expects. Chance comes from `generator`,
     which lives on M's device. Further `members` of an ensemble say how much to believe; where `config.members` is
-    "first", they change nothing."""
+    "first", they change nothing. With a `world`, dreams are paid and end as it would have them (see `accounting`);
+    without, they are paid what M promises, and only M's end head ends them."""
 
     def __init__(
         self,
@@ -46,6 +52,7 @@ class Dreamer:
         config: DreamConfig,
         generator: torch.Generator,
         members: Sequence[Member] = (),
+        world: World | None = None,
     ) -> None:
         config.require_members(members)
         require_rewards(memory)
@@ -53,10 +60,14 @@ class Dreamer:
         self.moments = moments.to(generator.device)
         self.members = [one.to(generator.device) for one in members]
         self.config = config
+        self.world = world
         self.generator = generator
         self.num = num
         self.z = self.moments.z[:1].repeat(num, 1)
-        self.rew = self.moments.rew[:1].repeat(num)
+        self.rew, self.earned, self.frames = (
+            of[:1].repeat(num) for of in (self.moments.rew, self.moments.earned, self.moments.frames)
+        )
+        """What M promised last (n,), and the return and the frames so far of the episodes (n,)."""
         nobody = torch.zeros(num, dtype=torch.long, device=generator.device)
         self.state = self.moments.state.select(nobody)
         self.others = tuple(one.moments.state.select(nobody) for one in self.members)
@@ -77,7 +88,8 @@ class Dreamer:
         (n,)."""
         rows = torch.ones_like(numbers, dtype=torch.bool) if rows is None else rows
         self.z = torch.where(rows[:, None], self.moments.z[numbers], self.z)
-        self.rew = torch.where(rows, self.moments.rew[numbers], self.rew)
+        for name in ("rew", "earned", "frames"):
+            setattr(self, name, torch.where(rows, getattr(self.moments, name)[numbers], getattr(self, name)))
         self.state = self.state.replaced(rows, self.moments.state.select(numbers))
         fresh = (one.moments.state.select(numbers) for one in self.members)
         self.others = tuple(old.replaced(rows, new) for old, new in zip(self.others, fresh, strict=True))
@@ -91,11 +103,16 @@ class Dreamer:
         assert now.rew is not None
         self.z, self.rew, (self.state, *others) = now.z, now.rew, now.states
         self.others = tuple(others)
-        if now.end_logit is None:
-            return DreamStep(now.z, now.rew, torch.zeros_like(now.rew, dtype=torch.bool), now.doubt)
-        chance = torch.rand(now.rew.shape, generator=self.generator, device=now.rew.device)
-        threshold = chance if self.config.temperature else torch.full_like(chance, 0.5)
-        return DreamStep(now.z, now.rew, torch.sigmoid(now.end_logit) > threshold, now.doubt)
+        end = torch.zeros_like(now.rew, dtype=torch.bool)
+        if now.end_logit is not None:
+            chance = torch.rand(now.rew.shape, generator=self.generator, device=now.rew.device)
+            threshold = chance if self.config.temperature else torch.full_like(chance, 0.5)
+            end = torch.sigmoid(now.end_logit) > threshold
+        if self.world is None:
+            return DreamStep(now.z, now.rew, end, torch.zeros_like(end), torch.zeros_like(now.rew), now.doubt)
+        paid = settle(self.world, self.earned, self.frames, now.rew)
+        self.earned, self.frames = self.earned + paid.rew, self.frames + self.world.action_repeat
+        return DreamStep(now.z, paid.rew, end | paid.end, paid.trunc, paid.excess, now.doubt)
 
 
 class Dreams(NamedTuple):

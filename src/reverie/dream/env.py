@@ -44,15 +44,17 @@ class DreamEnv(gymnasium.Env):
     which is what the paper's controller reads; `"frame"` the decoded latent, `Box(0, 255, (64, 64, 3))` uint8.
 
     ## Rewards
-    What M expects of the decision, in units of the real environment.
+    What M expects of the decision, in units of the real environment, but never more than is left to earn in the episode
+    that the dream goes on with.
 
     ## Starting State
     A moment of the driving that M learned from, drawn at random, with the state M was in when it had watched the
     decisions before.
 
     ## Episode End
-    Terminated where M's end head says so, with the probability it gives. Truncated after `max_decisions`, by default
-    the real environment's time limit.
+    Terminated where M's end head says so, with the probability it gives, or where all that there is to earn is earned.
+    Truncated at the real environment's time limit, for which the frames before the dream count, too; or instead after
+    `max_decisions`, where that is given.
 
     ## Info
     `doubt`, where the run's M is an ensemble (`memory.members`): how far its members disagree about the next latent.
@@ -83,9 +85,10 @@ class DreamEnv(gymnasium.Env):
         vision, memory, moments, world, others = load_dreams(agent_folder(run))
         generator = torch.Generator(device)
         config = DreamConfig(temperature=temperature, precision=precision, members=members)
-        self.dreamer = Dreamer(memory.to(device), moments, 1, config, generator, others)
+        self.dreamer = Dreamer(memory.to(device), moments, 1, config, generator, others, world)
         self.view = View(vision.to(device), memory, world, observation)
         self.max_decisions = world.limit(max_decisions)
+        self._counts_own = max_decisions is not None
         self.action_space = self.view.action_space
         self.observation_space = self.view.observation_space
         self.render_mode = render_mode
@@ -110,7 +113,7 @@ class DreamEnv(gymnasium.Env):
         self._decisions += 1
         if self.render_mode == "human":
             self.render()
-        truncated = self._decisions >= self.max_decisions
+        truncated = self._decisions >= self.max_decisions if self._counts_own else bool(step.trunc[0])
         info = {} if step.doubt is None else {"doubt": float(step.doubt[0])}
         return self.view.observe(self.dreamer)[0], float(step.rew[0]), bool(step.end[0]), truncated, info
 

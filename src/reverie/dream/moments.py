@@ -6,7 +6,7 @@ episode, with the state that M had after it was shown the decisions before.
 Shapes: n moments, t decisions of context, z latent, a action, l layers, h hidden.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from reverie.data.latents import LatentStore
 from reverie.errors import UserError
 from reverie.models.mdn_rnn import Memory, MemoryState
 from reverie.seeding import generator
+from reverie.types import LargestReturn
 
 DREAM = "dream.safetensors"
 CONTEXT = 16
@@ -41,6 +42,8 @@ class World:
     """After so many an episode is cut."""
     frames_per_second: float = 50.0
     """Of the simulator."""
+    largest_return: LargestReturn | None = None
+    """None where nobody knows, and in files of earlier versions: then dreams are paid whatever M promises."""
 
     def limit(self, max_decisions: int | None) -> int:
         """After how many decisions to cut an episode, where `max_decisions` were asked for."""
@@ -61,6 +64,14 @@ class Moments:
     """M's, before it reads z; (n, l, h) each."""
     rew: Tensor
     """(n,) the reward that came with z."""
+    earned: Tensor = field(default_factory=lambda: torch.zeros(()))
+    """(n,) return of the episode up to the moment; 0 where it is not known, as in files of earlier versions."""
+    frames: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.long))
+    """(n,) simulator frames since the episode began; 0 where it is not known."""
+
+    def __post_init__(self) -> None:
+        for name in ("earned", "frames"):
+            object.__setattr__(self, name, getattr(self, name).expand(len(self.z)))
 
     def __len__(self) -> int:
         return len(self.z)
@@ -68,14 +79,17 @@ class Moments:
     def to(self, device: torch.device | str) -> "Moments":
         """The same on another device."""
         state = MemoryState(self.state.h.to(device), self.state.c.to(device))
-        return Moments(z=self.z.to(device), state=state, rew=self.rew.to(device))
+        rest = {name: getattr(self, name).to(device) for name in ("z", "rew", "earned", "frames")}
+        return Moments(state=state, **rest)
 
 
 @torch.no_grad()
-def make_moments(memory: Memory, latents: LatentStore, num: int, seed: int, context: int = CONTEXT) -> Moments:
-    """Draws `num` moments from the encoded episodes, each after at least `context` decisions; every moment is as likely
-    as another. At least one decision of context, since the reward that comes with a latent is part of it. Raises
-    UserError where no episode is long enough."""
+def make_moments(
+    memory: Memory, latents: LatentStore, num: int, seed: int, context: int = CONTEXT, *, action_repeat: int
+) -> Moments:
+    """Draws `num` moments from the encoded episodes, each after at least `context` decisions of `action_repeat` frames;
+    every moment is as likely as another. At least one decision of context, since the reward that comes with a latent is
+    part of it. Raises UserError where no episode is long enough."""
     context = max(context, 1)
     room = np.maximum(np.diff(latents.decision_offsets) - context, 0)  # moments of each episode, but the last frame
     if not room.sum():
@@ -93,7 +107,14 @@ def make_moments(memory: Memory, latents: LatentStore, num: int, seed: int, cont
     before = np.where(first > 0, latents.rew[np.maximum(decision[:, 0] - 1, 0)], np.float32(0))
     z = torch.from_numpy(latents.mu[obs]).float()
     prev_rew = torch.from_numpy(np.concatenate([before[:, None], rew], 1).astype(np.float32))
-    return moments_after(memory, z, torch.from_numpy(latents.act[decision]), prev_rew)
+    moments = moments_after(memory, z, torch.from_numpy(latents.act[decision]), prev_rew)
+    earned = np.concatenate([[0.0], np.cumsum(latents.rew, dtype=np.float64)])
+    begin, now = latents.decision_offsets[episode], decision[:, -1] + 1
+    return replace(
+        moments,
+        earned=torch.from_numpy((earned[now] - earned[begin]).astype(np.float32)),
+        frames=torch.from_numpy(action_repeat * (now - begin)),
+    )
 
 
 @torch.no_grad()
@@ -106,7 +127,9 @@ def moments_after(memory: Memory, z: Tensor, act: Tensor, prev_rew: Tensor) -> M
 
 def save_moments(path: Path, moments: Moments, world: World, memory_path: Path) -> None:
     """Writes the bank, with the checksum of the M whose states it holds."""
-    tensors = {"z": moments.z, "h": moments.state.h.contiguous(), "c": moments.state.c.contiguous(), "rew": moments.rew}
+    tensors = {"z": moments.z, "h": moments.state.h, "c": moments.state.c, "rew": moments.rew}
+    tensors |= {"earned": moments.earned, "frames": moments.frames}
+    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
     meta = {
         "kind": "dream",
         "world": TypeAdapter(World).dump_python(world, mode="json"),
@@ -136,8 +159,8 @@ def load_moments(path: Path, memory_path: Path) -> tuple[Moments, World]:
             f"{path} was written by another version of reverie ({error.errors()[0]['msg']}): make it anew with "
             f"`reverie memory --run {path.parent} --again`"
         ) from error
-    state = MemoryState(tensors["h"], tensors["c"])
-    return Moments(z=tensors["z"], state=state, rew=tensors["rew"]), world
+    state = MemoryState(tensors.pop("h"), tensors.pop("c"))
+    return Moments(state=state, **tensors), world
 
 
 def _as_now(world: dict[str, Any]) -> dict[str, Any]:

@@ -38,11 +38,11 @@ class DreamTransition(NamedTuple):
 
     obs: DreamObs
     rew: NDArray[np.float32]
-    """(b,) expected rewards."""
+    """(b,) what is paid."""
     end: NDArray[np.bool_]
     """(b,) the dreamt world ended the episode."""
     trunc: NDArray[np.bool_]
-    """(b,) none: a dream has no limit of its own."""
+    """(b,) the time of the dreamt world is up."""
     frames: NDArray[np.int64]
     """(b,) none: nothing is simulated."""
 
@@ -67,8 +67,9 @@ class Dreaming:
         """One decision in `rows` by act (b, a); the others go on, meaninglessly."""
         if len(rows) < self.num_envs:
             act = act.new_zeros(self.num_envs, act.shape[1]).index_copy(0, torch.from_numpy(rows).to(act.device), act)
-        rew, end = (values.cpu().numpy()[rows] for values in self.dreamer.step(act)[1:3])
-        return DreamTransition(self._see(rows), rew, end, np.zeros(len(rows), bool), np.zeros(len(rows), np.int64))
+        step = self.dreamer.step(act)
+        rew, end, trunc = (values.cpu().numpy()[rows] for values in (step.rew, step.end, step.trunc))
+        return DreamTransition(self._see(rows), rew, end, trunc, np.zeros(len(rows), np.int64))
 
     def _see(self, rows: NDArray[np.int64]) -> DreamObs:
         seen = DreamObs(z=self.dreamer.z, state=self.dreamer.state)

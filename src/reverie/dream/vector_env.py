@@ -47,10 +47,11 @@ class DreamVectorEnv(VectorEnv):
         require_one_of("render_mode", render_mode, (None, *DreamVectorEnv.metadata["render_modes"]))
         vision, memory, moments, world, others = load_dreams(agent_folder(run))
         config = DreamConfig(temperature=temperature, precision=precision, members=members)
-        self.dreamer = Dreamer(memory.to(device), moments, num_envs, config, torch.Generator(device), others)
+        self.dreamer = Dreamer(memory.to(device), moments, num_envs, config, torch.Generator(device), others, world)
         self.view = View(vision.to(device), memory, world, observation)
         self.num_envs = num_envs
         self.max_decisions = world.limit(max_decisions)
+        self._counts_own = max_decisions is not None
         self.single_action_space = self.view.action_space
         self.single_observation_space = self.view.observation_space
         self.action_space = batch_space(self.single_action_space, num_envs)
@@ -85,7 +86,7 @@ class DreamVectorEnv(VectorEnv):
         step = self.dreamer.step(self.view.actions(np.asarray(actions)))
         rew, end = step.rew.cpu().numpy().astype(np.float64), step.end.cpu().numpy()
         self._decisions += 1
-        trunc = self._decisions >= self.max_decisions
+        trunc = self._decisions >= self.max_decisions if self._counts_own else step.trunc.cpu().numpy()
         if began.any():
             self._begin(began)
             rew, end, trunc = np.where(began, 0.0, rew), end & ~began, trunc & ~began

@@ -13,6 +13,7 @@ from reverie.actions import AnyActions, BoxActions, Categories
 from reverie.envs.config import EnvConfig, Progress
 from reverie.envs.picture import Picture
 from reverie.errors import UserError
+from reverie.types import LargestReturn
 
 if TYPE_CHECKING:
     import gymnasium
@@ -21,20 +22,6 @@ UNKNOWN_FPS = 30.0
 """Of an environment whose metadata do not say."""
 _LARGEST_BOUND = 1e30
 """Bounds beyond it are a way to say that there are none."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LargestReturn:
-    """The most that an episode can have earned after some frames."""
-
-    total: float
-    """All there is to earn."""
-    frame_cost: float
-    """What each frame costs for certain."""
-
-    def after(self, frames: np.ndarray) -> np.ndarray:
-        """The bound after so many frames."""
-        return self.total - self.frame_cost * frames
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,7 +72,14 @@ def _train_member(
         fit.run(metrics, bar, units_per_step=timesteps, beat=clock.beat)
     path = run.path / numbered(MEMORY, member)
     save_memory(path, memory, vision_sha256=file_sha256(run.vision))
-    moments = make_moments(memory.cpu(), latents, stage.dream_starts, config.seed, _context(latents))
+    moments = make_moments(
+        memory.cpu(),
+        latents,
+        stage.dream_starts,
+        config.seed,
+        _context(latents),
+        action_repeat=config.env.action_repeat,
+    )
     save_moments(run.path / numbered(DREAM, member), moments, world_of(config.env), path)
     return {
         "steps": fit.step,
@@ -96,6 +103,7 @@ def world_of(env: EnvConfig) -> World:
         action_repeat=env.action_repeat,
         max_decisions=-(-env.max_frames // env.action_repeat),
         frames_per_second=spec.frames_per_second,
+        largest_return=spec.largest_return,
     )
 
 

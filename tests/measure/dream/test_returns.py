@@ -10,7 +10,6 @@ from scipy import stats
 from reverie.actions import SteerGasBrake
 from reverie.dream.dreamer import Dreams
 from reverie.dream.moments import Moments, World
-from reverie.envs.spec import LargestReturn
 from reverie.measure.dream.returns import calibration, dream_returns
 from reverie.measure.statistics import spearman, spearman_interval
 from reverie.models.autoencoder import NetConfig
@@ -18,7 +17,7 @@ from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.mdn_rnn import Memory, MemoryConfig
 from reverie.models.rewards import RewardConfig
 from reverie.models.vae import Vae, VaeConfig
-from reverie.types import SequenceBatch
+from reverie.types import LargestReturn, SequenceBatch
 
 
 def constant_memory(reward: float, end: float) -> Memory:

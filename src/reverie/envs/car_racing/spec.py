@@ -3,7 +3,8 @@
 from reverie.actions import Categories, SteerGasBrake
 from reverie.envs.config import EnvConfig
 from reverie.envs.picture import Picture
-from reverie.envs.spec import EnvSpec, LargestReturn
+from reverie.envs.spec import EnvSpec
+from reverie.types import LargestReturn
 
 PICTURE = Picture(shape=(96, 96, 3), rows=84)
 """The rows below hold the indicator panel."""

@@ -12,12 +12,11 @@ import torch
 from reverie.dream.dreamer import Dreamer, Dreams
 from reverie.dream.imagine import DreamConfig
 from reverie.dream.rollout import rollout_dreams
-from reverie.envs.spec import LargestReturn
 from reverie.measure.statistics import spearman
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory
 from reverie.seeding import torch_generator
-from reverie.types import SequenceBatch
+from reverie.types import LargestReturn, SequenceBatch
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
