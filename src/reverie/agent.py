@@ -21,6 +21,11 @@ ROW_MULTIPLE = 8
 which a drive makes visible: so a track's return would depend on which other tracks run beside it."""
 
 
+def full_rows(b: int) -> Tensor:
+    """Indices that fill a batch of b rows up with its first ones."""
+    return torch.arange(-(-b // ROW_MULTIPLE) * ROW_MULTIPLE) % b
+
+
 @dataclass(frozen=True, kw_only=True)
 class AgentConfig:
     """How V, M and C run together."""
@@ -49,7 +54,7 @@ class Agent:
     ) -> tuple[np.ndarray, MemoryState]:
         """Frames uint8 (b, h, w, c) and the rewards (b,) that came with them -> actions float32 (b, a), next state."""
         b = len(obs)
-        rows = torch.arange(-(-b // ROW_MULTIPLE) * ROW_MULTIPLE, device=self.device) % b
+        rows = full_rows(b).to(self.device)
         frames = torch.from_numpy(obs).to(self.device)[rows]
         rew = torch.from_numpy(prev_rew).to(self.device, torch.float32)[rows]
         state = state.select(rows)

@@ -99,6 +99,8 @@ class RolloutTask:
     """(n,): a track for each episode."""
     stall_decisions: int | None = None
     max_decisions: int | None = None
+    policy: Callable[[Agent, np.ndarray], Policy] = AgentPolicy
+    """Makes who drives of the agent and `params`."""
 
     def split(self, rows: int) -> "list[RolloutTask]":
         """The same work in pieces of at most `rows` episodes."""
@@ -110,7 +112,7 @@ def run_rollout(task: RolloutTask) -> list[Outcome]:
     """Runs a task, in whatever process this is."""
     env = vector_env(task.env, len(task.seeds))
     agent = cached_agent(task.folder, task.digest, task.agent, task.controller, env.spec.actions)
-    policy = AgentPolicy(agent, task.params)
+    policy = task.policy(agent, task.params)
     return rollout(env, policy, task.seeds, stall_decisions=task.stall_decisions, max_decisions=task.max_decisions)
 
 

@@ -85,3 +85,40 @@ def test_a_controller_of_other_models_is_not_watched(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith(f"{other} was not made for {tiny_run.path / part}.safetensors: take a controller that was")
     assert not tiny_run.videos.exists()
+
+
+def test_m_can_plan_instead_of_c(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]):
+    command = ["watch", str(tiny_run.path), "--plan", "--track", "3", "--json", "--quiet"]
+    sets = ["--set", "samples=8", "--set", "horizon=2", "--set", "elites=2"]
+    quietly = ["--workers", "0", "--json", "--quiet"]
+    score = tiny_run.evaluation.read_bytes()
+    assert main([*command, *sets]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert Path(found["video"]) == tiny_run.videos / "planned_3.mp4"
+    assert main(["evaluate", str(tiny_run.path), "--plan", *sets, "--tracks", "1", "--first-seed", "3", *quietly]) == 0
+    scored = json.loads(capsys.readouterr().out)
+    assert scored["run"] == f"{tiny_run.path}, planned"
+    assert scored["mean"] == pytest.approx(found["ret"], abs=1e-9)
+    assert tiny_run.evaluation.read_bytes() == score, "the score of C stays as it is"
+    tiny_run.forget("controller")
+    assert main([*command, *sets]) == 0  # it needs no C
+    assert json.loads(capsys.readouterr().out)["ret"] != found["ret"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--set", "samples=8"], "give --plan, too"),
+        (["--plan", "--controller", "x.safetensors"], "leave out --controller, or --plan"),
+        (["--plan", "--set", "sample=8"], "--plan: unknown key sample (did you mean samples?); it has samples, "),
+        (["--plan", "--set", "samples=1"], "--plan: samples: input should be greater than or equal to 2 (given: 1)"),
+        (["--plan", "--set", "elites=65"], "65 elites of 64 samples"),
+        (["--plan", "--set", "members=random"], "needs an ensemble"),
+    ],
+)
+def test_plans_that_make_no_sense(
+    tiny_run: RunFolder, options: list[str], says: str, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["watch", str(tiny_run.path), *options]) in (1, 2)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert says in line

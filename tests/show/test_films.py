@@ -21,9 +21,10 @@ from reverie.show import episode_film
 from reverie.show.dashboard import Dashboard, Minds
 
 
-def load(run: RunFolder) -> tuple[Agent, np.ndarray]:
+def load(run: RunFolder) -> AgentPolicy:
     controller, params = load_controller(run.controller)
-    return Agent(load_vision(run.vision), load_memory(run.memory), controller, run.config.agent), params
+    agent = Agent(load_vision(run.vision), load_memory(run.memory), controller, run.config.agent)
+    return AgentPolicy(agent, params[None])
 
 
 def decode(path: Path) -> list[np.ndarray]:
@@ -33,7 +34,7 @@ def decode(path: Path) -> list[np.ndarray]:
 
 
 def test_moments_are_the_rollout_frame_by_frame(tiny_run: RunFolder):
-    agent, params = load(tiny_run)
+    driver = load(tiny_run)
     config = replace(tiny_run.config.env, renderer="gymnasium", max_frames=22)  # the last decision is cut short
     seen, acts = [], []
 
@@ -41,9 +42,9 @@ def test_moments_are_the_rollout_frame_by_frame(tiny_run: RunFolder):
         seen.append(obs[0])
         acts.append(act[0])
 
-    (outcome,) = rollout(make_vector_env(config, 1), AgentPolicy(agent, params[None]), [7], observer=observe)
+    (outcome,) = rollout(make_vector_env(config, 1), driver, [7], observer=observe)
     env = make_watched(config, "rgb_array")
-    found = list(episode_film.shots(env, agent, params, 7, config.action_repeat))
+    found = list(episode_film.shots(env, driver, 7, config.action_repeat))
     env.close()
     assert len(found) == outcome.frames == 22
     last = found[-1].filmed
@@ -56,11 +57,12 @@ def test_moments_are_the_rollout_frame_by_frame(tiny_run: RunFolder):
 
 def test_tiles_are_the_latent_and_the_expectation_of_the_next(tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch):
     """M's tile decodes the mean of the mixture that M gives for the state after the action."""
-    agent, params = load(tiny_run)
+    driver = load(tiny_run)
+    agent = driver.agent
     decode, decoded = agent.vision.decode, []
     monkeypatch.setattr(agent.vision, "decode", lambda z: decoded.append(z) or decode(z))
     env = make_watched(tiny_run.config.env, "rgb_array")
-    found = list(episode_film.shots(env, agent, params, 1, 4))
+    found = list(episode_film.shots(env, driver, 1, 4))
     env.close()
     state = agent.initial_state(1)
     assert len(decoded) == 6
@@ -77,16 +79,16 @@ def test_tiles_are_the_latent_and_the_expectation_of_the_next(tiny_run: RunFolde
 
 
 def test_agent_is_told_the_reward_of_the_whole_decision(tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch):
-    agent, params = load(tiny_run)
-    act, told = agent.act, []
+    driver = load(tiny_run)
+    act, told = driver.agent.act, []
 
     def listen(obs, prev_rew, params, state):
         told.append(float(prev_rew[0]))
         return act(obs, prev_rew, params, state)
 
-    monkeypatch.setattr(agent, "act", listen)
+    monkeypatch.setattr(driver.agent, "act", listen)
     env = make_watched(tiny_run.config.env, "rgb_array")
-    found = list(episode_film.shots(env, agent, params, 1, 4))
+    found = list(episode_film.shots(env, driver, 1, 4))
     env.close()
     returns = [0.0, *(moment.filmed.ret for moment in found[3::4])]
     assert told == pytest.approx([0.0, *np.diff(returns[:-1])])
@@ -123,7 +125,7 @@ def test_bars_follow_the_action():
 
 def test_video_has_every_frame(tiny_run: RunFolder, tmp_path: Path):
     path = tmp_path / "new" / "drive.mp4"
-    drive = episode_film.record(path, *load(tiny_run), tiny_run.config.env, 2, title="test", quiet=True)
+    drive = episode_film.record(path, load(tiny_run), tiny_run.config.env, 2, title="test", quiet=True)
     frames = decode(path)
     assert len(frames) == drive.frames == 24
     assert frames[0].shape == (668, 822, 3)
@@ -134,7 +136,7 @@ def test_video_has_every_frame(tiny_run: RunFolder, tmp_path: Path):
 
 def test_without_h264_it_is_mpeg4(tiny_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(av, "codecs_available", {"mpeg4"})
-    episode_film.record(tmp_path / "drive.mp4", *load(tiny_run), tiny_run.config.env, 2, title="test", quiet=True)
+    episode_film.record(tmp_path / "drive.mp4", load(tiny_run), tiny_run.config.env, 2, title="test", quiet=True)
     with av.open(str(tmp_path / "drive.mp4")) as container:
         assert container.streams.video[0].codec_context.name == "mpeg4"
     assert len(decode(tmp_path / "drive.mp4")) == 24
@@ -153,21 +155,21 @@ def test_a_drive_that_breaks_leaves_the_old_video(tiny_run: RunFolder, tmp_path:
 
     monkeypatch.setattr(Dashboard, "draw", breaks)
     with pytest.raises(KeyboardInterrupt):
-        episode_film.record(path, *load(tiny_run), tiny_run.config.env, 2, title="test", quiet=True)
+        episode_film.record(path, load(tiny_run), tiny_run.config.env, 2, title="test", quiet=True)
     assert path.read_bytes() == b"old"
     assert len(list(path.parent.iterdir())) == 1
 
 
 def test_window(tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch):
-    agent, params = load(tiny_run)
+    driver = load(tiny_run)
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    drive = episode_film.show_window(agent, params, tiny_run.config.env, 2, quiet=True)
+    drive = episode_film.show_window(driver, tiny_run.config.env, 2, quiet=True)
     assert drive.frames == 24
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
         monkeypatch.delenv(name, raising=False)
     if os.name == "posix" and os.uname().sysname == "Linux":
         with pytest.raises(UserError, match="no screen"):
-            episode_film.show_window(agent, params, tiny_run.config.env, 2, quiet=True)
+            episode_film.show_window(driver, tiny_run.config.env, 2, quiet=True)
     monkeypatch.setenv("SDL_VIDEODRIVER", "no_such_driver")
     with pytest.raises(UserError, match="no screen"):
-        episode_film.show_window(agent, params, tiny_run.config.env, 2, quiet=True)
+        episode_film.show_window(driver, tiny_run.config.env, 2, quiet=True)

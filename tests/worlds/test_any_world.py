@@ -22,6 +22,7 @@ from reverie.envs.spec import EnvSpec
 from reverie.errors import UserError
 from reverie.models.files import load_controller, load_memory
 from reverie.play.session import Session
+from reverie.policies import AgentPolicy
 from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.run.world import check_same_world
@@ -101,7 +102,7 @@ def test_the_dream_has_the_world_s_actions(run: RunFolder) -> None:
 
 def test_it_can_be_watched_and_dreamt_and_played(run: RunFolder, tmp_path: Path) -> None:
     agent, params = agent_of(run)
-    drive = record(tmp_path / "a.mp4", agent, params, run.config.env, 3, title="test", quiet=True)
+    drive = record(tmp_path / "a.mp4", AgentPolicy(agent, params[None]), run.config.env, 3, title="test", quiet=True)
     assert (tmp_path / "a.mp4").stat().st_size > 1000
     evaluation = evaluate_run(run, InlineWorkers(), num_tracks=1, first_seed=3, quiet=True)
     assert drive.ret == pytest.approx(evaluation.mean, abs=1e-9)

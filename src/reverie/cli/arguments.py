@@ -19,12 +19,34 @@ from reverie.checkpoint import typed_path
 from reverie.errors import UserError
 
 if TYPE_CHECKING:
+    from reverie.dream.plan import PlanConfig
     from reverie.run.folder import RunFolder
 
 Arguments = TypeVar("Arguments")
 
 Seed = Annotated[int, Ge(0), Le(2**31 - 1)]
 """Of a track, or of chance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanArguments:
+    """Whether M plans instead of C."""
+
+    plan: bool = False
+    """Let M plan every decision in its dreams, C being its first guess where the run has one (docs/dreams.md)."""
+    set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """With --plan: change a setting of the plan, as key=value (samples, horizon, iterations, ...); may be given
+    again."""
+
+    @property
+    def planning(self) -> "PlanConfig | None":
+        """How to plan, if that is asked for. Raises UserError where a setting makes no sense."""
+        from reverie.dream.plan import PlanConfig
+        from reverie.run import settings
+
+        if self.set and not self.plan:
+            raise UserError("--set changes how a plan is made: give --plan, too", usage=True)
+        return settings.chosen(PlanConfig, self.set, "--plan") if self.plan else None
 
 
 @dataclass(frozen=True, kw_only=True)

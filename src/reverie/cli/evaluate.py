@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 import tyro
 
-from reverie.cli.arguments import parse, print_json
+from reverie.cli.arguments import PlanArguments, parse, print_json
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateArguments:
+class EvaluateArguments(PlanArguments):
     """Which agent, and on which tracks."""
 
     run: Annotated[str, tyro.conf.Positional]
@@ -44,7 +44,9 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     scheduler = scheduler_of(args.workers, args.scheduler)
     test_seeds(args.tracks, args.first_seed)
     run = RunFolder.open(args.run)
-    run.require_agent()
+    plan = args.planning
+    if not plan:
+        run.require_agent()
     with make_workers(number_of(args.workers) if scheduler is None else 0, scheduler) as workers:
         evaluation = evaluate_run(
             run,
@@ -52,6 +54,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
             num_tracks=args.tracks,
             first_seed=args.first_seed,
             renderer=args.renderer,
+            plan=plan,
             quiet=args.quiet,
         )
     if args.json:

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from reverie.cli.arguments import Seed, parse, print_json
+from reverie.cli.arguments import PlanArguments, Seed, parse, print_json
 from reverie.errors import UserError
 
 if TYPE_CHECKING:
+    from reverie.policies import AgentPolicy
     from reverie.run.folder import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)
-class WatchArguments:
+class WatchArguments(PlanArguments):
     """Which agent, on which track, and where to show it."""
 
     run: Annotated[str, tyro.conf.Positional]
@@ -26,7 +27,7 @@ class WatchArguments:
     """Another controller of this run than the one it keeps, also while the search still goes on: the file
     RUN/evolution/best.safetensors (best evaluated so far) or current.safetensors (where the search is)."""
     output: Path | None = None
-    """Where to write the video, an .mp4. Default: RUN/videos/track_SEED.mp4."""
+    """Where to write the video, an .mp4. Default: RUN/videos/track_SEED.mp4, or planned_SEED.mp4."""
     window: bool = False
     """Open Gymnasium's window instead of writing a video."""
     quiet: bool = False
@@ -43,29 +44,25 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         raise UserError("--window writes no video: leave out --output, or --window", usage=True)
     if args.output and args.output.suffix != ".mp4":
         raise UserError(f"--output {args.output}: give a name that ends in .mp4", usage=True)
-    from reverie.agent import Agent
-    from reverie.models.files import check_made_for, load_controller, load_models
-    from reverie.run.folder import AGENT_STAGES, RunFolder
+    if args.plan and args.controller:
+        raise UserError("--plan follows the run's own C: leave out --controller, or --plan", usage=True)
+    from reverie.run.folder import RunFolder
     from reverie.show.episode_film import record, show_window
+    from reverie.training.controller.rollouts import planning_agent
 
-    run = RunFolder.open(args.run)
-    for stage in ("vision", "memory") if args.controller else AGENT_STAGES:
-        run.require(stage)
-        run.verify(stage)
-    config = run.config.env
-    controller, params = load_controller(args.controller or run.controller)
-    vision, memory = load_models(run.path)
-    if (controller.z_size, controller.h_size) != (memory.z_size, memory.config.hidden_size):
-        raise UserError(f"--controller {args.controller} is not of {run.name}: its inputs are of another size")
-    check_made_for(args.controller or run.controller, run.path)
-    agent = Agent(vision, memory, controller, run.config.agent)
-    path = None
-    if args.window:
-        drive = show_window(agent, params, config, args.track, quiet=args.quiet)
+    plan, run = args.planning, RunFolder.open(args.run)
+    if plan:
+        agent, params, make = planning_agent(run, plan)
+        driver = make(agent, params[None])
     else:
-        path = args.output or _default_output(run, args.track)
-        title = f"{run.config.name} on track {args.track}"
-        drive = record(path, agent, params, config, args.track, title=title, quiet=args.quiet)
+        driver = _at_the_wheel(run, args.controller)
+    config, path = run.config.env, None
+    if args.window:
+        drive = show_window(driver, config, args.track, quiet=args.quiet)
+    else:
+        path = args.output or _default_output(run, f"{'planned' if plan else 'track'}_{args.track}.mp4")
+        title = f"{run.config.name}{', planned,' if plan else ''} on track {args.track}"
+        drive = record(path, driver, config, args.track, title=title, quiet=args.quiet)
     if args.json:
         print_json({"run": run.name, "video": str(path) if path else None, **asdict(drive)})
     else:
@@ -74,5 +71,23 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         print(f"{run.name}: track {args.track}, return {drive.ret:.1f}, {drive.frames} frames, {ended}{where}")
 
 
-def _default_output(run: "RunFolder", track: int) -> Path:
-    return Path(f"pretrained_track_{track}.mp4") if run.is_packaged else run.videos / f"track_{track}.mp4"
+def _at_the_wheel(run: "RunFolder", path: Path | None) -> "AgentPolicy":
+    """The agent with the run's controller, or another one of this run."""
+    from reverie.agent import Agent
+    from reverie.models.files import check_made_for, load_controller, load_models
+    from reverie.policies import AgentPolicy
+    from reverie.run.folder import AGENT_STAGES
+
+    for stage in ("vision", "memory") if path else AGENT_STAGES:
+        run.require(stage)
+        run.verify(stage)
+    controller, params = load_controller(path or run.controller)
+    vision, memory = load_models(run.path)
+    if (controller.z_size, controller.h_size) != (memory.z_size, memory.config.hidden_size):
+        raise UserError(f"--controller {path} is not of {run.name}: its inputs are of another size")
+    check_made_for(path or run.controller, run.path)
+    return AgentPolicy(Agent(vision, memory, controller, run.config.agent), params[None])
+
+
+def _default_output(run: "RunFolder", name: str) -> Path:
+    return Path(f"pretrained_{name}") if run.is_packaged else run.videos / name

@@ -40,7 +40,7 @@ class DreamConfig:
         require_one_of("precision", self.precision, get_args(Precision))
         require_one_of("members", self.members, ("first", "random"))
 
-    def require_members(self, members: Sequence[Member]) -> None:
+    def require_members(self, members: Sequence[object]) -> None:
         """Raises UserError where there is nobody to draw."""
         if self.members == "random" and not members:
             raise UserError(

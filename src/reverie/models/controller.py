@@ -56,6 +56,10 @@ class Controller:
 
         `params` (b, p) holds each row's own controller, z is (b, z).
         """
+        return self.actions.from_outputs(self.outputs(params, z, state))
+
+    def outputs(self, params: Tensor, z: Tensor, state: MemoryState) -> Tensor:
+        """Outputs (b, o), any numbers, of which `actions` makes actions; arguments as of `act`."""
         b, p = params.shape
         assert p == self.num_params, f"params must be (b, {self.num_params}), not {tuple(params.shape)}"
         x, start = self.inputs(z, state), 0
@@ -64,4 +68,4 @@ class Controller:
             bias = params[:, start + i * o : start + (i + 1) * o]
             x = torch.baddbmm(bias.unsqueeze(-1), weight, (torch.tanh(x) if layer else x).unsqueeze(-1)).squeeze(-1)
             start += (i + 1) * o
-        return self.actions.from_outputs(x)
+        return x

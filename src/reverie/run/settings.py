@@ -9,7 +9,7 @@ from dataclasses import asdict, fields, is_dataclass, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import tomli_w
 from pydantic import TypeAdapter, ValidationError
@@ -26,6 +26,9 @@ from reverie.run.search import SearchConfig
 
 MEASURED = "measured"
 """The table of a recipe's file that says what it cost and scored when it was last run; not part of the config."""
+
+
+_Config = TypeVar("_Config")
 
 
 class UnfitSettings(UserError):
@@ -49,6 +52,12 @@ def load(recipe: str, overrides: Sequence[str] = ()) -> RunConfig:
     if _world(table) != own:
         _fit_any_world(table, {text.partition("=")[0].strip() for text in overrides})
     return _build(table, where)
+
+
+def chosen(kind: type[_Config], overrides: Sequence[str], where: str) -> _Config:
+    """A config of this kind that is as it is by default, but for `key=value` overrides. Raises UserError, in which
+    `where` says whose settings they are."""
+    return _validated(kind, _override({}, overrides), where)
 
 
 def scout_of(config: RunConfig) -> RunConfig | None:
@@ -172,19 +181,24 @@ def _parse(value: str) -> Any:
 
 
 def _build(table: dict[str, Any], where: str) -> RunConfig:
-    _check(table, RunConfig, "", where)
+    config = _validated(RunConfig, table, where)
+    test_seeds(config.evaluate.tracks, config.evaluate.first_seed)
+    return replace(
+        config,
+        collect=replace(
+            config.collect,
+            agent=_in_full(config.collect.agent),
+            scout=_in_full(scout) if (scout := config.collect.scout).endswith(".toml") else scout,
+        ),
+        controller=replace(config.controller, search=_with_start_in_full(config.controller.search)),
+    )
+
+
+def _validated(kind: type[_Config], table: dict[str, Any], where: str) -> _Config:
+    """The config that a table is of, which `where` names. Raises UnfitSettings."""
+    _check(table, kind, "", where)
     try:
-        config = TypeAdapter(RunConfig).validate_python(table)
-        test_seeds(config.evaluate.tracks, config.evaluate.first_seed)
-        return replace(
-            config,
-            collect=replace(
-                config.collect,
-                agent=_in_full(config.collect.agent),
-                scout=_in_full(scout) if (scout := config.collect.scout).endswith(".toml") else scout,
-            ),
-            controller=replace(config.controller, search=_with_start_in_full(config.controller.search)),
-        )
+        return TypeAdapter(kind).validate_python(table)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -208,7 +222,7 @@ def _check(table: Mapping[str, Any], kind: type, prefix: str, where: str) -> Non
     known = [field.name for field in fields(kind)]
     for key, value in table.items():
         if key not in known:
-            place = f"section {prefix[:-1]}" if prefix else "a recipe"
+            place = f"section {prefix[:-1]}" if prefix else "a recipe" if kind is RunConfig else "it"
             raise UnfitSettings(
                 f"{where}: unknown key {prefix}{key}{_suggest(key, known)}; {place} has {', '.join(known)}", usage=True
             )

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -21,7 +21,8 @@ from reverie.envs.registry import make_watched, spec_of
 from reverie.errors import UserError
 from reverie.lockstep import Lockstep
 from reverie.metrics import Progress
-from reverie.policies import AgentPolicy
+from reverie.models.mdn_rnn import MemoryState
+from reverie.policies import Policy
 from reverie.show.dashboard import Dashboard, Minds
 from reverie.show.mp4 import write_mp4
 
@@ -56,17 +57,28 @@ class Shot(NamedTuple):
     """The drive so far."""
 
 
-class _Held:
-    """An agent's decision, held for `action_repeat` frames of an environment that stops at every one."""
+class Driver(Policy, Protocol):
+    """Who drives with an agent's V and M."""
 
-    def __init__(self, agent: AgentPolicy, action_repeat: int) -> None:
-        self.agent, self.action_repeat = agent, action_repeat
+    agent: Agent
+
+    @property
+    def state(self) -> MemoryState:
+        """M's, after the last decision."""
+        ...
+
+
+class _Held:
+    """A driver's decision, held for `action_repeat` frames of an environment that stops at every one."""
+
+    def __init__(self, driver: Driver, action_repeat: int) -> None:
+        self.driver, self.action_repeat = driver, action_repeat
 
     def reset(self, seeds: Sequence[int]) -> None:
         """Forgets what was held."""
-        self.agent.reset(seeds)
+        self.driver.reset(seeds)
         self._frames, self._rew = 0, np.zeros(len(seeds))
-        self.top = self.agent.state.top
+        self.top = self.driver.state.top
         """(b, h) what M's last layer gave after the last decision."""
 
     @property
@@ -78,26 +90,26 @@ class _Held:
         """Actions (b, a)."""
         self._rew = self._rew + prev_rew
         if self._frames % self.action_repeat == 0:
-            self._act, self._rew = self.agent.act(obs, self._rew), np.zeros(len(obs))
-            self.top = self.agent.state.top
+            self._act, self._rew = self.driver.act(obs, self._rew), np.zeros(len(obs))
+            self.top = self.driver.state.top
         self._frames += 1
         return self._act
 
     def keep(self, mask: np.ndarray) -> None:
         """Drops the rows that ended."""
-        self.agent.keep(mask)
+        self.driver.keep(mask)
         self._act, self._rew = self._act[mask], self._rew[mask]
 
 
-def shots(env: GymnasiumBatch, agent: Agent, params: np.ndarray, track: int, action_repeat: int) -> Iterator[Shot]:
-    """Drives a track to its end, and stops at every simulator frame, which is a step of `env`. `params` (p,) are those
-    of C. The agent decides every `action_repeat` frames, as it does anywhere."""
-    policy = _Held(AgentPolicy(agent, params[None]), action_repeat)
+def shots(env: GymnasiumBatch, driver: Driver, track: int, action_repeat: int) -> Iterator[Shot]:
+    """Drives a track to its end, and stops at every simulator frame, which is a step of `env`. The driver decides every
+    `action_repeat` frames, as it does anywhere."""
+    policy = _Held(driver, action_repeat)
     filmed = Filmed(track=track, ret=0.0, frames=0, decisions=0, terminated=False)
     minds: Minds | None = None
     for _, obs, act, step in Lockstep(env, policy, [track]):
         if policy.just_decided:
-            minds = _minds(agent, obs[0], policy.top)
+            minds = _minds(driver.agent, obs[0], policy.top)
             filmed = replace(filmed, decisions=filmed.decisions + 1)
         assert minds is not None
         ret, frames = filmed.ret + float(step.rew[0]), filmed.frames + 1
@@ -114,9 +126,7 @@ def _minds(agent: Agent, frame: np.ndarray, h: torch.Tensor) -> Minds:
     return Minds(frame, seen, foreseen)
 
 
-def record(
-    path: Path, agent: Agent, params: np.ndarray, config: EnvConfig, track: int, *, title: str, quiet: bool = False
-) -> Filmed:
+def record(path: Path, driver: Driver, config: EnvConfig, track: int, *, title: str, quiet: bool = False) -> Filmed:
     """Writes the drive as an mp4, at the speed of the world."""
     spec = spec_of(config)
     env = make_watched(config, "rgb_array" if "rgb_array" in spec.render_modes else None)
@@ -124,7 +134,7 @@ def record(
 
     def pictures() -> Iterator[np.ndarray]:
         with Progress("watch", config.max_frames, "frames", quiet=quiet) as bar:
-            for shot in shots(env, agent, params, track, config.action_repeat):
+            for shot in shots(env, driver, track, config.action_repeat):
                 filmed = shot.filmed
                 found[:] = [filmed]
                 yield dashboard.draw(_large(shot), shot.minds, shot.act, filmed.ret, filmed.frames)
@@ -152,7 +162,7 @@ def require_screen(instead: str) -> None:
         raise UserError(f"{NO_SCREEN}: {instead}")
 
 
-def show_window(agent: Agent, params: np.ndarray, config: EnvConfig, track: int, *, quiet: bool = False) -> Filmed:
+def show_window(driver: Driver, config: EnvConfig, track: int, *, quiet: bool = False) -> Filmed:
     """Gymnasium's own window, until the drive ends or the window is closed. UserError where there is no screen."""
     import pygame
 
@@ -164,7 +174,7 @@ def show_window(agent: Agent, params: np.ndarray, config: EnvConfig, track: int,
     filmed = None
     try:
         with one_thread(), Progress("watch", config.max_frames, "frames", quiet=quiet) as bar:
-            for shot in shots(env, agent, params, track, config.action_repeat):
+            for shot in shots(env, driver, track, config.action_repeat):
                 filmed = shot.filmed
                 bar.update(filmed.frames, score=f"{filmed.ret:.0f}")
                 if pygame.event.peek(pygame.QUIT):

@@ -7,14 +7,16 @@ from typing import Literal
 import numpy as np
 
 from reverie.checkpoint import write_json
+from reverie.dream.plan import PlanConfig
 from reverie.errors import UserError
 from reverie.measure.score import Evaluation, evaluate, test_seeds
 from reverie.metrics import Metrics
 from reverie.models.files import load_controller
+from reverie.policies import AgentPolicy
 from reverie.run import settings
 from reverie.run.folder import AGENT_STAGES, REMADE, STAGES, RunFolder, collecting_agent
 from reverie.training.collect import collect
-from reverie.training.controller.rollouts import Rollouts
+from reverie.training.controller.rollouts import Rollouts, planning_agent
 from reverie.training.controller.stage import train_controller
 from reverie.training.encode import encode
 from reverie.training.memory import train_memory
@@ -136,14 +138,20 @@ def evaluate_run(
     num_tracks: int,
     first_seed: int,
     renderer: Literal["fast", "gymnasium"] = "gymnasium",
+    plan: PlanConfig | None = None,
     quiet: bool = False,
 ) -> Evaluation:
-    """Scores the run's agent on test tracks."""
+    """Scores the run's agent on test tracks, or with a `plan` its M, which plans."""
     tracks = np.array(test_seeds(num_tracks, first_seed))
-    controller, params = load_controller(run.controller)
     env = replace(run.config.env, renderer=renderer)
-    task = Rollouts(run, workers, controller.config).task(params[None], tracks[None], env=env)
-    return evaluate(task, workers, run.name, quiet=quiet)
+    if plan:
+        agent, params, policy = planning_agent(run, plan)
+        name, shape = f"{run.name}, planned", agent.controller.config
+    else:
+        controller, params = load_controller(run.controller)
+        name, shape, policy = run.name, controller.config, AgentPolicy
+    task = Rollouts(run, workers, shape).task(params[None], tracks[None], env=env)
+    return evaluate(replace(task, policy=policy), workers, name, quiet=quiet)
 
 
 def pictures_stage(run: RunFolder) -> None:

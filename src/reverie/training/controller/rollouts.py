@@ -1,16 +1,22 @@
-"""Controllers at the wheel of a run's V and M, wherever episodes are run.
+"""Controllers, or plans, at the wheel of a run's V and M, wherever episodes are run.
 
 Shapes: n controllers, t tracks, p parameters of C.
 """
+
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from reverie.agent import Agent
 from reverie.checkpoint import file_sha256
+from reverie.dream.dreamer import load_dreams
+from reverie.dream.plan import PlanConfig, PlanPolicy
 from reverie.envs.config import EnvConfig
+from reverie.envs.registry import spec_of
 from reverie.measure.score import ROWS_PER_TASK, rollout_all
 from reverie.metrics import Progress
-from reverie.models.controller import ControllerConfig
+from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.files import MODELS, load_controller, load_models
 from reverie.rollout import Outcome, RolloutTask
 from reverie.run.folder import RunFolder
@@ -25,6 +31,27 @@ def agent_of(run: RunFolder) -> tuple[Agent, np.ndarray]:
     run.require_agent()
     controller, params = load_controller(run.controller)
     return Agent(*load_models(run.path), controller, run.config.agent), params
+
+
+def planning_agent(run: RunFolder, config: PlanConfig) -> tuple[Agent, np.ndarray, partial[PlanPolicy]]:
+    """The run's agent, the parameters (p,) of the C that its plans follow, if it has one, and what makes a driver that
+    plans of the two. Raises UserError where V or M are missing, or the M cannot be planned in."""
+    for stage in ("vision", "memory"):
+        run.require(stage)
+        run.verify(stage)
+    if config.follow and run.is_done("controller"):
+        agent, params = agent_of(run)
+    else:
+        config = replace(config, follow=False, tail=0)
+        vision, memory = load_models(run.path)
+        actions, shape = spec_of(run.config.env).actions, run.config.controller.model
+        controller = Controller(shape, memory.z_size, memory.config.hidden_size, actions)
+        agent, params = Agent(vision, memory, controller, run.config.agent), np.zeros(controller.num_params)
+    dreams = load_dreams(run.path)
+    members = tuple(one.memory for one in dreams.members) if config.members == "random" else ()
+    driver = partial(PlanPolicy, world=dreams.world, config=config, members=members)
+    driver(agent, params[None])  # says at once what it cannot do
+    return agent, params, driver
 
 
 class Rollouts:
