@@ -195,3 +195,28 @@ def test_only_the_chosen_episodes(make_latents):
 def test_batch_moves_to_a_device(make_latents):
     batch = SequenceSampler(make_latents([5]), 2, 3, seed=0).batch(0).to("meta")
     assert batch.z.device.type == batch.mask.device.type == "meta"
+
+
+def test_frames_of_some_episodes(store, tmp_path):
+    cache = FrameCache(store, tmp_path / "frames.npy")
+    rows = cache.rows_of([0, 2])
+    assert rows.tolist() == [0, 1, 2, 3, 6, 7, 8, 9, 10, 11]
+    assert cache.rows_of([]).tolist() == []
+    sampler = FrameSampler(numbered(12), 5, seed=1, rows=rows)
+    assert sampler.steps_per_epoch == 2
+    assert sorted(number for step in range(2) for number in seen(sampler.batch(step))) == rows.tolist()
+    first, same = (FrameSampler(numbered(12), 5, seed=1, rows=rows) for rows in (None, np.arange(12)))
+    assert [seen(first.batch(i)) for i in range(4)] == [seen(same.batch(i)) for i in range(4)]
+
+
+def test_the_newest_episodes_have_a_share_of_their_own(make_latents):
+    latents = make_latents([40, 40, 10])
+    newest = {"newest": 0.5, "num_newest": 1}
+    batch = SequenceSampler(latents, 4000, 1, seed=0, episodes=[0, 2], **newest).batch(0)
+    plain = SequenceSampler(latents, 4000, 1, seed=0, episodes=[0, 2]).batch(0)
+    shares = [float((some.z[:, 0, 0].round() == 2).float().mean()) for some in (batch, plain)]
+    assert shares == pytest.approx([0.5 + 0.5 * 10 / 50, 10 / 50], abs=0.04)
+    none = SequenceSampler(latents, 4000, 1, seed=0, episodes=[0, 2], newest=0.0, num_newest=1).batch(0)
+    assert torch.equal(none.z, plain.z)
+    only = SequenceSampler(latents, 50, 1, seed=0, episodes=[2], **newest).batch(0)
+    assert (only.z[:, 0, 0].round() == 2).all()

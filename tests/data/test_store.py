@@ -143,3 +143,62 @@ def test_the_digest_follows_the_content(store, make_episode):
 def test_index_lines_are_json(store):
     lines = [json.loads(line) for line in (store.folder / "index.jsonl").read_text().splitlines()]
     assert lines == store.entries
+
+
+def files(store):
+    return sorted(path.name for path in store.folder.iterdir())
+
+
+def test_a_store_takes_in_another_and_goes_on(store, tmp_path, make_episode):
+    other = EpisodeStore(tmp_path / "next")
+    other.adopt(store)
+    other.append(pack_episode(3, make_episode(9, 2), 7, {"round": 1, "driver": "agent", "start": (0.5, 1.0, -1.0)}))
+    other.append(pack_episode(4, make_episode(8, 2), 7, {"round": 1, "driver": "lap", "start": None}))
+    found = EpisodeStore(other.folder)
+    assert found.entries[:3] == store.entries
+    assert (found.rounds, store.rounds) == ([3, 2], [3])
+    assert [entry.get("driver") for entry in found.entries[3:]] == ["agent", "lap"]
+    assert found.entries[3].get("start") == [0.5, 1.0, -1.0]
+    for i in range(3):
+        assert same(found[i], store[i])
+        assert (found.folder / found.entries[i]["file"]).samefile(store.folder / store.entries[i]["file"])
+    for path in store.folder.iterdir():  # a folder that goes takes nothing from the other
+        path.unlink()
+    assert same(EpisodeStore(other.folder)[2], make_episode(2, 5, end=True))
+
+
+def test_adopting_goes_on_where_it_was_cut(store, tmp_path):
+    other = EpisodeStore(tmp_path / "next")
+    other.adopt(store)
+    lines = other.index_path.read_bytes().splitlines(keepends=True)
+    other.index_path.write_bytes(lines[0] + lines[1][:9])  # all files are there, and half a line of the index
+    again = EpisodeStore(other.folder)
+    assert len(again) == 1
+    again.adopt(store)
+    again.adopt(store)
+    assert other.index_path.read_bytes() == b"".join(lines)
+    assert files(again) == files(store)
+
+
+def test_without_links_files_are_copied(store, tmp_path, monkeypatch):
+    def refuses(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuses)
+    other = EpisodeStore(tmp_path / "next")
+    other.adopt(store)
+    assert not (other.folder / "episode_000000.npz").samefile(store.folder / "episode_000000.npz")
+    assert same(other[2], store[2])
+    assert files(other) == files(store)
+
+
+def test_other_episodes_are_not_mixed_up(store, tmp_path, make_episode):
+    other = EpisodeStore(tmp_path / "next")
+    other.append(pack_episode(0, make_episode(5, 2), 1))
+    with pytest.raises(UserError, match=r"next does not begin with the episodes of .*rollouts: restore"):
+        other.adopt(store)
+    (store.folder / "episode_000001.npz").unlink()
+    fresh = EpisodeStore(tmp_path / "fresh")
+    with pytest.raises(UserError, match=r"cannot take .*episode_000001.npz into"):
+        fresh.adopt(store)
+    assert len(fresh) == 0

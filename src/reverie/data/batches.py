@@ -8,7 +8,7 @@ Shapes: b batch, t decisions, z latent, a action; frames are (64, 64, 3) uint8.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +43,11 @@ class FrameCache:
             raise UserError(f"{path} changed while it was being built: let only one process build it")
         self.frames: Frames = frames
 
+    def rows_of(self, episodes: Iterable[int]) -> np.ndarray:
+        """Where the frames of `episodes` are in `frames`, in their order."""
+        rows = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in episodes]
+        return np.concatenate(rows) if rows else np.empty(0, np.int64)
+
     def _open(self) -> Frames | None:
         """The cache, or None where it is missing, damaged, or of another store."""
         try:
@@ -76,25 +81,26 @@ class FrameCache:
 
 
 class FrameSampler:
-    """Batches of frames in random order: each epoch sees every frame once, but for a last incomplete batch."""
+    """Batches of frames in random order: each epoch sees every frame once, but for a last incomplete batch. `rows` (m,)
+    restricts it to some of them."""
 
-    def __init__(self, frames: Frames, batch_size: int, seed: int) -> None:
-        if len(frames) < batch_size:
-            raise UserError(
-                f"{len(frames)} frames do not fill a batch of {batch_size}: collect more, or lower the size"
-            )
+    def __init__(self, frames: Frames, batch_size: int, seed: int, *, rows: np.ndarray | None = None) -> None:
+        rows = np.arange(len(frames)) if rows is None else rows
+        if len(rows) < batch_size:
+            raise UserError(f"{len(rows)} frames do not fill a batch of {batch_size}: collect more, or lower the size")
         self._frames = frames
+        self._rows = rows
         self._batch_size = batch_size
         self._seed = seed
         self._epoch = -1
         self._order = np.empty(0, np.int64)
-        self.steps_per_epoch = len(frames) // batch_size
+        self.steps_per_epoch = len(rows) // batch_size
 
     def batch(self, step: int) -> Frames:
         """The frames of training step `step`, (b, 64, 64, 3) uint8."""
         epoch, position = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
-            self._order = generator(self._seed, "frames", epoch).permutation(len(self._frames))
+            self._order = generator(self._seed, "frames", epoch).permutation(self._rows)
             self._epoch = epoch
         chosen = self._order[position * self._batch_size : (position + 1) * self._batch_size]
         return np.asarray(self._frames[np.sort(chosen)])  # sorted: kinder to the disk
@@ -103,16 +109,26 @@ class FrameSampler:
 class SequenceSampler:
     """Random windows of `length` decisions over encoded episodes; long episodes are drawn the more often.
 
-    An episode shorter than `length` is taken whole and padded. `episodes` restricts the draw, to those held out for
-    validation, say.
+    An episode shorter than `length` is taken whole and padded. `episodes` (rising) restricts the draw, to those held
+    out for validation, say. A share `newest` of the windows is drawn from the last `num_newest` of them alone.
     """
 
     def __init__(
-        self, latents: LatentStore, batch_size: int, length: int, seed: int, *, episodes: Sequence[int] | None = None
+        self,
+        latents: LatentStore,
+        batch_size: int,
+        length: int,
+        seed: int,
+        *,
+        episodes: Sequence[int] | np.ndarray | None = None,
+        newest: float = 0.0,
+        num_newest: int = 0,
     ) -> None:
         chosen = np.arange(latents.num_episodes) if episodes is None else np.asarray(episodes, np.int64)
         if not len(chosen):
             raise UserError("no episodes to draw sequences from: collect more")
+        self._newest = newest if num_newest else 0.0
+        self._num_older = len(chosen) - num_newest
         self._latents = latents
         self._batch_size = batch_size
         self._length = length
@@ -125,7 +141,11 @@ class SequenceSampler:
         """The windows of training step `step`, on the CPU."""
         b, t, store = self._batch_size, self._length, self._latents
         rng = generator(self._seed, "sequences", step)
-        pick = np.searchsorted(self._ends, rng.integers(self._ends[-1], size=b), side="right")
+        drawn = rng.integers(self._ends[-1], size=b)
+        if self._newest:
+            older = self._ends[self._num_older - 1] if self._num_older else 0
+            drawn = np.where(rng.random(b) < self._newest, rng.integers(older, self._ends[-1], size=b), drawn)
+        pick = np.searchsorted(self._ends, drawn, side="right")
         num = self._num[pick]
         start = rng.integers(np.maximum(num - t, 0), endpoint=True)
         within = start[:, None] + np.arange(t + 1)  # (b, t + 1), counted in the episode

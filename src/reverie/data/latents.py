@@ -79,6 +79,10 @@ class LatentStore:
         self.num_observations, self.z_size = self.mu.shape
         self.num_decisions, self.a_size = self.act.shape
         self.num_episodes = len(self.offsets) - 1
+        self.rounds: list[int] = self.meta.get("rounds", [self.num_episodes])
+        """Episodes of each round of collecting, in order."""
+        if sum(self.rounds) != self.num_episodes:
+            raise UserError(f"{folder / 'meta.json'} is damaged (its rounds): {self._cure}")
         self.decision_offsets: np.ndarray = self.offsets - np.arange(len(self.offsets))
         """Where each episode's decisions begin, (episodes + 1,)."""
 

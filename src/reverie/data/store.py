@@ -4,6 +4,8 @@ Workers pack episodes (`pack_episode`); the main process alone writes them, in o
 disk. An episode is in the store once its line is in the index; a file without one was left by a kill, and is written
 over when its number comes round again.
 
+Several stores may share a file: `adopt` links those of another one instead of copying them.
+
 An episode file holds obs (t + 1, 64, 64, 3) uint8, action (t, a) float32, reward (t,) float32, done (t,) bool (true at
 the last decision where the world ended the episode) and trunc () bool. It opens with `np.load(allow_pickle=False)`.
 """
@@ -14,7 +16,9 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import zipfile
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
@@ -29,7 +33,18 @@ from reverie.errors import UserError
 COMPRESSION_LEVEL = 2
 
 
-class Entry(TypedDict):
+class About(TypedDict, total=False):
+    """What else the index may say of an episode."""
+
+    round: int
+    """In which round it was collected; the first, 0, where it does not say."""
+    driver: str
+    """Who drove."""
+    start: tuple[float, float, float] | None
+    """Where the car started (`reverie.envs.vector.Start`); None for the usual place."""
+
+
+class Entry(About):
     """A line of the index."""
 
     file: str
@@ -53,8 +68,8 @@ class Packed(NamedTuple):
     data: bytes
 
 
-def pack_episode(index: int, episode: Episode, seed: int) -> Packed:
-    """`episode` as number `index` of a store. The same episode gives the same bytes."""
+def pack_episode(index: int, episode: Episode, seed: int, about: About | None = None) -> Packed:
+    """`episode` as number `index` of a store, and what else is to stand in its index. The same gives the same bytes."""
     done = np.zeros(len(episode), bool)
     done[-1] = episode.end
     arrays = {
@@ -75,6 +90,7 @@ def pack_episode(index: int, episode: Episode, seed: int) -> Packed:
         sha256=hashlib.sha256(data.getbuffer()).hexdigest(),
         seed=int(seed),
         episode_return=float(episode.rew.sum(dtype=np.float64)),
+        **(about or {}),
     )
     return Packed(entry, data.getvalue())
 
@@ -98,18 +114,44 @@ class EpisodeStore:
             raise ValueError(f"expected {episode_file(len(self))} next, not {entry['file']}")
         with write_atomically(self.folder / entry["file"]) as file:
             file.write(packed.data)
-        line = json.dumps(entry).encode() + b"\n"
+        self._note([entry])
+
+    def adopt(self, other: EpisodeStore) -> None:
+        """Takes in all episodes of `other`, which this store must begin with: those that are still missing. Their files
+        are linked, or copied where the file system has no links.
+
+        Raises UserError where this store begins with others, or a file is missing.
+        """
+        if self.entries[: len(other)] != other.entries[: len(self)]:
+            raise UserError(
+                f"{self.folder} does not begin with the episodes of {other.folder}: restore them from a copy, or "
+                "collect again (`reverie collect --again`)"
+            )
+        missing = other.entries[len(self) :]
+        for entry in missing:
+            _link(other.folder / entry["file"], self.folder / entry["file"])
+        if missing:
+            self._note(missing)
+
+    def _note(self, entries: list[Entry]) -> None:
+        """Adds lines to the index, whose files are on the disk."""
+        lines = b"".join(json.dumps(entry).encode() + b"\n" for entry in entries)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with self.index_path.open("ab") as file:
                 file.truncate(self._size)  # what a kill left of a line
-                file.write(line)
+                file.write(lines)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
             raise UserError(f"cannot write {self.index_path}: {error.strerror}; make room there") from error
-        self._size += len(line)
-        self.entries.append(entry)
+        self._size += len(lines)
+        self.entries += entries
+
+    @property
+    def rounds(self) -> list[int]:
+        """Episodes of each round of collecting, in order."""
+        return [len(list(group)) for _, group in groupby(self.entries, key=lambda entry: entry.get("round", 0))]
 
     @property
     def num_decisions(self) -> int:
@@ -153,6 +195,25 @@ class EpisodeStore:
             )
 
 
+def _link(source: Path, path: Path) -> None:
+    """The file `source` at `path`, too. Episodes are never written into, so that both may be the same."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.hardlink_to(source)
+        except FileNotFoundError:
+            raise
+        except OSError:  # no links here, or none to there
+            shutil.copyfile(source, temporary)
+        temporary.replace(path)
+        temporary.unlink(missing_ok=True)  # where both were the same file already, replacing does nothing
+    except OSError as error:
+        raise UserError(
+            f"cannot take {source} into {path.parent}: {error.strerror}; restore it, or make room"
+        ) from error
+
+
 def _read_index(path: Path) -> tuple[list[Entry], int]:
     """The entries, and the number of bytes that they take."""
     if not path.exists():
@@ -168,7 +229,7 @@ def _read_index(path: Path) -> tuple[list[Entry], int]:
             f"{path} is damaged ({error}): restore it from a copy, or collect again (`reverie collect --again`)"
         ) from error
     for number, entry in enumerate(entries):
-        if not isinstance(entry, dict) or entry.keys() != Entry.__required_keys__:
+        if not isinstance(entry, dict) or entry.keys() - About.__optional_keys__ != Entry.__required_keys__:
             raise UserError(f"{path}, line {number + 1} is not an episode: collect again (`reverie collect --again`)")
         if entry["file"] != episode_file(number):
             raise UserError(

@@ -14,6 +14,7 @@ from reverie.agent import Agent
 from reverie.checkpoint import write_atomically, write_json
 from reverie.data.batches import SequenceSampler
 from reverie.data.latents import LatentStore
+from reverie.data.split import split
 from reverie.dream.dreamer import load_dreams
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import random_policy, require_truth, spec_of
@@ -46,7 +47,6 @@ from reverie.seeding import TEST_TRACKS, VALIDATION_TRACKS, generator, sample_tr
 from reverie.show import charts
 from reverie.training.controller.rollouts import Rollouts, agent_of
 from reverie.training.controller.search import Evolution
-from reverie.training.vision import num_train_episodes
 from reverie.workers.contract import Workers
 
 TEMPERATURES = (0.0, 0.5, 1.0, 1.15, 1.3)
@@ -120,9 +120,7 @@ def measure_truth(
             )
             bar.advance(1)
     latents = LatentStore(run.latents)
-    sampler = SequenceSampler(
-        latents, BATCH, LENGTH, seed, episodes=range(num_train_episodes(latents.num_episodes), latents.num_episodes)
-    )
+    sampler = SequenceSampler(latents, BATCH, LENGTH, seed, episodes=split(latents.rounds).held_out)
     return DreamTruth(
         horizon=measure_dream(
             dreams.vision,

@@ -9,7 +9,6 @@ from reverie.models.coding import encode as encode_frames
 from reverie.models.files import load_vision
 from reverie.run.folder import RunFolder
 from reverie.training.stage_clock import StageClock
-from reverie.training.vision import open_frames
 
 
 def encode(run: RunFolder, *, quiet: bool, device: str = "cpu") -> None:
@@ -22,15 +21,18 @@ def encode(run: RunFolder, *, quiet: bool, device: str = "cpu") -> None:
         num_episodes=len(store),
         z_size=config.vision.net.z_size,
         a_size=spec_of(config.env).actions.size,
-        meta={"vision_sha256": file_sha256(run.vision), "episodes_sha256": store.digest()},
+        meta={"vision_sha256": file_sha256(run.vision), "episodes_sha256": store.digest()} | _rounds(store),
     )
-    cache = open_frames(run, store, quiet=quiet)
-    frames, offsets = cache.frames, cache.offsets
-    start = int(offsets[writer.num_written])
+    start = int(store.offsets()[writer.num_written])
     with writer, Progress("encode", store.num_frames, "frames", start=start, quiet=quiet) as bar:
         for index in range(writer.num_written, len(store)):
-            some = frames[offsets[index] : offsets[index + 1]]
-            mu, logvar = encode_frames(vision, some, batch=None, precision=config.agent.precision)
-            writer.append(mu, logvar, store[index])
-            bar.advance(len(some))
+            episode = store[index]
+            mu, logvar = encode_frames(vision, episode.obs, batch=None, precision=config.agent.precision)
+            writer.append(mu, logvar, episode)
+            bar.advance(len(episode.obs))
     clock.done([run.latents / "meta.json"], {"frames": store.num_frames})
+
+
+def _rounds(store: EpisodeStore) -> dict[str, list[int]]:
+    """Episodes of each round, where there is more than one."""
+    return {"rounds": store.rounds} if len(store.rounds) > 1 else {}

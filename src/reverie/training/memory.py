@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from reverie.checkpoint import file_sha256
 from reverie.data.batches import SequenceSampler
 from reverie.data.latents import LatentStore
+from reverie.data.split import split
 from reverie.dream.moments import CONTEXT, DREAM, World, make_moments, save_moments
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import spec_of
@@ -18,7 +20,6 @@ from reverie.run.folder import RunFolder
 from reverie.seeding import generator, torch_seeded
 from reverie.training.loop import Fit, HeldOut
 from reverie.training.stage_clock import StageClock
-from reverie.training.vision import num_train_episodes
 from reverie.types import SequenceBatch
 
 HELD_OUT_BATCHES = 4
@@ -42,14 +43,14 @@ def _train_member(
 ) -> dict[str, Any]:
     """Fits one M and lays by where its dreams begin; gives the facts about it. One that is finished is found so."""
     config, stage = run.config, run.config.memory
-    num_train = num_train_episodes(latents.num_episodes)
+    fitted_on, unseen = split(latents.rounds)
     name = f"memory.{member}" if member else "memory"
     batches = config.seed if member == 0 else int(generator(config.seed, "memory", member).integers(2**31))
 
-    def sampler(first: int, last: int, seed: int) -> SequenceSampler:
-        return SequenceSampler(latents, stage.fit.batch_size, stage.length, seed, episodes=range(first, last))
+    def sampler(episodes: np.ndarray, seed: int) -> SequenceSampler:
+        return SequenceSampler(latents, stage.fit.batch_size, stage.length, seed, episodes=episodes)
 
-    train, held_out = sampler(0, num_train, batches), sampler(num_train, latents.num_episodes, config.seed + 1)
+    train, held_out = sampler(fitted_on, batches), sampler(unseen, config.seed + 1)
     held_out_batches = [held_out.batch(i).to(device) for i in range(HELD_OUT_BATCHES)]
     with torch_seeded(config.seed, name):
         memory = Memory(stage.model, latents.z_size, latents.a_size).to(device)

@@ -7,6 +7,7 @@ import torch
 
 from reverie.checkpoint import read_json, read_text
 from reverie.data.latents import LatentStore
+from reverie.data.split import split
 from reverie.data.store import EpisodeStore
 from reverie.dream.replay import replay
 from reverie.envs.registry import spec_of
@@ -15,7 +16,6 @@ from reverie.models.files import load_models, load_vision
 from reverie.run.folder import RunFolder
 from reverie.seeding import torch_generator
 from reverie.show import charts, sheets
-from reverie.training.vision import num_train_episodes
 
 OPENING_FRAMES = 80
 NUM_RECONSTRUCTIONS = 24
@@ -53,16 +53,16 @@ def draw_learning_curve(run: RunFolder) -> Path:
     return path
 
 
-def _held_out(num_episodes: int) -> range:
-    """Episodes that V and M were not fitted on; the last one where all were needed."""
-    return range(min(num_train_episodes(num_episodes), num_episodes - 1), num_episodes)
+def _held_out(rounds: list[int]) -> list[int]:
+    """Episodes that V and M were not fitted on, of so many of each round; the last one where all were needed."""
+    return split(rounds).held_out.tolist() or [sum(rounds) - 1]
 
 
 def _reconstructions(run: RunFolder) -> Path:
     store, vision = EpisodeStore(run.rollouts), load_vision(run.vision).eval()
-    held_out = _held_out(len(store))
     offsets = store.offsets()
-    chosen = np.linspace(offsets[held_out[0]], offsets[-1] - 1, NUM_RECONSTRUCTIONS).astype(np.int64)
+    rows = np.concatenate([np.arange(*offsets[i : i + 2]) for i in _held_out(store.rounds)])
+    chosen = rows[np.linspace(0, len(rows) - 1, NUM_RECONSTRUCTIONS).astype(np.int64)]
     episodes = np.searchsorted(offsets, chosen, side="right") - 1
     parts = [store[i].obs[chosen[episodes == i] - offsets[i]] for i in np.unique(episodes).tolist()]
     frames = np.concatenate(parts)
@@ -104,7 +104,7 @@ def _dream(run: RunFolder) -> Path:
 def _best_stretch(latents: LatentStore, action_repeat: int) -> tuple[int, list[int], int]:
     """The held-out episode, the decisions to show, and the one where the dream begins, for the most reward in it."""
     best = (-np.inf, 0, [0], 1)
-    for episode in _held_out(latents.num_episodes):
+    for episode in _held_out(latents.rounds):
         decisions = slice(*latents.decision_offsets[episode : episode + 2])
         rew = np.asarray(latents.rew[decisions], np.float64)
         begins, every = dream_window(len(rew), action_repeat)

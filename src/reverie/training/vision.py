@@ -2,10 +2,10 @@
 
 from dataclasses import asdict
 
-import numpy as np
 import torch
 
 from reverie.data.batches import FrameCache, FrameSampler
+from reverie.data.split import split
 from reverie.data.store import EpisodeStore
 from reverie.measure.health import health
 from reverie.metrics import Metrics, Progress
@@ -17,17 +17,10 @@ from reverie.seeding import generator, torch_generator, torch_seeded
 from reverie.training.loop import Fit
 from reverie.training.stage_clock import StageClock
 
-HELD_OUT = 0.05
-"""Share of the episodes, the last ones, that V and M are not fitted on."""
 HELD_OUT_FRAMES = 2000
 """Held-out frames that the error is measured on, spread evenly."""
 QUICK_LOOK = 100
 """Of them that tell, now and then in training, whether V is alive."""
-
-
-def num_train_episodes(num_episodes: int) -> int:
-    """Episodes to fit on; the rest is held out."""
-    return num_episodes - int(np.ceil(HELD_OUT * num_episodes)) if num_episodes > 1 else 1
 
 
 def open_frames(run: RunFolder, store: EpisodeStore, *, quiet: bool) -> FrameCache:
@@ -43,8 +36,8 @@ def train_vision(run: RunFolder, metrics: Metrics, *, quiet: bool, device: str =
     config, clock, stage = run.config, StageClock(run, "vision"), run.config.vision
     store = EpisodeStore(run.rollouts)
     cache = open_frames(run, store, quiet=quiet)
-    num_train = cache.offsets[num_train_episodes(len(store))]
-    sampler = FrameSampler(cache.frames[:num_train], stage.fit.batch_size, config.seed)
+    train, held_out = (cache.rows_of(episodes) for episodes in split(store.rounds))
+    sampler = FrameSampler(cache.frames, stage.fit.batch_size, config.seed, rows=train)
     with torch_seeded(config.seed, "vision"):
         vision = make_vision(stage).to(device)
 
@@ -68,20 +61,19 @@ def train_vision(run: RunFolder, metrics: Metrics, *, quiet: bool, device: str =
         rates=vision.rates(),
         after_step=vision.after_step,
     )
-    held_out = cache.frames[num_train:]
-    held_out = held_out[:: max(1, len(held_out) // HELD_OUT_FRAMES)]
+    unseen = cache.frames[held_out[:: max(1, len(held_out) // HELD_OUT_FRAMES)]]
 
     def beat() -> None:
         clock.beat()
         vision.eval()
-        collapse = health(vision, held_out[:: max(1, len(held_out) // QUICK_LOOK)]).collapse
+        collapse = health(vision, unseen[:: max(1, len(unseen) // QUICK_LOOK)]).collapse
         vision.train()
         bar.advance(0, health=collapse or "good")
 
     with Progress("vision", num_steps * size, "images", start=fit.step * size, quiet=quiet) as bar:
         fit.run(metrics, bar, units_per_step=size, beat=beat)
     save_vision(run.vision, vision)
-    found = health(vision, held_out)
+    found = health(vision, unseen)
     if found.collapse:
         note(f"vision: warning: V has collapsed: {found.collapse}")
     metrics.log("vision", num_steps, {"vision/held_out/mean_squared_error": found.mean_squared_error})
