@@ -2,6 +2,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.envs import registration
+from gymnasium.envs.box2d.car_racing import CarRacing
 
 from reverie.actions import Categories, SteerGasBrake
 from reverie.envs import EnvConfig, make_env, make_vector_env, register, spec_of
@@ -57,6 +58,23 @@ def test_car_racing_by_categories_is_gymnasium_s_own(renderer):
     for action in (3, 3, 1, 4, 0):
         step = ours.step(np.array([0]), np.eye(5, dtype=np.float32)[[action]])
         assert step.rew[0] == pytest.approx(sum(float(theirs.step(action)[1]) for _ in range(3)))
+
+
+def test_pictures_that_nobody_sees_are_not_drawn_and_the_others_are_gymnasium_s(monkeypatch):
+    drawn, draw = [], CarRacing._render
+    config = EnvConfig(renderer="gymnasium", max_frames=6, action_repeat=4)  # ends within its second decision
+    with monkeypatch.context() as patch:
+        patch.setattr(CarRacing, "_render", lambda *given: drawn.append(given[1:]) or draw(*given))
+        ours = make_vector_env(config, 1)
+        found = [ours.reset([0], [5])]
+        steps = [ours.step(np.array([0]), np.array([[0.1, 0.5, 0.0]], np.float32)) for _ in range(2)]
+    assert drawn == [("state_pixels",)] * 3
+    assert [(step.frames[0], step.trunc[0]) for step in steps] == [(4, False), (2, True)]
+    theirs = gymnasium.make("CarRacing-v3")
+    given = spec_of(config).actions.to_env(np.array([[0.1, 0.5, 0.0]], np.float32))[0]
+    frames = [theirs.reset(seed=5)[0], *(theirs.step(given)[0] for _ in range(6))]
+    for obs, frame in zip([*found, *(step.obs for step in steps)], (frames[0], frames[4], frames[6]), strict=True):
+        np.testing.assert_array_equal(obs[0], PICTURE.to_64(frame))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from reverie.envs.config import EnvConfig
 from reverie.envs.picture import SIZE
-from reverie.envs.registry import make_env
+from reverie.envs.registry import draw_on_demand, make_env
 from reverie.envs.spec import EnvSpec
 from reverie.envs.vector import Start, Transition
 from reverie.errors import UserError
@@ -23,6 +23,7 @@ class GymnasiumBatch:
         self.num_envs, self.spec = num_envs, spec
         self._id, self._repeat = config.id, config.action_repeat
         self._envs = [make_env(config, disable_env_checker=True, **kwargs) for _ in range(num_envs)]
+        self._draw = [draw_on_demand(config, env) for env in self._envs]
         self._live = np.zeros(num_envs, dtype=bool)
 
     def reset(self, rows: ArrayLike, seeds: ArrayLike, starts: Sequence[Start] | None = None) -> NDArray[np.uint8]:
@@ -33,7 +34,7 @@ class GymnasiumBatch:
         assert rows.shape == seeds.shape == (len(rows),), (rows.shape, seeds.shape)
         obs = np.empty((len(rows), SIZE, SIZE, 3), np.uint8)
         for k, (row, seed) in enumerate(zip(rows, seeds, strict=True)):
-            obs[k] = self.spec.picture.to_64(self._envs[row].reset(seed=int(seed))[0])
+            obs[k] = self._picture(row, self._envs[row].reset(seed=int(seed))[0])
             self._live[row] = True
         return obs
 
@@ -64,8 +65,13 @@ class GymnasiumBatch:
                 if end or trunc:
                     self._live[row] = False
                     break
-            out.obs[k] = self.spec.picture.to_64(observation)
+            out.obs[k] = self._picture(row, observation)
         return out
+
+    def _picture(self, row: int, observation: Any) -> NDArray[np.uint8]:
+        """(64, 64, 3), of the observation, or of one that is drawn now."""
+        draw = self._draw[row]
+        return self.spec.picture.to_64(draw() if draw else observation)
 
     def render(self, row: int = 0) -> NDArray[np.uint8] | None:
         """What Gymnasium shows of a row now, (h, w, 3); None where it shows it itself, or is not to show it."""

@@ -1,7 +1,7 @@
 """Names of environments and the classes behind them, loaded only when one is made; what is known of each world."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,8 @@ class _World:
     """Where an episode begins elsewhere than it usually does."""
     starts: tuple[str, ...]
     """Ways to choose such places."""
+    on_demand: str
+    """What spares Gymnasium's own the pictures that nobody sees."""
 
 
 _CAR_RACING = "reverie.envs.car_racing"
@@ -47,6 +49,7 @@ _KNOWN = {
         },
         start=f"{_CAR_RACING}.starts:start",
         starts=("structured", "random"),
+        on_demand=f"{_CAR_RACING}.on_demand:draw_on_demand",
     )
 }
 _GYMNASIUM_BATCH = "reverie.envs.pixels:GymnasiumBatch"
@@ -104,6 +107,13 @@ def make_watched(config: EnvConfig, render_mode: str | None) -> "GymnasiumBatch"
 
     shown = {} if render_mode is None else {"render_mode": render_mode}
     return GymnasiumBatch(replace(config, action_repeat=1, renderer="gymnasium"), 1, spec_of(config), **shown)
+
+
+def draw_on_demand(config: EnvConfig, env: "gymnasium.Env[Any, Any]") -> Callable[[], Any] | None:
+    """What draws the observation of an `env` of Gymnasium's own, which draws none itself from now on; None in a world
+    where nobody knows how."""
+    world = _KNOWN.get(config.name)
+    return _load(world.on_demand)(env) if world else None
 
 
 @lru_cache(maxsize=8)
