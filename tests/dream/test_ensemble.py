@@ -100,7 +100,7 @@ def test_each_dream_draws_whose_word_counts() -> None:
     with torch.no_grad():
         for one, reward in ((first, 0.0), (others[0].memory, 1.0)):
             one.head.weight[-2].zero_()
-            one.head.bias[-2] = reward / 10
+            one.head.bias[-2] = reward / one.config.reward.scale
 
     def drive(seed: int) -> torch.Tensor:
         chance = torch.Generator().manual_seed(seed)

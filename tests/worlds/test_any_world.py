@@ -193,6 +193,25 @@ def test_a_recipe_fits_another_world_than_its_own() -> None:
     assert settings.load("paper", ["env.id=TinyPix-v0"]).collect.policy == "networks"
 
 
+def test_the_world_says_the_scale_of_rewards_where_nobody_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    for recipe in settings.names():
+        said = 1 if recipe == "seed" else spec_of(EnvConfig()).reward_scale
+        assert settings.load(recipe).memory.model.reward.scale == said
+    assert spec_of(EnvConfig()).reward_scale == 10
+    assert settings.load("debug", ["memory.model.reward.scale=3"]).memory.model.reward.scale == 3
+    monkeypatch.setattr("reverie.envs.car_racing.spec.REWARD_SCALE", 7.0)
+    assert settings.load("debug").memory.model.reward.scale == 7
+    assert settings.load("debug", ["env.id=TinyPix-v0"]).memory.model.reward.scale == 1
+    assert settings.load("debug", ["env.id=TinyPix-v0", "env.id=CarRacing-v3"]).memory.model.reward.scale == 7
+
+
+@pytest.mark.parametrize("override", ["memory=3", "memory.model=3", "memory.model.reward=3", "collect=3"])
+@pytest.mark.parametrize("world", ["CarRacing-v3", "TinyPix-v0"])
+def test_a_value_in_the_place_of_a_section_is_named(override: str, world: str) -> None:
+    with pytest.raises(UserError, match=rf"recipe debug: {override[:-2]}: .*dictionary"):
+        settings.load("debug", [f"env.id={world}", override])
+
+
 def test_kwargs_are_kept_and_make_another_world(tmp_path: Path) -> None:
     config = settings.load("debug", ["env.id=tinypix:TinyPix-v0", "env.kwargs.speed=0.5"])
     run = RunFolder.create(tmp_path / "run", config)

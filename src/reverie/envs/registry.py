@@ -131,6 +131,12 @@ def spec_of(config: EnvConfig) -> EnvSpec:
         env.close()
 
 
+def reward_scale(name: str) -> float:
+    """The size of rewards that matter in the world that Gymnasium calls `name`, whether it can be made here or not."""
+    world = _KNOWN.get(name)
+    return _load(world.spec)(EnvConfig(id=name)).reward_scale if world else EnvSpec.reward_scale
+
+
 def require_truth(config: EnvConfig, who: str) -> None:
     """Raises UserError where nobody can say what is true of a scene of the world that `who` was trained on."""
     if config.name not in _KNOWN:

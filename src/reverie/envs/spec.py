@@ -37,7 +37,7 @@ class EnvSpec:
     largest_return: LargestReturn | None = None
     """None where nobody knows."""
     reward_scale: float = 1.0
-    """The size of rewards that matter: M is to see them divided by it (`memory.model.reward.scale`)."""
+    """The size of rewards that matter: `memory.model.reward.scale` of a recipe that does not say it."""
     return_range: tuple[float, float] | None = None
     """Between which returns lie, for charts; None where nobody knows."""
     solved: float | None = None

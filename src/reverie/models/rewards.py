@@ -27,8 +27,9 @@ class RewardConfig:
 
     head: Literal["none", "sign", "value", "two_hot"] = "value"
     """Nothing (paper), the logit of a positive reward (seed), the reward itself, or the chance of each size of it."""
-    scale: Annotated[float, Ge(1e-6), Le(1e6)] = 10.0
-    """Rewards are divided by this before M sees or predicts them; 1 for as they are."""
+    scale: Annotated[float, Ge(1e-6), Le(1e6)] = 1.0
+    """Rewards are divided by this before M sees or predicts them. A recipe that does not say it gets its world's own:
+    10 in CarRacing, 1 in worlds that nobody knows."""
     weight: Factor = 1.0
     """Factor of the reward's loss."""
     num_bins: Annotated[int, Ge(2), Le(1024)] = 41

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from reverie.checkpoint import read_text, typed_path, write_atomically
 from reverie.envs.config import EnvConfig
-from reverie.envs.spec import EnvSpec
+from reverie.envs.registry import reward_scale
 from reverie.errors import UserError
 from reverie.measure.score import test_seeds
 from reverie.models.files import PRETRAINED
@@ -49,8 +49,7 @@ def load(recipe: str, overrides: Sequence[str] = ()) -> RunConfig:
     migrate(table, where)
     own = _world(table)
     table = _override(table, overrides)
-    if _world(table) != own:
-        _fit_any_world(table, {text.partition("=")[0].strip() for text in overrides})
+    _fit_world(table, own, {text.partition("=")[0].strip() for text in overrides})
     return _build(table, where)
 
 
@@ -147,8 +146,9 @@ def _override(table: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]
     return table
 
 
-_ANY_WORLD = {"collect.policy": "random", "collect.starts": "line", "memory.model.reward.scale": EnvSpec.reward_scale}
+_ANY_WORLD = {"collect.policy": "random", "collect.starts": "line"}
 """What stands in for what a recipe says of the world that it was written for, in another one."""
+_REWARD_SCALE = "memory.model.reward.scale"
 
 
 def _world(table: Mapping[str, Any]) -> str | None:
@@ -158,12 +158,22 @@ def _world(table: Mapping[str, Any]) -> str | None:
     return EnvConfig(id=name).name if isinstance(name, str) else None
 
 
-def _fit_any_world(table: dict[str, Any], said: Collection[str]) -> None:
-    """Gives a recipe that is used in another world than its own the drivers, starts and scale that fit all of them, but
-    for the settings in `said`, which somebody asked for."""
-    for key, value in _ANY_WORLD.items():
-        if key not in said and not (key == "collect.policy" and _get(table, key) == "networks"):
-            _override(table, [f"{key}={value}"])
+def _fit_world(table: dict[str, Any], own: str | None, said: Collection[str]) -> None:
+    """Gives a recipe the scale of its world's rewards, where it does not say one; and if it is used in another world
+    than its `own`, drivers and starts that fit all of them. Settings in `said` stay, since somebody asked for them."""
+    world = _world(table)
+    fit = dict[str, Any](_ANY_WORLD if world != own else {})
+    if fit and _get(table, "collect.policy") == "networks":
+        del fit["collect.policy"]
+    if world is not None and (world != own or _get(table, _REWARD_SCALE) is None):
+        fit[_REWARD_SCALE] = reward_scale(world)
+    for key in fit.keys() - said:
+        *sections, last = key.split(".")
+        part: Any = table
+        for section in sections:
+            part = part.setdefault(section, {}) if isinstance(part, dict) else None
+        if isinstance(part, dict):  # else a value is in a section's place, which `_check` refuses
+            part[last] = fit[key]
 
 
 def _get(table: Any, key: str) -> Any:
