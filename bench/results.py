@@ -9,8 +9,8 @@ from itertools import cycle
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from reverie.plotting import import_matplotlib
 from reverie.run.folder import RunFolder
 from reverie.show.charts import OURS, PAPER, PAPER_SCORE, PAPER_SPREAD, paper_log, read_log
 from reverie.training.summary import summarise
@@ -31,6 +31,9 @@ def curve(run: RunFolder) -> tuple[np.ndarray, np.ndarray]:
 
 def draw(path: Path, runs: list[RunFolder]) -> None:
     """The picture."""
+    import_matplotlib()
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(9, 4.6), layout="constrained")
     axes = figure.subplots()
     axes.axhspan(PAPER_SCORE - PAPER_SPREAD, PAPER_SCORE + PAPER_SPREAD, color=PAPER, alpha=0.15, linewidth=0)

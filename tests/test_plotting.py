@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 NOWHERE = "module://a_package_of_another_environment.backend"
 
@@ -36,12 +37,19 @@ from reverie.show.charts import evaluation_histogram
 with tempfile.TemporaryDirectory() as folder:
     evaluation_histogram(pathlib.Path(folder, "a.png"), [1.0, 2.0, 3.0], ci95=None, title="title", with_paper=True)
 """,
+    "the table of results": """
+import tempfile, pathlib
+from bench.results import draw
+with tempfile.TemporaryDirectory() as folder:
+    draw(pathlib.Path(folder, "a.png"), [])
+""",
 }
 
 
 def run(backend: str, *command: str) -> str:
     done = subprocess.run(
         [sys.executable, *command],
+        cwd=Path(__file__).parents[1],  # where `bench` is
         env=os.environ | {"MPLBACKEND": backend},
         capture_output=True,
         text=True,
