@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import reverie
 from reverie import checkpoint
 from reverie.actions import BoxActions, SteerGasBrake
 from reverie.data.episode import Episode
@@ -127,6 +128,17 @@ def test_a_file_that_is_no_bank_or_an_older_one_is_refused(tiny_run: RunFolder) 
         UserError, match=r"dream.safetensors was written by another version .*`reverie memory .*--again`"
     ):
         load_moments(tiny_run.dream, tiny_run.memory)
+
+
+def test_a_bank_says_which_version_wrote_it_and_one_that_does_not_is_read(tiny_run: RunFolder) -> None:
+    tensors, meta = checkpoint.load(tiny_run.dream)
+    assert meta["reverie"] == reverie.__version__
+    checkpoint.save(tiny_run.dream, tensors, meta | {"reverie": "7.1.0", "world": {}})
+    with pytest.raises(UserError, match=r"dream\.safetensors was written by reverie 7\.1\.0, and this is .* install"):
+        load_moments(tiny_run.dream, tiny_run.memory)
+    del meta["reverie"]
+    checkpoint.save(tiny_run.dream, tensors, meta)
+    assert len(load_moments(tiny_run.dream, tiny_run.memory)[0]) == len(tensors["z"])
 
 
 def test_a_file_from_when_worlds_had_bounds_only_is_read_as_before(tiny_run: RunFolder) -> None:

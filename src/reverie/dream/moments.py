@@ -23,6 +23,7 @@ from reverie.errors import UserError
 from reverie.models.mdn_rnn import Memory, MemoryState
 from reverie.seeding import generator
 from reverie.types import LargestReturn
+from reverie.versions import other_version, signed
 
 DREAM = "dream.safetensors"
 CONTEXT = 16
@@ -135,30 +136,26 @@ def save_moments(path: Path, moments: Moments, world: World, memory_path: Path) 
         "world": TypeAdapter(World).dump_python(world, mode="json"),
         "memory_sha256": file_sha256(memory_path),
     }
-    checkpoint.save(path, tensors, meta)
+    checkpoint.save(path, tensors, signed(meta))
 
 
 def load_moments(path: Path, memory_path: Path) -> tuple[Moments, World]:
     """What `save_moments` wrote. Raises UserError where it is missing, damaged, or of another M than the one given."""
+    again = f"`reverie memory --run {path.parent} --again`"
     if not path.exists():
-        raise UserError(
-            f"{path} is missing, where dreams begin: make it with `reverie memory --run {path.parent} --again`"
-        )
+        raise UserError(f"{path} is missing, where dreams begin: make it with {again}")
     tensors, meta = checkpoint.load(path)
     if meta.get("kind") != "dream":
         raise UserError(f"{path} holds {meta.get('kind', 'nothing')!r} where 'dream' was expected: name another file")
     if meta["memory_sha256"] != file_sha256(memory_path):
         raise UserError(
             f"{path} was made with another M than {memory_path}: take both from the same run, or make it anew with "
-            f"`reverie memory --run {path.parent} --again`"
+            f"{again}"
         )
     try:
         world = TypeAdapter(World).validate_python(_as_now(meta["world"]))
     except ValidationError as error:
-        raise UserError(
-            f"{path} was written by another version of reverie ({error.errors()[0]['msg']}): make it anew with "
-            f"`reverie memory --run {path.parent} --again`"
-        ) from error
+        raise other_version(path, meta, error.errors()[0]["msg"], f"make it anew with {again}") from error
     state = MemoryState(tensors.pop("h"), tensors.pop("c"))
     return Moments(state=state, **tensors), world
 

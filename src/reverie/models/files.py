@@ -11,19 +11,21 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
-from reverie import __version__, checkpoint
+from reverie import checkpoint
 from reverie.actions import ActionSpec, SteerGasBrake, as_json, from_json
 from reverie.errors import UserError
 from reverie.models.autoencoder import NetConfig
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.mdn_rnn import Memory, MemoryConfig
 from reverie.models.vision import VISION_MODELS, Vision, kind_of
+from reverie.versions import other_version, signed
 
 PRETRAINED = "pretrained"
 """Name of the agent that ships in the package."""
 VISION, MEMORY, CONTROLLER = "vision.safetensors", "memory.safetensors", "controller.safetensors"
 MODELS = (VISION, MEMORY)
 """What a driver's process needs, beside the parameters of C."""
+_ANEW = "train it anew"
 
 _Module = TypeVar("_Module", bound=nn.Module)
 _Config = TypeVar("_Config")
@@ -61,7 +63,7 @@ def save_controller(path: Path, controller: Controller, params: np.ndarray, **me
 
 
 def _save(path: Path, tensors: Mapping[str, Tensor | np.ndarray], meta: dict[str, Any]) -> None:
-    checkpoint.save(path, tensors, {"reverie": __version__} | meta)  # the version that can surely read it
+    checkpoint.save(path, tensors, signed(meta))
 
 
 def load_vision(path: Path) -> Vision:
@@ -133,7 +135,7 @@ def _actions(path: Path, meta: dict[str, Any]) -> ActionSpec:
     try:
         return from_json(values)
     except ValidationError as error:
-        raise _other_version(path, meta, error.errors()[0]["msg"]) from error
+        raise other_version(path, meta, error.errors()[0]["msg"], _ANEW) from error
 
 
 def check_made_for(path: Path, folder: Path) -> None:
@@ -159,25 +161,15 @@ def _config(path: Path, kind: type[_Config], meta: dict[str, Any], key: str = "c
     try:
         config = TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
-        raise _other_version(path, meta, error.errors()[0]["msg"]) from error
+        raise other_version(path, meta, error.errors()[0]["msg"], _ANEW) from error
     if TypeAdapter(kind).dump_python(config, mode="json") != values:
-        raise _other_version(path, meta, f"{kind.__name__} has other settings")
+        raise other_version(path, meta, f"{kind.__name__} has other settings", _ANEW)
     return config
-
-
-def _other_version(path: Path, meta: dict[str, Any], reason: str) -> UserError:
-    written = meta.get("reverie")
-    if not isinstance(written, str) or written == __version__:
-        return UserError(f"{path} was written by another version of reverie ({reason}): train it anew")
-    return UserError(
-        f"{path} was written by reverie {written}, and this is {__version__} ({reason}): install that version to use "
-        f"it, or train it anew"
-    )
 
 
 def _fill(path: Path, module: _Module, tensors: dict[str, Tensor]) -> _Module:
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:
-        raise UserError(f"{path} does not hold the tensors that its own metadata promises: train it anew") from error
+        raise UserError(f"{path} does not hold the tensors that its own metadata promises: {_ANEW}") from error
     return module

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import reverie
 from reverie import checkpoint
 from reverie.errors import UserError
 from reverie.measure.truth.judges import FILE, Judges, load_judges, save_judges
@@ -93,7 +94,8 @@ def test_file_round_trip(judges: Judges, labelled: LabelledFrames, tmp_path: Pat
     save_judges(tmp_path, judges)
     again = load_judges(tmp_path)
     np.testing.assert_array_equal(again.features(labelled.frames[:5]), judges.features(labelled.frames[:5]))
-    assert again.meta == judges.meta
+    assert again.meta == judges.meta | {"reverie": reverie.__version__}
+    assert "reverie" not in load_judges().meta, "those that ship are older, and are read as well"
 
 
 def test_files_of_another_kind_or_none_are_refused(judges: Judges, tmp_path: Path) -> None:
@@ -104,6 +106,9 @@ def test_files_of_another_kind_or_none_are_refused(judges: Judges, tmp_path: Pat
         load_judges(tmp_path)
     checkpoint.save(tmp_path / FILE, judges.state_probe.state_dict(), {"kind": "judges"})
     with pytest.raises(UserError, match="another version"):
+        load_judges(tmp_path)
+    checkpoint.save(tmp_path / FILE, {"x": np.zeros(1)}, {"kind": "judges", "reverie": "7.1.0"})
+    with pytest.raises(UserError, match=r"was written by reverie 7\.1\.0, and this is .* or make the judges anew"):
         load_judges(tmp_path)
 
 

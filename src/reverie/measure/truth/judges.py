@@ -21,6 +21,7 @@ from reverie.measure.vision.masks import GRID_CLASSES
 from reverie.models.coding import batches
 from reverie.models.conv import to_float
 from reverie.types import Floats, Frames
+from reverie.versions import other_version, signed
 
 FILE = "judges.safetensors"
 NUM_FEATURES = 128
@@ -161,7 +162,7 @@ def save_judges(folder: Path, judges: Judges) -> Path:
         for name, module in judges.modules().items()
         for key, tensor in module.state_dict().items()
     }
-    checkpoint.save(folder / FILE, tensors, {"kind": "judges", **judges.meta})
+    checkpoint.save(folder / FILE, tensors, signed({**judges.meta, "kind": "judges"}))
     return folder / FILE
 
 
@@ -188,6 +189,6 @@ def _load(path: Path) -> Judges:
         try:
             module.load_state_dict(own)
         except RuntimeError as error:
-            raise UserError(f"{path} was written by another version of reverie: make the judges anew") from error
+            raise other_version(path, meta, f"{name} has other weights", "make the judges anew") from error
         module.eval().requires_grad_(False)
     return judges
