@@ -7,8 +7,9 @@ import pytest
 
 from reverie.data.store import EpisodeStore
 from reverie.errors import UserError
-from reverie.run import settings
+from reverie.run import manifest, settings
 from reverie.run.folder import RunFolder
+from reverie.training import pipeline
 from reverie.training.controller import evolve
 from reverie.training.controller.search import Evolution
 from reverie.training.pipeline import run_stages
@@ -87,6 +88,21 @@ def test_it_drives_in_the_run_s_world_with_its_arithmetic() -> None:
     assert (scout.env, scout.agent, scout.workers, scout.seed) == (config.env, config.agent, 1, 7)
     assert scout.controller == settings.load("scout").controller
     assert settings.scout_of(scout) is None
+
+
+def test_it_keeps_the_precision_of_the_machine_that_made_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, auto = tmp_path / "auto.toml", ["vision.fit.precision=auto", "memory.fit.precision=auto"]
+    settings.save(settings.load("debug", auto), recipe)
+    monkeypatch.setattr(manifest, "fast_precision", lambda: "bf16")
+    run = scouted(tmp_path / "run", f"collect.scout={recipe}")
+    monkeypatch.setattr(manifest, "fast_precision", lambda: "fp32")  # on another machine
+    monkeypatch.setattr(pipeline, "SCOUT_STAGES", ())
+    with pytest.raises(UserError, match="scout has not finished its stage vision"):
+        run_stages(RunFolder.open(run.path), ("collect",), quiet=True)
+    scout = RunFolder.open(run.scout)
+    assert scout.config.vision.fit.precision == scout.config.memory.fit.precision == "bf16"
 
 
 def test_a_scout_may_have_one_itself(tmp_path: Path) -> None:

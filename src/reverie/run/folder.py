@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reverie import checkpoint
+from reverie.devices import Decided
 from reverie.dream.moments import DREAM
 from reverie.errors import UserError
 from reverie.models.files import CONTROLLER, MEMORY, PRETRAINED, VISION, agent_folder, packaged
@@ -96,8 +97,9 @@ class RunFolder:
     videos = property(lambda self: self.path / "videos")
 
     @classmethod
-    def create(cls, path: Path, config: RunConfig) -> "RunFolder":
-        """A new folder with recipe and manifest. Raises UserError if something else is there."""
+    def create(cls, path: Path, config: RunConfig, precision: Decided | None = None) -> "RunFolder":
+        """A new folder with recipe and manifest; `precision` is what `auto` means to it, if not what is fast on this
+        machine. Raises UserError if something else is there."""
         if path.is_file() or (path.is_dir() and not all(map(_is_left_by_create, path.iterdir()))):
             raise UserError(f"{path} exists and is not a run of reverie: choose another --run", usage=True)
         require_world(config)  # an environment that cannot be made is refused before anything is written,
@@ -111,7 +113,7 @@ class RunFolder:
         with locked(path):
             if (path / "recipe.toml").exists():
                 raise UserError(f"{path} was made by another process just now: run the same command again")
-            run = cls(path, config, new_manifest(config))
+            run = cls(path, config, new_manifest(config, precision))
             run.write_manifest()
             # The recipe is last: what a kill leaves before it is not taken for a run.
             settings.save(config, path / "recipe.toml")

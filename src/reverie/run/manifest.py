@@ -9,7 +9,7 @@ from typing import Any
 
 import reverie
 from reverie import checkpoint
-from reverie.devices import fast_precision, num_cores
+from reverie.devices import Decided, fast_precision, num_cores
 from reverie.errors import UserError
 from reverie.run.recipe import RunConfig
 
@@ -17,8 +17,8 @@ FORMAT = 1
 _VERSIONS = ("torch", "numpy", "gymnasium", "box2d", "numba", "cma")
 
 
-def new_manifest(config: RunConfig) -> dict[str, Any]:
-    """Of a run that begins now, on this machine."""
+def new_manifest(config: RunConfig, precision: Decided | None = None) -> dict[str, Any]:
+    """Of a run that begins now, on this machine; `precision` is what `auto` means to it, if others decided that."""
     return {
         "format": FORMAT,
         "reverie": reverie.__version__,
@@ -26,7 +26,7 @@ def new_manifest(config: RunConfig) -> dict[str, Any]:
         "seed": config.seed,
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "machine": _machine(),
-        "precision": fast_precision(),
+        "precision": precision or fast_precision(),
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _VERSIONS}},
         "stages": {},
     }

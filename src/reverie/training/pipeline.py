@@ -99,7 +99,7 @@ def _train_scout(run: RunFolder, workers: Workers, quiet: bool) -> None:
     config = settings.scout_of(run.config)
     assert config, "only a run with a scout trains one"
     exists = (run.scout / "recipe.toml").exists()
-    scout = RunFolder.open(run.scout) if exists else RunFolder.create(run.scout, config)
+    scout = RunFolder.open(run.scout) if exists else RunFolder.create(run.scout, config, run.manifest["precision"])
     with scout.locked(), Metrics(scout.path) as metrics:
         for name in SCOUT_STAGES:
             if not scout.is_done(name):
