@@ -11,6 +11,7 @@ from gymnasium.envs.box2d import car_dynamics
 from gymnasium.envs.box2d.car_racing import CarRacing
 from gymnasium.utils.env_checker import check_env
 
+from reverie.envs import EnvConfig, make_env
 from reverie.envs.car_racing.env import FastCarRacing
 from reverie.envs.vector import Start
 from reverie.errors import UserError
@@ -180,7 +181,8 @@ def test_importing_the_package_loads_no_environment():
     assert done.stdout.strip() == "set()"
 
 
-def test_a_reset_frees_what_the_one_before_it_built(monkeypatch):
+@pytest.mark.parametrize("renderer", ["fast", "gymnasium"])
+def test_a_reset_frees_what_the_one_before_it_built(renderer: Any, monkeypatch: pytest.MonkeyPatch):
     """Box2D would keep the shape of each part of each car for ever."""
     built, dynamics = [], cast(Any, car_dynamics)
 
@@ -191,9 +193,10 @@ def test_a_reset_frees_what_the_one_before_it_built(monkeypatch):
     polygon = dynamics.polygonShape
     monkeypatch.setattr(dynamics, "polygonShape", build)
     definition = dynamics.fixtureDef
-    env: Any = FastCarRacing()
+    env = make_env(EnvConfig(renderer=renderer), disable_env_checker=True)
     for seed in range(2):
         env.reset(seed=seed)
+    env.close()
     assert len(built) == 2 * (4 + 4), "hull and wheels"
     assert all(shape.thisown for shape in built), "nobody frees a shape that Python does not own"
     assert dynamics.fixtureDef is definition, "Gymnasium's own environments are left as they are"

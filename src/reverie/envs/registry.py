@@ -26,6 +26,8 @@ class _World:
     """With a rasteriser of our own, as Gymnasium knows it."""
     batch: str
     """The same as a vector environment, with the truth about its scenes."""
+    wrapper: str
+    """Around it where Gymnasium draws it."""
     spec: str
     policies: Mapping[str, str]
     """Random policies that know what its actions mean."""
@@ -42,6 +44,7 @@ _KNOWN = {
     "CarRacing-v3": _World(
         fast_id=FAST_ID,
         batch=f"{_CAR_RACING}.batch:CarRacingBatch",
+        wrapper=f"{_CAR_RACING}.shapes:FreedShapes",
         spec=f"{_CAR_RACING}.spec:spec",
         policies={
             "menu": f"{_CAR_RACING}.random_policies:MenuPolicy",
@@ -80,17 +83,20 @@ def make_env(config: EnvConfig, **kwargs: Any) -> "gymnasium.Env":
     import gymnasium
 
     _check(config)
-    name = config.name
+    name, wrapper = config.name, None
     if _is_fast(config):
         register()
         name = _KNOWN[name].fast_id
+    elif name in _KNOWN:
+        wrapper = _KNOWN[name].wrapper
     try:
-        return gymnasium.make(name, max_episode_steps=config.max_frames, **config.kwargs, **kwargs)
+        env = gymnasium.make(name, max_episode_steps=config.max_frames, **config.kwargs, **kwargs)
     except Exception as error:
         raise UserError(
             f"env.id {config.id!r} cannot be made with env.kwargs = {config.kwargs} "
             f"({type(error).__name__}: {_first_line(error)}): correct them, or install what it needs"
         ) from error
+    return _load(wrapper)(env) if wrapper else env
 
 
 def make_vector_env(config: EnvConfig, num_envs: int) -> "VectorEnv":
