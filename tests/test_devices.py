@@ -8,7 +8,7 @@ import torch
 from threadpoolctl import threadpool_info
 
 from reverie import devices
-from reverie.devices import autocast, fast_precision, has_bf16_units, num_cores, one_thread
+from reverie.devices import autocast, fast_precision, has_bf16_units, num_cores, one_thread, within_quota
 
 MANY = 64
 
@@ -53,6 +53,18 @@ V1 = "12:cpuset:/box\n4:cpu,cpuacct:/box\n1:name=systemd:/box\n"
 )
 def test_a_container_s_quota_counts(membership: str, files: dict[str, str], cores: int, tmp_path: Path) -> None:
     assert num_cores(kernel(tmp_path, membership, files)) == cores
+
+
+def test_torch_keeps_to_a_container_s_quota(tmp_path: Path) -> None:
+    root, before = kernel(tmp_path, "0::/\n", {"cpu.max": "250000 100000\n"}), torch.get_num_threads()
+    try:
+        for threads, within in ((7, 3), (2, 2)):
+            torch.set_num_threads(threads)
+            with within_quota(root):
+                assert torch.get_num_threads() == within
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_system_without_these_files(tmp_path: Path) -> None:

@@ -33,6 +33,18 @@ def one_thread(libraries: ThreadpoolController | None = None) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+@contextmanager
+def within_quota(root: Path = Path("/")) -> Iterator[None]:
+    """Torch on no more threads than the cores that this process may use: of a container's quota it knows nothing, and
+    its threads would take turns at waiting for their share. `root` as for `num_cores`."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(min(threads, num_cores(root)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def stay_on_one_thread() -> None:
     """The same for all that this process will do."""
     torch.set_num_threads(1)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from reverie import devices
 from reverie.checkpoint import load
 from reverie.errors import UserError
 from reverie.metrics import Metrics, Progress
@@ -22,7 +23,7 @@ from reverie.models.vae_gan import VaeGan, VaeGanConfig
 from reverie.run.folder import RunFolder
 from reverie.run.recipe import FitConfig
 from reverie.seeding import torch_seeded
-from reverie.training import loop
+from reverie.training import loop, pipeline
 from reverie.training.controller import evolve
 from reverie.training.controller.search import Evolution
 from reverie.training.controller.stage import train_controller
@@ -174,6 +175,20 @@ def test_a_memory_without_steps_stays_as_it_was_born(tiny_run: RunFolder) -> Non
     trained = load_memory(tiny_run.memory)
     assert all(torch.equal(a, b) for a, b in zip(born.parameters(), trained.parameters(), strict=True))
     assert tiny_run.stage("memory")["steps"] == 0
+
+
+def test_stages_compute_within_the_quota_and_leave_the_process_as_it_was(
+    tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, seen = torch.get_num_threads(), []
+    monkeypatch.setattr(devices, "num_cores", lambda _: 2)
+    monkeypatch.setattr(pipeline, "train_memory", lambda *_, **__: seen.append(torch.get_num_threads()))
+    torch.set_num_threads(3)
+    try:
+        run_stages(tiny_run, ("memory",), again=True, quiet=True)
+        assert (seen, torch.get_num_threads()) == ([2], 3)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_damaged_latents_are_not_trained_on(tiny_run: RunFolder) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from reverie.checkpoint import write_json
+from reverie.devices import within_quota
 from reverie.dream.plan import PlanConfig
 from reverie.errors import UserError
 from reverie.measure.score import Evaluation, evaluate, test_seeds
@@ -55,7 +56,7 @@ def run_stages(
 
     Raises UserError where a stage lacks what it needs, or finds it damaged.
     """
-    with run.locked():
+    with run.locked(), within_quota():
         if again:
             _check_needs(run, names[0])  # before anything is thrown away
             for name in names:
