@@ -316,3 +316,18 @@ def test_a_path_is_meant_as_it_was_typed(monkeypatch: pytest.MonkeyPatch) -> Non
     assert typed_path("~/runs/x/") == Path("/home/ann/runs/x")
     assert typed_path("runs/my ünï~x") == Path("runs/my ünï~x")
     assert typed_path("~no such user/x") == Path("~no such user/x")
+    monkeypatch.setenv("SCRATCH", "/scratch/ann")
+    monkeypatch.delenv("NOBODY_S", raising=False)
+    monkeypatch.setenv("EMPTY", "")
+    for typed, meant in {
+        "$HOME/runs/x": "/home/ann/runs/x",
+        "${SCRATCH}/x": "/scratch/ann/x",
+        "$SCRATCH": "/scratch/ann",
+        "$NOBODY_S/x": "$NOBODY_S/x",
+        "$EMPTY/x": "$EMPTY/x",  # not the root of all files
+        "$HOMES/x": "$HOMES/x",
+        "runs/$HOME/x": "runs/$HOME/x",
+        "/data/$HOME": "/data/$HOME",
+        "$HOME.old/x": "$HOME.old/x",
+    }.items():
+        assert typed_path(typed) == Path(meant)

@@ -14,6 +14,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -118,8 +119,15 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} is not valid JSON ({error}): restore it from a copy") from error
 
 
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})(?=/|$)")
+
+
 def typed_path(text: str | Path) -> Path:
-    """A path as people type it: `~` is their home, also where quotes kept the shell from saying so."""
+    """A path as people type it: what `~` or a variable (`$HOME`, `${SCRATCH}`) says at its beginning, also in a recipe,
+    or where quotes kept the shell from saying so. Elsewhere, or where it is not set, a `$` is a `$`."""
+    text = str(text)
+    if begins := _VARIABLE.match(text):
+        text = (os.environ.get(begins[1] or begins[2]) or begins[0]) + text[begins.end() :]
     try:
         return Path(text).expanduser()
     except RuntimeError:  # nobody's home
