@@ -94,7 +94,7 @@ def test_file_round_trip(judges: Judges, labelled: LabelledFrames, tmp_path: Pat
     save_judges(tmp_path, judges)
     again = load_judges(tmp_path)
     np.testing.assert_array_equal(again.features(labelled.frames[:5]), judges.features(labelled.frames[:5]))
-    assert again.meta == judges.meta | {"reverie": reverie.__version__}
+    assert again.meta == {**judges.meta, "reverie": reverie.__version__}
     assert "reverie" not in load_judges().meta, "those that ship are older, and are read as well"
 
 
