@@ -43,6 +43,11 @@ class Categories(ActionSpec):
         )
 
     @property
+    def choices(self) -> tuple[int, ...]:
+        """As `sizes` says."""
+        return self.sizes
+
+    @property
     def num_noise(self) -> int:
         """Whether each choice is another than it was, and how much each category is liked."""
         return len(self.sizes) + self.size

@@ -35,6 +35,12 @@ class ActionSpec(ABC):
         return self.size
 
     @property
+    def choices(self) -> tuple[int, ...]:
+        """Categories of each choice, where the greatest of so many outputs in a row is chosen; () where every output is
+        a number that is squashed by tanh."""
+        return ()
+
+    @property
     def num_noise(self) -> int:
         """Numbers of noise that `shaken` and `at_random` take, k."""
         return self.size

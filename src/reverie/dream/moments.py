@@ -77,6 +77,11 @@ class Moments:
     def __len__(self) -> int:
         return len(self.z)
 
+    def select(self, rows: Tensor) -> "Moments":
+        """Those with the numbers `rows` (m,)."""
+        rest = {name: getattr(self, name)[rows] for name in ("z", "rew", "earned", "frames")}
+        return Moments(state=self.state.select(rows), **rest)
+
     def to(self, device: torch.device | str) -> "Moments":
         """The same on another device."""
         state = MemoryState(self.state.h.to(device), self.state.c.to(device))
@@ -91,17 +96,41 @@ def make_moments(
     """Draws `num` moments from the encoded episodes, each after at least `context` decisions of `action_repeat` frames;
     every moment is as likely as another. At least one decision of context, since the reward that comes with a latent is
     part of it. Raises UserError where no episode is long enough."""
-    context = max(context, 1)
-    room = np.maximum(np.diff(latents.decision_offsets) - context, 0)  # moments of each episode, but the last frame
-    if not room.sum():
+    rng = generator(seed, "dream starts")
+    numbers = rng.integers(num_moments(latents, context), size=num)
+    return moments_at(memory, latents, numbers, context, action_repeat=action_repeat)
+
+
+def context_of(latents: LatentStore) -> int:
+    """Decisions that M watches before a dream begins: fewer where all episodes are shorter."""
+    return min(CONTEXT, int(np.diff(latents.offsets).max()) - 2)
+
+
+def num_moments(latents: LatentStore, context: int) -> int:
+    """How many moments of the encoded episodes come after at least `context` decisions. Raises UserError where none
+    does."""
+    num = int(_room(latents, context).sum())
+    if not num:
         raise UserError(
             f"no episode in {latents.folder} has more than {context} decisions, which M watches before it dreams: "
             "collect longer ones"
         )
-    rng = generator(seed, "dream starts")
-    pick = rng.integers(room.sum(), size=num)
-    episode = np.searchsorted(np.cumsum(room), pick, side="right")
-    first = pick - (np.cumsum(room) - room)[episode]
+    return num
+
+
+def _room(latents: LatentStore, context: int) -> np.ndarray:
+    """Such moments of each episode (e,), but the last frame."""
+    return np.maximum(np.diff(latents.decision_offsets) - max(context, 1), 0)
+
+
+@torch.no_grad()
+def moments_at(
+    memory: Memory, latents: LatentStore, numbers: np.ndarray, context: int, *, action_repeat: int
+) -> Moments:
+    """The moments with the `numbers` (n,) of all that there are (see `num_moments`), from the first episode on."""
+    context, room = max(context, 1), _room(latents, context)
+    episode = np.searchsorted(np.cumsum(room), numbers, side="right")
+    first = numbers - (np.cumsum(room) - room)[episode]
     obs = (latents.offsets[episode] + first)[:, None] + np.arange(context + 1)
     decision = (latents.decision_offsets[episode] + first)[:, None] + np.arange(context)
     rew = latents.rew[decision]

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import torch
 from annotated_types import Ge, Le
 from torch import Tensor
+from torch.nn import functional
 
 from reverie.actions import ActionSpec, SteerGasBrake
 from reverie.models.mdn_rnn import MemoryState
@@ -51,21 +52,28 @@ class Controller:
         parts = {"z": z, "h": state.top, "c": state.c[:, -1]}
         return torch.cat([parts[name] for name in self.config.inputs], -1)
 
+    def outputs(self, params: Tensor, z: Tensor, state: MemoryState) -> Tensor:
+        """Outputs (b, o), of which `ActionSpec.from_outputs` makes an action.
+
+        `params` (b, p) holds each row's own controller, or (p,) one for all; z is (b, z).
+        """
+        x, start = self.inputs(z, state), 0
+        for layer, (i, o) in enumerate(zip(self.layers[:-1], self.layers[1:], strict=True)):
+            weight = params[..., start : start + i * o].unflatten(-1, (o, i))
+            bias = params[..., start + i * o : start + (i + 1) * o]
+            x = torch.tanh(x) if layer else x
+            if params.dim() == 1:
+                x = functional.linear(x, weight, bias)
+            else:
+                x = torch.baddbmm(bias.unsqueeze(-1), weight, x.unsqueeze(-1)).squeeze(-1)
+            start += (i + 1) * o
+        return x
+
     def act(self, params: Tensor, z: Tensor, state: MemoryState) -> Tensor:
         """Actions (b, a), as M reads them.
 
         `params` (b, p) holds each row's own controller, z is (b, z).
         """
-        return self.actions.from_outputs(self.outputs(params, z, state))
-
-    def outputs(self, params: Tensor, z: Tensor, state: MemoryState) -> Tensor:
-        """Outputs (b, o), any numbers, of which `actions` makes actions; arguments as of `act`."""
-        b, p = params.shape
+        _, p = params.shape
         assert p == self.num_params, f"params must be (b, {self.num_params}), not {tuple(params.shape)}"
-        x, start = self.inputs(z, state), 0
-        for layer, (i, o) in enumerate(zip(self.layers[:-1], self.layers[1:], strict=True)):
-            weight = params[:, start : start + i * o].view(b, o, i)
-            bias = params[:, start + i * o : start + (i + 1) * o]
-            x = torch.baddbmm(bias.unsqueeze(-1), weight, (torch.tanh(x) if layer else x).unsqueeze(-1)).squeeze(-1)
-            start += (i + 1) * o
-        return x
+        return self.actions.from_outputs(self.outputs(params, z, state))

@@ -3,8 +3,7 @@
 Shapes: `...` any leading dimensions, o outputs of the head, n bins.
 
 CarRacing's rewards are spikes: a tile of road gives 3 to 4, a frame costs 0.1, and leaving the field costs 100. A
-squared error of such a target is ruled by the spikes; a two-hot target (Hafner et al. 2023, section "Critic learning")
-is a question of how likely each spike is, and its mean is the expected reward whatever the shape of the distribution.
+squared error of such a target is ruled by the spikes; a two-hot target is a question of how likely each spike is.
 """
 
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reverie.models.two_hot import cross_entropy, expected, symexp_bins
 from reverie.types import Factor
 
 SYMLOG_LIMIT = 5.0
@@ -45,13 +45,12 @@ class RewardHead(nn.Module):
         super().__init__()
         self.config = config
         self.num_outputs = {"none": 0, "sign": 1, "value": 1, "two_hot": config.num_bins}[config.head]
-        spaced = torch.linspace(-SYMLOG_LIMIT, SYMLOG_LIMIT, config.num_bins)
-        self.register_buffer("bins", torch.sign(spaced) * torch.expm1(spaced.abs()), persistent=False)
+        self.register_buffer("bins", symexp_bins(config.num_bins, SYMLOG_LIMIT), persistent=False)
 
     def expected(self, out: Tensor) -> Tensor:
         """Outputs (..., o) -> expected reward (...,) in units of the environment; of `sign`, the expected sign."""
         if self.config.head == "two_hot":
-            return (torch.softmax(out, -1) * self.bins).sum(-1)
+            return expected(out, self.bins)
         if self.config.head == "sign":
             return torch.tanh(out[..., 0] / 2)  # p - (1 - p), where p = sigmoid(logit)
         return out[..., 0] * self.config.scale
@@ -63,17 +62,7 @@ class RewardHead(nn.Module):
     def loss(self, out: Tensor, rew: Tensor) -> Tensor:
         """Outputs (..., o) against rewards (...,): the loss of each step, in nats or in squares of scaled reward."""
         if self.config.head == "two_hot":
-            return -(self.two_hot(rew) * torch.log_softmax(out, -1)).sum(-1)
+            return cross_entropy(out, rew, self.bins)
         if self.config.head == "sign":
             return functional.binary_cross_entropy_with_logits(out[..., 0], (rew > 0).float(), reduction="none")
         return (out[..., 0] - rew / self.config.scale).square()
-
-    def two_hot(self, rew: Tensor) -> Tensor:
-        """Rewards (...,) -> weights (..., n) of the two nearest bins, whose mean is the reward; beyond the bins, of the
-        outermost."""
-        above = torch.searchsorted(self.bins, rew.contiguous()).clamp(1, len(self.bins) - 1)
-        low, high = self.bins[above - 1], self.bins[above]
-        share = ((rew - low) / (high - low)).clamp(0, 1)
-        target = rew.new_zeros(*rew.shape, len(self.bins))
-        target.scatter_(-1, (above - 1).unsqueeze(-1), (1 - share).unsqueeze(-1))
-        return target.scatter_(-1, above.unsqueeze(-1), share.unsqueeze(-1))

@@ -10,7 +10,7 @@ from reverie.checkpoint import file_sha256
 from reverie.data.batches import SequenceSampler
 from reverie.data.latents import LatentStore
 from reverie.data.split import split
-from reverie.dream.moments import CONTEXT, DREAM, World, make_moments, save_moments
+from reverie.dream.moments import DREAM, World, context_of, make_moments, save_moments
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import spec_of
 from reverie.metrics import Metrics, Progress
@@ -78,7 +78,7 @@ def _train_member(
         latents,
         stage.dream_starts,
         config.seed,
-        _context(latents),
+        context_of(latents),
         action_repeat=config.env.action_repeat,
     )
     save_moments(run.path / numbered(DREAM, member), moments, world_of(config.env), path)
@@ -88,11 +88,6 @@ def _train_member(
         "timesteps": fit.step * timesteps,
         "held_out": held_out_losses(memory, [batch.to("cpu") for batch in held_out_batches]),
     }
-
-
-def _context(latents: LatentStore) -> int:
-    """Decisions that M watches before a dream begins: fewer where all episodes are shorter."""
-    return min(CONTEXT, int((latents.offsets[1:] - latents.offsets[:-1]).max()) - 2)
 
 
 def world_of(env: EnvConfig) -> World:
