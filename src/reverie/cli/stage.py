@@ -17,7 +17,7 @@ DESCRIPTIONS = {
     "vision": "Train V, a VAE or a VAE/GAN (vision.model), on the collected frames.",
     "encode": "Let V turn every collected frame into a latent distribution.",
     "memory": "Train M, the LSTM with a mixture-density head, on the encoded episodes.",
-    "controller": "Evolve C, the controller, on the return of training tracks (controller.learner says how).",
+    "controller": "Let C, the controller, learn to drive (controller.learner says how).",
 }
 
 

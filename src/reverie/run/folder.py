@@ -42,6 +42,7 @@ _EXTENDABLE = (
     "workers",
     "controller.search.generations",
     "controller.search.minutes",
+    "controller.imagine.steps",
     "evaluate.tracks",
     "evaluate.first_seed",
 )

@@ -12,6 +12,7 @@ from reverie.errors import UserError
 from reverie.models.controller import ControllerConfig
 from reverie.models.mdn_rnn import MemoryConfig
 from reverie.models.vision import VisionConfig
+from reverie.run.imagine import ImagineConfig
 from reverie.run.search import SearchConfig
 from reverie.seeding import TEST_TRACKS
 from reverie.types import NotNegative, Positive
@@ -117,10 +118,12 @@ class ControllerStage:
     """C: its shape, who learns it, and the settings of each learner."""
 
     model: ControllerConfig = field(default_factory=ControllerConfig)
-    learner: Literal["search"] = "search"
-    """How C learns: by a search on the return alone."""
+    learner: Literal["search", "imagine"] = "search"
+    """How C learns: by a search on the return alone, or by gradient in M's dreams."""
     search: SearchConfig = field(default_factory=SearchConfig)
-    """The evolutionary search."""
+    """The evolutionary search; `imagine`, too, begins as `search.start` says and chooses as `search.finals` says."""
+    imagine: ImagineConfig = field(default_factory=ImagineConfig)
+    """Learning in dreams."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +161,12 @@ class RunConfig:
             raise UserError(
                 f"env.max_frames = {self.env.max_frames} ends an episode with its first decision, of "
                 f"env.action_repeat = {self.env.action_repeat} frames: M learns from two in a row, so give more",
+                usage=True,
+            )
+        if self.controller.learner == "imagine" and self.memory.model.reward.head == "none":
+            raise UserError(
+                "controller.learner = imagine learns by the rewards that M expects: set memory.model.reward.head = "
+                "two_hot, value or sign, or controller.learner = search",
                 usage=True,
             )
         if self.controller.search.start.imitate and not (self.collect.agent or self.collect.scout):

@@ -88,6 +88,23 @@ def learning_curve(path: Path, log: Log, *, title: str, with_paper: bool) -> Non
     _save(figure, path)
 
 
+def imagined_curve(path: Path, log: Log, *, title: str) -> None:
+    """The log.csv of a run that learned in dreams: what C is worth on tracks of its own over the decisions dreamt so
+    far, beside what the dream pays for a decision."""
+    dreamt = np.cumsum(log["dreamt"])
+    figure = _figure(12.5, 4.4)
+    left, right = figure.subplots(1, 2)
+    left.plot(dreamt, log["eval_mean_return"], "o-", color=OURS, markersize=3.5)
+    left.set_ylabel("return of C (mean over tracks of its own)")
+    right.plot(dreamt, log["reward"], "o-", color=OURS, markersize=3.5)
+    right.set_ylabel("dreamt reward of a decision, with noise on C")
+    for axes in (left, right):
+        axes.set_xlabel("decisions dreamt")
+        _plain(axes)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13)
+    _save(figure, path)
+
+
 def _curves(axes: "Axes", log: Log, key: str, color: str) -> None:
     """Best candidate, mean of the population, and the score of the center where it was measured."""
     x, score = log[key], log["eval_mean_return"]

@@ -42,14 +42,13 @@ def draw_pictures(run: RunFolder) -> list[Path]:
 
 
 def draw_learning_curve(run: RunFolder) -> Path:
-    """The search for C so far, in its world over the paper's."""
-    path, log = run.pictures / "learning_curve.png", run.evolution / "log.csv"
-    charts.learning_curve(
-        path,
-        charts.read_log(read_text(log)),
-        title=f"How C learned to drive: recipe {run.config.name}",
-        with_paper=spec_of(run.config.env).in_paper,
-    )
+    """How C has learned so far: a search in its world over the paper's, or steps in dreams."""
+    path, log = run.pictures / "learning_curve.png", charts.read_log(read_text(run.evolution / "log.csv"))
+    title = f"How C learned to drive: recipe {run.config.name}"
+    if run.config.controller.learner == "imagine":
+        charts.imagined_curve(path, log, title=title)
+    else:
+        charts.learning_curve(path, log, title=title, with_paper=spec_of(run.config.env).in_paper)
     return path
 
 

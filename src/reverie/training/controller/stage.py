@@ -5,9 +5,10 @@ from collections.abc import Callable
 from reverie.metrics import Metrics
 from reverie.run.folder import RunFolder
 from reverie.training.controller.evolve import evolve
+from reverie.training.controller.imagine.learn import learn
 from reverie.workers.contract import Workers
 
-LEARNERS: dict[str, Callable[..., None]] = {"search": evolve}
+LEARNERS: dict[str, Callable[..., None]] = {"search": evolve, "imagine": learn}
 """Name -> what makes a controller of a run's V and M, from where it was cut, and marks the stage as done."""
 
 

@@ -1,0 +1,123 @@
+"""Learning in dreams as it is kept on disk: actor and critic, history, the controllers that were evaluated.
+
+Shapes: x coordinates of the search, p parameters of C.
+"""
+
+import csv
+import io
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reverie import checkpoint
+from reverie.data.latents import LatentStore
+from reverie.errors import UserError
+from reverie.models.controller import Controller
+from reverie.models.files import save_controller
+from reverie.run.folder import RunFolder
+from reverie.seeding import torch_generator, torch_seeded
+from reverie.training.controller.imagine.actor import Actor
+from reverie.training.controller.imagine.actor_critic import ActorCritic, DreamWorld
+from reverie.training.controller.imagine.critic import Critic
+from reverie.training.controller.imagine.starts import Starts
+from reverie.training.controller.search import search_space
+from reverie.training.controller.search_space import SearchSpace
+
+COLUMNS = ("step", "hours", "dreamt", "frames", "return", "reward", "std", "seconds", "eval_mean_return")
+"""Of log.csv: steps done; hours; decisions dreamt, frames driven and seconds since the row before; what decisions of
+the last step were worth and paid, and how much the hands shook; the score of C without noise."""
+
+
+class Imagination:
+    """The state of the learner: saved and loaded as one file. A step is a pure function of its number and of the state
+    before it."""
+
+    def __init__(self, run: RunFolder, controller: Controller, dreams: DreamWorld, *, quiet: bool = True) -> None:
+        config = run.config
+        self._run, self._controller = run, controller
+        self.path = run.evolution / "imagine.safetensors"
+        self.step = 0
+        """Steps done."""
+        self.history: list[dict[str, Any]] = []
+        """A row for each evaluation, with `COLUMNS`."""
+        self.evaluated: list[np.ndarray] = []
+        """The coordinates (x,) that were evaluated; their scores stand in the history."""
+        tensors, meta = checkpoint.load(self.path) if self.path.exists() else ({}, {})
+        if tensors:
+            self.step, self.history = meta["step"], meta["history"]
+            self.evaluated = list(tensors.pop("evaluated").numpy())
+            basis = tensors.pop("space.basis", None)
+            origin = tensors.pop("space.origin").numpy()
+            self.space = SearchSpace(origin=origin, basis=None if basis is None else basis.numpy())
+        else:
+            self.space = search_space(run, controller, quiet=quiet)
+        self._starts = Starts(
+            dreams.memories,
+            LatentStore(run.latents),
+            batch=config.controller.imagine.batch,
+            newest=config.controller.imagine.newest,
+            seed=config.seed,
+            action_repeat=config.env.action_repeat,
+        )
+        settings = config.controller.imagine
+        with torch_seeded(config.seed, "imagine"):
+            critic = Critic(settings.critic, dreams.num_features)
+        self.learner = ActorCritic(Actor(controller, self.space, settings.actor), critic, dreams, settings)
+        if tensors:
+            self.learner.load_state(tensors, meta["learner"])
+
+    @property
+    def scores(self) -> list[float]:
+        """Of the evaluated controllers, on the same validation tracks for all."""
+        return [row["eval_mean_return"] for row in self.history]
+
+    @property
+    def coordinates(self) -> np.ndarray:
+        """(x,) where C is now."""
+        return self.learner.actor.coordinates.detach().double().numpy().copy()
+
+    @property
+    def best(self) -> np.ndarray:
+        """The evaluated coordinates with the best score (x,)."""
+        return self.evaluated[int(np.argmax(self.scores))]
+
+    def total(self, key: str) -> float:
+        """Sum of a column of the history."""
+        return sum(row[key] for row in self.history)
+
+    def learn(self) -> dict[str, Tensor]:
+        """Takes a step; gives numbers to log."""
+        chance = torch_generator(self._run.config.seed, "imagine", "chance", self.step)
+        values = self.learner.step(self.step, self._starts.batch(self.step), chance)
+        self.step += 1
+        return values
+
+    def save(self) -> None:
+        """Replaces the state and log.csv. Raises UserError where C is no longer made of numbers, and writes nothing."""
+        tensors, meta = self.learner.state()
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+            raise UserError(
+                f"controller: the weights became no number before step {self.step}: lower "
+                "controller.imagine.actor.rate and controller.imagine.critic.rate"
+            )
+        evaluated = np.array(self.evaluated).reshape(-1, self.space.num_coordinates)
+        checkpoint.save(
+            self.path,
+            {**tensors, **self.space.arrays(), "evaluated": evaluated},
+            {"step": self.step, "history": self.history, "learner": meta},
+        )
+        if self.history:
+            text = io.StringIO()
+            table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+            table.writeheader()
+            table.writerows(self.history)
+            with checkpoint.write_atomically(self.path.with_name("log.csv")) as file:
+                file.write(text.getvalue().encode())
+
+    def save_controllers(self, **made_with: str) -> None:
+        """Writes the best evaluated controller and the current one, which can be watched meanwhile."""
+        for name, coordinates in (("best", self.best), ("current", self.coordinates)):
+            path, params = self._run.evolution / f"{name}.safetensors", self.space.params(coordinates[None])[0]
+            save_controller(path, self._controller, params, **made_with)
