@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,8 @@ class Outcome(NamedTuple):
     """Actions of the agent."""
     terminated: bool
     """Ended by the environment (lap finished, or off the field), not by a limit."""
+    excess: float = 0.0
+    """What a dream promised beyond all there was to earn, and did not pay; 0 on the road."""
 
 
 Observer = Callable[[np.ndarray, np.ndarray, np.ndarray, Transition], None]
@@ -62,11 +64,11 @@ def rollout(
         places = starts[wave] if starts else None
         limits = {"max_decisions": max_decisions, "stall_decisions": stall_decisions}
         episodes = Lockstep(env, policy, seeds[wave], starts=places, progressed=env.spec.progressed, **limits)
-        outcomes += _outcomes(episodes, observer)
+        outcomes += outcomes_of(episodes, observer)
     return outcomes
 
 
-def _outcomes(episodes: Lockstep[np.ndarray, np.ndarray], observer: Observer | None) -> list[Outcome]:
+def outcomes_of(episodes: Lockstep[Any, Any], observer: Observer | None = None) -> list[Outcome]:
     """Lets them run to their ends."""
     n = len(episodes.rows)
     ret, frames, terminated = np.zeros(n), np.zeros(n, np.int64), np.zeros(n, bool)

@@ -14,7 +14,17 @@ from reverie.actions import BoxActions, SteerGasBrake
 from reverie.data.episode import Episode
 from reverie.data.latents import LatentStore, LatentWriter
 from reverie.dream.dreamer import load_dreams
-from reverie.dream.moments import DREAM, World, load_moments, make_moments, save_moments
+from reverie.dream.moments import (
+    BEFORE,
+    DREAM,
+    STUCK,
+    Failures,
+    World,
+    before_failures,
+    load_moments,
+    make_moments,
+    save_moments,
+)
 from reverie.errors import UserError
 from reverie.models.files import MEMORY, agent_folder, load_memory, load_models, save_memory
 from reverie.models.mdn_rnn import Memory, MemoryConfig
@@ -72,6 +82,41 @@ def test_a_moment_knows_what_its_episode_had_earned_in_how_many_frames(latents: 
         assert frames == 3 * step
 
 
+def test_a_moment_knows_whether_m_was_fitted_on_its_episode(latents: LatentStore) -> None:
+    moments = make_moments(make_memory(), latents, 60, seed=0, context=4, action_repeat=3)
+    assert moments.held_out.tolist() == (moments.z[:, 0] >= 200).tolist()  # the last of three episodes
+
+
+def test_before_failures_are_the_decisions_up_to_the_last_that_got_on() -> None:
+    lull, drive = [False] * STUCK, [True] * 30
+    got_on = [True, *lull, *drive, *drive, *lull[1:], *drive, False]  # of three episodes
+    end = [False] * len(got_on)
+    end[-1] = True  # put out of the world; the second episode was cut before anybody could say
+    offsets = np.array([0, 43, 43 + 41, 43 + 41 + 31])
+    found = before_failures(np.array(got_on), np.array(end), offsets, context=1)
+    first, second, third = np.split(found, np.cumsum([42, 40]))  # from the second observation of each on
+    assert not first.any()  # its failure comes with the first decision
+    assert not second.any()
+    assert np.flatnonzero(third).tolist() == list(range(29 - BEFORE, 29))
+    later = before_failures(np.array(got_on), np.array(end), offsets, context=15)
+    assert len(later) == len(found) - 3 * 14
+    assert later.sum() == 30 - 15
+
+
+def test_a_share_of_the_moments_lies_before_failures(latents: LatentStore) -> None:
+    got_on = np.ones(sum(LENGTHS), bool)
+    got_on[3 + 5 :] = False  # in the middle episode, 5 decisions got on and 4 did not
+    latents.end = np.zeros(sum(LENGTHS), bool)
+    latents.end[11] = True
+    memory = make_memory()
+    plain, some = (
+        make_moments(memory, latents, 50, seed=0, context=2, action_repeat=3, failures=failures)
+        for failures in (None, Failures(share=0.4, got_on=got_on))
+    )
+    assert set(some.z[:20, 0].tolist()) == {102, 103, 104}
+    assert torch.equal(some.z[20:], plain.z[20:])
+
+
 def test_moments_are_equally_likely(latents: LatentStore) -> None:
     moments = make_moments(make_memory(), latents, 7000, seed=1, context=4, action_repeat=3)
     counts = np.unique(moments.z[:, 0].numpy(), return_counts=True)[1]
@@ -114,7 +159,9 @@ def test_saved_and_loaded(latents: LatentStore, tmp_path: Path) -> None:
     loaded, found = load_moments(tmp_path / "dream.safetensors", tmp_path / "memory.safetensors")
     assert found == world
     assert torch.equal(loaded.z, moments.z)
-    assert all(torch.equal(getattr(loaded, name), getattr(moments, name)) for name in ("rew", "earned", "frames"))
+    assert all(
+        torch.equal(getattr(loaded, name), getattr(moments, name)) for name in ("rew", "earned", "frames", "held_out")
+    )
     assert all(torch.equal(a, b) for a, b in zip(loaded.state, moments.state, strict=True))
 
 

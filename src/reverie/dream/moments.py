@@ -7,6 +7,7 @@ Shapes: n moments, t decisions of context, z latent, a action, l layers, h hidde
 """
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from reverie import checkpoint
 from reverie.actions import AnyActions, BoxActions, SteerGasBrake, as_json
 from reverie.checkpoint import file_sha256
 from reverie.data.latents import LatentStore
+from reverie.data.split import split
 from reverie.errors import UserError
 from reverie.models.mdn_rnn import Memory, MemoryState
 from reverie.seeding import generator
@@ -28,6 +30,8 @@ from reverie.versions import other_version, signed
 DREAM = "dream.safetensors"
 CONTEXT = 16
 """Decisions that M watches before it dreams; with four frames a decision, CarRacing's opening zoom is over by then."""
+STUCK, BEFORE = 12, 20
+"""A driver has failed who does not get on for so many decisions; a dream that is to show why begins so many before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +73,11 @@ class Moments:
     """(n,) return of the episode up to the moment; 0 where it is not known, as in files of earlier versions."""
     frames: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.long))
     """(n,) simulator frames since the episode began; 0 where it is not known."""
+    held_out: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.bool))
+    """(n,) bool: the moment is of an episode that M was not fitted on; False where it is not known."""
 
     def __post_init__(self) -> None:
-        for name in ("earned", "frames"):
+        for name in ("earned", "frames", "held_out"):
             object.__setattr__(self, name, getattr(self, name).expand(len(self.z)))
 
     def __len__(self) -> int:
@@ -85,19 +91,40 @@ class Moments:
     def to(self, device: torch.device | str) -> "Moments":
         """The same on another device."""
         state = MemoryState(self.state.h.to(device), self.state.c.to(device))
-        rest = {name: getattr(self, name).to(device) for name in ("z", "rew", "earned", "frames")}
+        rest = {name: getattr(self, name).to(device) for name in ("z", "rew", "earned", "frames", "held_out")}
         return Moments(state=state, **rest)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Failures:
+    """Moments to begin at more often: those shortly before a driver failed."""
+
+    share: float
+    """Of all moments that are drawn."""
+    got_on: np.ndarray
+    """(d,) bool: the decisions of all episodes that got on, as the world understands it."""
 
 
 @torch.no_grad()
 def make_moments(
-    memory: Memory, latents: LatentStore, num: int, seed: int, context: int = CONTEXT, *, action_repeat: int
+    memory: Memory,
+    latents: LatentStore,
+    num: int,
+    seed: int,
+    context: int = CONTEXT,
+    *,
+    action_repeat: int,
+    failures: Failures | None = None,
 ) -> Moments:
     """Draws `num` moments from the encoded episodes, each after at least `context` decisions of `action_repeat` frames;
-    every moment is as likely as another. At least one decision of context, since the reward that comes with a latent is
-    part of it. Raises UserError where no episode is long enough."""
-    rng = generator(seed, "dream starts")
-    numbers = rng.integers(num_moments(latents, context), size=num)
+    every moment is as likely as another, but for a share before `failures`. At least one decision of context, since the
+    reward that comes with a latent is part of it. Raises UserError where no episode is long enough."""
+    numbers = generator(seed, "dream starts").integers(num_moments(latents, context), size=num)
+    if failures and failures.share:
+        near = np.flatnonzero(before_failures(failures.got_on, latents.end, latents.decision_offsets, context))
+        if len(near):
+            some = round(failures.share * num)
+            numbers[:some] = near[generator(seed, "dream starts", "failures").integers(len(near), size=some)]
     return moments_at(memory, latents, numbers, context, action_repeat=action_repeat)
 
 
@@ -144,7 +171,28 @@ def moments_at(
         moments,
         earned=torch.from_numpy((earned[now] - earned[begin]).astype(np.float32)),
         frames=torch.from_numpy(action_repeat * (now - begin)),
+        held_out=torch.from_numpy(np.isin(episode, split(latents.rounds).held_out)),
     )
+
+
+def before_failures(got_on: np.ndarray, end: np.ndarray, offsets: np.ndarray, context: int) -> np.ndarray:
+    """Which of the moments after `context` decisions of their episode lie within `BEFORE` decisions of the last one
+    that got on before `STUCK` or more that did not, or before fewer at whose end the world put the driver out: of all
+    such moments, episode by episode, bool.
+
+    `got_on` and `end` (d,) bool are of the decisions of all episodes, which begin at `offsets` (episodes + 1,).
+    """
+    found = []
+    for first, last in pairwise(offsets.tolist()):
+        on = np.flatnonzero(got_on[first:last])
+        lulls = np.diff(on, append=last - first) - 1  # decisions without after each of them
+        if len(on) and lulls[-1] and end[last - 1]:
+            lulls[-1] = STUCK
+        is_before = np.zeros(last - first + 1, bool)  # of observation i, after i decisions
+        for decision in on[lulls >= STUCK]:
+            is_before[max(0, decision + 1 - BEFORE) : decision + 1] = True
+        found.append(is_before[max(context, 1) : -1])
+    return np.concatenate(found)
 
 
 @torch.no_grad()
@@ -158,7 +206,7 @@ def moments_after(memory: Memory, z: Tensor, act: Tensor, prev_rew: Tensor) -> M
 def save_moments(path: Path, moments: Moments, world: World, memory_path: Path) -> None:
     """Writes the bank, with the checksum of the M whose states it holds."""
     tensors = {"z": moments.z, "h": moments.state.h, "c": moments.state.c, "rew": moments.rew}
-    tensors |= {"earned": moments.earned, "frames": moments.frames}
+    tensors |= {"earned": moments.earned, "frames": moments.frames, "held_out": moments.held_out}
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
     meta = {
         "kind": "dream",

@@ -73,7 +73,8 @@ class RunFolder:
 
         vision = replace(config.vision, fit=decided(config.vision.fit))
         memory = replace(config.memory, fit=decided(config.memory.fit))
-        self._config = replace(config, agent=decided(config.agent), vision=vision, memory=memory)
+        controller = replace(config.controller, dream=decided(config.controller.dream))
+        self._config = replace(config, agent=decided(config.agent), vision=vision, memory=memory, controller=controller)
 
     @property
     def name(self) -> str:

@@ -12,6 +12,7 @@ from reverie.errors import UserError
 from reverie.models.controller import ControllerConfig
 from reverie.models.mdn_rnn import MemoryConfig
 from reverie.models.vision import VisionConfig
+from reverie.run.dreams import DreamsConfig
 from reverie.run.imagine import ImagineConfig
 from reverie.run.search import SearchConfig
 from reverie.seeding import TEST_TRACKS
@@ -111,6 +112,8 @@ class MemoryStage:
     disagree, dreams are to be doubted."""
     dream_starts: Annotated[int, Gt(0), Le(100_000)] = 256
     """Moments of the driving, with M's state at each, that are kept for dreams to begin at."""
+    dream_failures: Annotated[float, Ge(0), Le(1)] = 0.0
+    """Share of them that lie shortly before the driver failed: got on no more for long, or was put out of the world."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +123,10 @@ class ControllerStage:
     model: ControllerConfig = field(default_factory=ControllerConfig)
     learner: Literal["search", "imagine"] = "search"
     """How C learns: by a search on the return alone, or by gradient in M's dreams."""
+    world: Literal["road", "dream"] = "road"
+    """Where the search goes: in the run's environment, or in what M makes of it, without a frame of it."""
+    dream: DreamsConfig = field(default_factory=DreamsConfig)
+    """Dreams to search in."""
     search: SearchConfig = field(default_factory=SearchConfig)
     """The evolutionary search; `imagine`, too, begins as `search.start` says and chooses as `search.finals` says."""
     imagine: ImagineConfig = field(default_factory=ImagineConfig)
@@ -169,6 +176,8 @@ class RunConfig:
                 "two_hot, value or sign, or controller.learner = search",
                 usage=True,
             )
+        if self.controller.world == "dream":
+            self.controller.dream.check(self.memory.members, self.memory.model.reward.head)
         if self.controller.search.start.imitate and not (self.collect.agent or self.collect.scout):
             raise UserError(
                 "controller.search.start.imitate: nobody to imitate, since no agent takes part in collecting: set "

@@ -47,6 +47,8 @@ class FinalsConfig:
     """Centers evaluated in a row of which such a mean is made: the noise of single generations falls out of it."""
     tracks: NumTracks = 64
     """Validation tracks of the finals, which no evaluation has seen."""
+    world: Literal["same", "road"] = "same"
+    """Where the finals are driven: where the search went, or on the road, where that was a dream."""
 
 
 @dataclass(frozen=True, kw_only=True)

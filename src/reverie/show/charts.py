@@ -56,14 +56,15 @@ def hours_of_paper(score: float) -> float | None:
 
 
 def learning_curve(path: Path, log: Log, *, title: str, with_paper: bool) -> None:
-    """A run's log.csv: return against wall time, and against simulator frames; over the paper's published log, where it
-    is of the same world."""
-    ours = {**log, "frames": np.cumsum(log["frames"])}
+    """A run's log.csv: return against wall time, and against simulator frames, or decisions where they were dreamt;
+    over the paper's published log, where it is of the same world."""
+    cost, unit = ("dreamt", "decisions dreamt in") if "dreamt" in log else ("frames", "simulator frames of")
+    ours = {**log, cost: np.cumsum(log[cost])}
     figure = _figure(12.5, 5.2)
     left, right = figure.subplots(1, 2, sharey=True)
     for axes, key, label in (
         (left, "hours", "wall time of the controller's training [hours]"),
-        (right, "frames", "simulator frames of the controller's training"),
+        (right, cost, f"{unit} the controller's training"),
     ):
         if with_paper:
             axes.axhspan(PAPER_SCORE - PAPER_SPREAD, PAPER_SCORE + PAPER_SPREAD, color=PAPER, alpha=0.15, linewidth=0)

@@ -10,7 +10,7 @@ from reverie.checkpoint import file_sha256
 from reverie.data.batches import SequenceSampler
 from reverie.data.latents import LatentStore
 from reverie.data.split import split
-from reverie.dream.moments import DREAM, World, context_of, make_moments, save_moments
+from reverie.dream.moments import DREAM, Failures, World, context_of, make_moments, save_moments
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import spec_of
 from reverie.metrics import Metrics, Progress
@@ -80,6 +80,7 @@ def _train_member(
         config.seed,
         context_of(latents),
         action_repeat=config.env.action_repeat,
+        failures=Failures(share=stage.dream_failures, got_on=got_on(latents, config.env)),
     )
     save_moments(run.path / numbered(DREAM, member), moments, world_of(config.env), path)
     return {
@@ -88,6 +89,17 @@ def _train_member(
         "timesteps": fit.step * timesteps,
         "held_out": held_out_losses(memory, [batch.to("cpu") for batch in held_out_batches]),
     }
+
+
+def got_on(latents: LatentStore, env: EnvConfig) -> np.ndarray:
+    """Which decisions of the encoded episodes got on, as their world understands it, (d,) bool."""
+    found, progressed = [], spec_of(env).progressed
+    for episode in range(len(latents)):
+        rew = latents.rew[slice(*latents.decision_offsets[episode : episode + 2])].astype(np.float64)
+        ret = np.cumsum(rew)
+        best = np.maximum.accumulate(np.concatenate([[0.0], ret]))[:-1]
+        found.append(progressed(rew, ret, best))
+    return np.concatenate(found)
 
 
 def world_of(env: EnvConfig) -> World:

@@ -42,13 +42,15 @@ def draw_pictures(run: RunFolder) -> list[Path]:
 
 
 def draw_learning_curve(run: RunFolder) -> Path:
-    """How C has learned so far: a search in its world over the paper's, or steps in dreams."""
+    """How C has learned so far: a search on the road over the paper's, or one, or steps, in dreams."""
     path, log = run.pictures / "learning_curve.png", charts.read_log(read_text(run.evolution / "log.csv"))
-    title = f"How C learned to drive: recipe {run.config.name}"
+    in_dreams = run.config.controller.world == "dream"
+    title = f"How C learned to drive{' in dreams' * in_dreams}: recipe {run.config.name}"
     if run.config.controller.learner == "imagine":
         charts.imagined_curve(path, log, title=title)
     else:
-        charts.learning_curve(path, log, title=title, with_paper=spec_of(run.config.env).in_paper)
+        with_paper = spec_of(run.config.env).in_paper and not in_dreams
+        charts.learning_curve(path, log, title=title, with_paper=with_paper)
     return path
 
 

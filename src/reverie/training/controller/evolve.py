@@ -1,6 +1,7 @@
-"""The learner `search`: C learns to drive by evolution, on the return alone."""
+"""The learner `search`: C learns to drive by evolution, on the return alone, on the road or in dreams of it."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from reverie.run.folder import RunFolder
 from reverie.run.search import SearchConfig
 from reverie.seeding import VALIDATION_TRACKS
 from reverie.show.charts import hours_of_paper
+from reverie.training.controller.dreams import DreamRollouts
+from reverie.training.controller.drives import Drives
 from reverie.training.controller.fitness import longest, measure, num_tracks, tracks_of
 from reverie.training.controller.forecast import seconds_left
 from reverie.training.controller.rollouts import Rollouts
@@ -34,18 +37,21 @@ def evolve(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) -
     controller = Controller(stage.model, config.vision.net.z_size, model.hidden_size, world.actions)
     started = time.monotonic()
     evolution = Evolution(run, controller, quiet=quiet)  # may refuse: before the manifest says that the stage runs
+    road = Rollouts(run, workers, controller.config)
+    drives: Drives = DreamRollouts(road, workers) if stage.world == "dream" else road
     clock = StageClock(run, "controller", since=started)
     metrics.rewind("controller", evolution.generation)
-    rollouts = Rollouts(run, workers, controller.config)
     saved, begun = time.monotonic(), evolution.generation
     with Progress("controller", search.generations, "generations", start=begun, quiet=quiet) as bar:
         while not evolution.history or (
-            evolution.generation < search.generations and not _out_of_time(clock, search.minutes)
+            evolution.generation < search.generations
+            and not _out_of_time(clock, search.minutes)
+            and not is_spent(evolution.scores, stage.dream.patience if stage.world == "dream" else 0)
         ):
-            row = _generation(evolution, rollouts, metrics)
+            row = _generation(evolution, drives, metrics)
             if evaluate_now := evolution.generation % search.finals.eval_every == 0:
-                _evaluate_center(evolution, rollouts, metrics)
-            bar.update(evolution.generation, **_shown(row, evolution, in_paper=world.in_paper))
+                _evaluate_center(evolution, drives, metrics)
+            bar.update(evolution.generation, **_shown(row, evolution, in_paper=world.in_paper and drives is road))
             bar.expect(_seconds_left(search, evolution, clock, begun))
             if evaluate_now or time.monotonic() - saved > SNAPSHOT_SECONDS:
                 evolution.save()
@@ -54,23 +60,30 @@ def evolve(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) -
             if evaluate_now:
                 draw_learning_curve(run)  # to look at while it goes on
         if evolution.history[-1]["eval_mean_return"] is None:
-            _evaluate_center(evolution, rollouts, metrics)
+            _evaluate_center(evolution, drives, metrics)
         evolution.save()
-        chosen, score, cost = _choose(evolution, rollouts)
-    save_controller(run.controller, controller, chosen, **rollouts.made_with)
+        chosen, score, cost = _choose(evolution, road if search.finals.world == "road" else drives)
+    save_controller(run.controller, controller, chosen, **drives.made_with)
+    costs = drives.columns(cost)
     facts = {
         "generations": evolution.generation,
-        "frames": int(evolution.total("frames")) + sum(outcome.frames for outcome in cost),
-        "decisions": int(evolution.total("decisions")) + sum(outcome.decisions for outcome in cost),
+        **{key: int(evolution.total(key)) + value for key, value in costs.items()},
         "validation_score": round(score, 3),
-        **rollouts.made_with,
+        **drives.made_with,
     }
+    if drives is not road:  # in the search itself, only what is looked at beside the dreams was driven
+        facts |= {"selecting_frames": costs["frames"], "measuring_frames": int(evolution.total("frames"))}
     clock.done([run.controller, evolution.path], facts)
 
 
-def _generation(evolution: Evolution, rollouts: Rollouts, metrics: Metrics) -> dict[str, Any]:
+def is_spent(scores: Sequence[float], patience: int) -> bool:
+    """Whether the last `patience` evaluations were no better than one before them; never with a patience of 0."""
+    return bool(patience) and len(scores) - 1 - int(np.argmax(scores or [0])) >= patience
+
+
+def _generation(evolution: Evolution, drives: Drives, metrics: Metrics) -> dict[str, Any]:
     """Asks, drives, tells, and adds a row to the history."""
-    config, search, history = rollouts.run.config, rollouts.run.config.controller.search, evolution.history
+    config, search, history = drives.run.config, drives.run.config.controller.search, evolution.history
     started = time.monotonic()
     candidates = evolution.strategy.ask()
     params = evolution.space.params(candidates)
@@ -79,13 +92,12 @@ def _generation(evolution: Evolution, rollouts: Rollouts, metrics: Metrics) -> d
     limit = longest(search.cap_length, history, config.env.action_repeat)
 
     def evaluate(rows: np.ndarray, seeds: np.ndarray) -> list[Outcome]:
-        return rollouts.outcomes(
-            params[rows], seeds, stall_decisions=search.stall_decisions or None, max_decisions=limit
-        )
+        return drives.outcomes(params[rows], seeds, stall_decisions=search.stall_decisions or None, max_decisions=limit)
 
     found = measure(evaluate, tracks, race=search.race, kind=search.fitness)
     evolution.strategy.tell(candidates, found.fitness)
-    frames = sum(outcome.frames for outcome in found.outcomes)
+    columns = drives.columns(found.outcomes)
+    steps = columns["frames"] or config.env.action_repeat * columns["dreamt"]
     row = {
         "generation": evolution.generation + 1,
         "hours": round((evolution.total("seconds") + time.monotonic() - started) / 3600, 6),
@@ -94,53 +106,55 @@ def _generation(evolution: Evolution, rollouts: Rollouts, metrics: Metrics) -> d
         "max_return": round(float(found.fitness.max()), 3),
         "std_return": round(float(found.fitness.std()), 3),
         "sigma": round(evolution.strategy.spread, 6),
-        "mean_steps": round(frames / len(found.outcomes), 2),
-        "frames": frames,
-        "decisions": sum(outcome.decisions for outcome in found.outcomes),
+        "mean_steps": round(steps / len(found.outcomes), 2),
+        **columns,
         "tracks": tracks.shape[1],
         "episodes": len(found.outcomes),
         "signal": found.signal,  # exact, as tracks are counted by them
         "noise": found.noise,
         "seconds": round(time.monotonic() - started, 3),
         "eval_mean_return": None,
+        **dict.fromkeys(drives.watched),
     }
     history.append(row)
-    logged = ("mean_return", "max_return", "sigma", "mean_steps", "tracks", "signal", "noise")
+    logged = ("mean_return", "max_return", "sigma", "mean_steps", "tracks", "signal", "noise", "exploits")
+    logged = tuple(key for key in logged if key in row)
     metrics.log("controller", evolution.generation - 1, {f"controller/train/{key}": row[key] for key in logged})
     return row
 
 
-def _evaluate_center(evolution: Evolution, rollouts: Rollouts, metrics: Metrics) -> None:
+def _evaluate_center(evolution: Evolution, drives: Drives, metrics: Metrics) -> None:
     """Drives the center on the validation tracks, to their end; a search that retrains goes back to the best one where
     this one is worse."""
-    started, config = time.monotonic(), rollouts.run.config.controller.search.finals
+    started, config = time.monotonic(), drives.run.config.controller.search.finals
     tracks = np.array(VALIDATION_TRACKS[: config.eval_tracks])
     center = evolution.strategy.center
-    outcomes = rollouts.outcomes(evolution.space.params(center[None]), tracks[None])
-    score = float(np.mean([outcome.ret for outcome in outcomes]))
-    row = evolution.history[-1]
-    row["eval_mean_return"] = score  # exact: what is compared is not rounded
-    row["frames"] += sum(outcome.frames for outcome in outcomes)
-    row["decisions"] += sum(outcome.decisions for outcome in outcomes)
+    params, row = evolution.space.params(center[None]), evolution.history[-1]
+    found = {"eval_mean_return": drives.validated(params, tracks[None]), **drives.watch(params, tracks[None])}
+    scores = {key: float(np.mean([outcome.ret for outcome in outcomes])) for key, outcomes in found.items()}
+    row |= scores  # exact: what is compared is not rounded
+    for outcomes in found.values():
+        row |= {key: row[key] + cost for key, cost in drives.columns(outcomes).items()}
     row["seconds"] = round(row["seconds"] + time.monotonic() - started, 3)
     evolution.evaluated.append(center)
-    metrics.log("controller", evolution.generation - 1, {"controller/validation/mean_return": score})
+    logged = {f"controller/validation/{key.removeprefix('eval_')}": score for key, score in scores.items()}
+    metrics.log("controller", evolution.generation - 1, logged)
     if config.retrain and row["eval_mean_return"] < max(evolution.scores):
         evolution.strategy.recenter(evolution.best)
-    evolution.save_controllers(**rollouts.made_with)
+    evolution.save_controllers(**drives.made_with)
 
 
-def _choose(evolution: Evolution, rollouts: Rollouts) -> tuple[np.ndarray, float, list[Outcome]]:
+def _choose(evolution: Evolution, drives: Drives) -> tuple[np.ndarray, float, list[Outcome]]:
     """The controller that is kept (p,), its score, and the episodes that this took.
 
     The best of many scores flatters, and what it picks was lucky on those tracks: so the centers with the best scores,
     and means of some, which the noise of single generations has less of, drive on other tracks.
     """
-    config = rollouts.run.config.controller.search.finals
+    config = drives.run.config.controller.search.finals
     finalists = evolution.finalists(config)
     tracks = np.array(VALIDATION_TRACKS[config.eval_tracks : config.eval_tracks + config.tracks])
     params = evolution.space.params(finalists)
-    outcomes = rollouts.outcomes(params, np.repeat(tracks[None], len(finalists), 0))
+    outcomes = drives.validated(params, np.repeat(tracks[None], len(finalists), 0))
     scores = np.array([outcome.ret for outcome in outcomes]).reshape(len(finalists), -1).mean(1)
     return params[scores.argmax()], float(scores.max()), outcomes
 
@@ -152,8 +166,9 @@ def _shown(row: dict[str, Any], evolution: Evolution, *, in_paper: bool) -> dict
         "max": f"{row['max_return']:.0f}",
         "tracks": f"{row['tracks']}",
         "sigma": f"{row['sigma']:.3f}",
-        "frames/s": f"{row['frames'] / row['seconds']:,.0f}",
     }
+    unit = "frames" if "dreamt" not in row else "dreamt"
+    shown[f"{unit}/s"] = f"{row[unit] / row['seconds']:,.0f}"
     if evolution.scores:
         hours = hours_of_paper(max(evolution.scores)) if in_paper else None
         paper = f" (paper: {hours:.0f} h)" if hours else ""

@@ -3,6 +3,7 @@
 Shapes: n controllers, t tracks, p parameters of C.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -55,12 +56,11 @@ def planning_agent(run: RunFolder, config: PlanConfig) -> tuple[Agent, np.ndarra
 
 
 class Rollouts:
-    """Lets controllers of one shape act with the V and M of `run`."""
+    """Lets controllers of one shape act with the V and M of `run`, on the road."""
 
     def __init__(self, run: RunFolder, workers: Workers, shape: ControllerConfig) -> None:
-        self.run, self._workers, self._shape = run, workers, shape
+        self.run, self._workers, self.shape = run, workers, shape
         self.made_with = {"vision_sha256": file_sha256(run.vision), "memory_sha256": file_sha256(run.memory)}
-        """Says in a controller's file which V and M it was made for."""
         self._folder = workers.place(run.path, MODELS)
 
     def task(
@@ -79,7 +79,7 @@ class Rollouts:
             digest="".join(self.made_with.values()),
             env=env or self.run.config.env,
             agent=self.run.config.agent,
-            controller=self._shape,
+            controller=self.shape,
             params=np.repeat(params.astype(np.float32), tracks.shape[1], axis=0),
             seeds=tuple(tracks.ravel().tolist()),
             stall_decisions=stall_decisions,
@@ -99,3 +99,20 @@ class Rollouts:
         task = self.task(params, tracks, stall_decisions=stall_decisions, max_decisions=max_decisions)
         rows = ROWS_PER_TASK if len(params) > 1 else ROWS_OF_ONE
         return rollout_all(task, self._workers, rows_per_task=rows, progress=progress)
+
+    def validated(self, params: np.ndarray, tracks: np.ndarray) -> list[Outcome]:
+        """See `Drives`."""
+        return self.outcomes(params, tracks)
+
+    watched = ()
+
+    def watch(self, params: np.ndarray, tracks: np.ndarray) -> dict[str, list[Outcome]]:  # noqa: ARG002
+        """See `Drives`: nothing."""
+        return {}
+
+    def columns(self, outcomes: Sequence[Outcome]) -> dict[str, int]:
+        """See `Drives`."""
+        return {
+            "frames": sum(outcome.frames for outcome in outcomes),
+            "decisions": sum(outcome.decisions for outcome in outcomes),
+        }
