@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reverie.cli.main import VERBS
-from tests.cli.conftest import reverie
+from tests.cli.conftest import reverie, reverie_in_a_process
 
 pytestmark = pytest.mark.xdist_group("cli")
 
@@ -33,6 +33,14 @@ def test_the_command_alone_lists_every_verb() -> None:
     assert all(f"  {verb} " in done.stdout for verb in VERBS)
     assert reverie("--help").returncode == 0
     assert reverie("--version").stdout.startswith("reverie ")
+
+
+def test_the_package_is_the_command() -> None:
+    """Exit code and line of `python -m reverie`; the other tests call what it calls."""
+    done = reverie_in_a_process("fly")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "there is no verb 'fly'" in one_line(done.stderr)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from reverie.checkpoint import load
 from reverie.run.folder import STAGES, RunFolder
-from tests.cli.conftest import reverie
+from tests.cli.conftest import reverie, reverie_in_a_process
 
 pytestmark = pytest.mark.xdist_group("cli")  # one process makes the shared run
 
@@ -134,6 +134,6 @@ def test_a_larger_budget_goes_on_from_where_the_run_ended(debug_run: Path, tmp_p
 
 def test_two_processes_do_not_work_on_one_run(debug_run: Path) -> None:
     with RunFolder.open(debug_run).locked():
-        done = reverie("train", "--run", debug_run, "--quiet")
+        done = reverie_in_a_process("train", "--run", debug_run, "--quiet")
     assert done.returncode == 1
     assert "is in use by another process" in done.stderr
