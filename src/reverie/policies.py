@@ -112,6 +112,10 @@ class NoisyPolicy:
         self._value = self.persistence * self._value + np.sqrt(1 - self.persistence**2) * self._scale * fresh
         return self.actions.shaken(self.policy.act(obs, prev_rew), self._value, self._scale)
 
+    def steady(self, rows: np.ndarray) -> None:
+        """Stills the hands in `rows` (b,) bool, for good."""
+        self._scale[rows] = self._value[rows] = 0
+
     def keep(self, mask: np.ndarray) -> None:
         """Drops the rows that ended."""
         self.policy.keep(mask)

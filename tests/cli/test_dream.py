@@ -1,6 +1,7 @@
 """`reverie dream`: a video beside the real drive, and how true dreams are."""
 
 import json
+import re
 from pathlib import Path
 
 import av
@@ -17,7 +18,7 @@ from reverie.models.mdn_rnn import Memory
 from reverie.run.folder import RunFolder
 from reverie.seeding import VALIDATION_TRACKS, torch_seeded
 from reverie.show.dream_film import make_film, write_film
-from reverie.studies.dream_truth import varied_controllers
+from reverie.studies.dream_truth import controllers_near, varied_controllers
 from reverie.training.controller.rollouts import agent_of
 from reverie.training.controller.search import Evolution
 from reverie.training.stage_clock import StageClock
@@ -30,10 +31,14 @@ DECISIONS = 4
 def _short(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("reverie.show.dream_film.CONTEXT", 2)
     monkeypatch.setattr("reverie.studies.dream_truth.load_judges", Judges)
-    for module in ("reverie.measure.dream.horizon", "reverie.studies.dream_truth"):
+    for module in ("reverie.measure.dream.horizon", "reverie.studies.dream_report"):
         monkeypatch.setattr(f"{module}.HORIZONS", (1, 3))
-    monkeypatch.setattr("reverie.measure.dream.horizon.CONTEXT", 2)
+    for module in ("horizon", "states", "failures"):
+        monkeypatch.setattr(f"reverie.measure.dream.{module}.CONTEXT", 2)
     monkeypatch.setattr("reverie.measure.dream.horizon._LENGTH", 5)
+    monkeypatch.setattr("reverie.measure.dream.states.EVERY", 1)
+    for name, value in {"SINCE": 2, "AFTER": 3, "_SHAKING": 6}.items():
+        monkeypatch.setattr(f"reverie.measure.dream.failures.{name}", value)
 
 
 @pytest.fixture
@@ -129,21 +134,40 @@ def test_controllers_are_centers_of_the_search_and_the_best_with_noise(evolved: 
     assert 0 < near < far
 
 
+def test_others_are_of_the_end_of_the_search_or_near_the_best(evolved: tuple[RunFolder, list[np.ndarray]]):
+    run, centers = evolved
+    agent, best = agent_of(run)
+    params, generations = controllers_near(run, agent, best, num=5, seed=0)
+    assert generations == [3, 4, 5, -1, -1]
+    np.testing.assert_allclose(params[:3], centers[2:], rtol=1e-6)
+    near, far = (np.abs(params[i] - best).mean() for i in (-2, -1))
+    assert 0 < near < far / 4
+
+
 def test_truth_is_measured_and_written(
     evolved: tuple[RunFolder, list[np.ndarray]], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ):
     run, _ = evolved
-    size = ["--drives", "4", "--controllers", "8", "--tracks", "3"]
+    size = ["--drives", "4", "--controllers", "8", "--tracks", "3", "--above", "-1000"]
     assert main(["dream", str(run.path), "--truth", *size, "--output", str(tmp_path / "out"), "--quiet"]) == 0
     out = capsys.readouterr().out
-    assert "7 controllers, each on 3 validation tracks and in as many dreams of at most 6 decisions" in out
+    assert "7 controllers of every skill, each on 3 validation tracks and in as many dreams of at most 6 deci" in out
+    assert "of these and 4 more near the best, 11 return -1000 or more on the road, " in out
+    assert re.search(r"(None|[12]) of 2 cars with shaking hands failed", out)
+    assert "| no wheel on the road |" in out
     found = json.loads((tmp_path / "out" / "truth.json").read_text())
     assert all(track in VALIDATION_TRACKS for track in found["drives"]["tracks"])
-    assert np.array(found["real"]).shape == (7, 3)
+    assert np.array(found["real"]).shape == (11, 3)
+    assert found["varied"] == 7
+    assert set(found["states"]) == {"truth", "road", "dream", "speed_r2"}
+    assert found["failures"]["cars"] == 2
+    ranks = found["returns"][2]["ranks_above"]
+    assert ranks["num"] == 11
+    assert f"| {ranks['rho']:.2f} | [{ranks['interval'][0]:.2f}, {ranks['interval'][1]:.2f}] |" in out
     assert [one["temperature"] for one in found["returns"]] == [0.0, 0.5, 1.0, 1.15, 1.3]
-    assert np.array(found["returns"][2]["dream"]).shape == (7, 3)
+    assert np.array(found["returns"][2]["dream"]).shape == (11, 3)
     assert len(found["drives"]["tracks"]) == 4
-    for name in ("truth.md", "truth_horizon.png", "truth_returns.png"):
+    for name in ("truth.md", "truth_horizon.png", "truth_returns.png", "truth_states.png"):
         assert (tmp_path / "out" / name).stat().st_size > 100
 
 

@@ -123,10 +123,11 @@ def test_the_truth_is_not_known_of_it(run: RunFolder) -> None:
     from reverie.studies.inspect import inspect_run
 
     where = {"tracks": 2, "quiet": True}
+    dreams = {"drives": 2, "controllers": 4, "above": 0.0, "seed": 0, "test": False}
     for measure in (
         lambda: compare_runs([run], load_judges(), run.path / "x", split="validation", **where),
         lambda: inspect_run(run, load_judges(), run.path / "x", **where),
-        lambda: measure_truth(run, InlineWorkers(), driver=run, drives=2, controllers=4, seed=0, test=False, **where),
+        lambda: measure_truth(run, InlineWorkers(), driver=run, **dreams, **where),
     ):
         with pytest.raises(UserError, match=r"was trained on tinypix:.*only CarRacing-v3 says what is true"):
             measure()

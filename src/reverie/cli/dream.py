@@ -30,17 +30,20 @@ class DreamArguments:
     seed: Seed = 0
     """Of chance in the dream."""
     truth: bool = False
-    """Measure how true the dreams are instead: state probe, rewards, ends, and dreamt against real returns of many
-    controllers. Minutes of driving."""
+    """Measure how true the dreams are instead: state probe, rewards, ends, dreamt against real returns of many
+    controllers, which states a dream is made of, and what comes after a failure. Minutes of driving: with the numbers
+    below about 600,000 simulator frames."""
     drives: Annotated[int, Ge(2), Le(100_000)] = 100
     """With --truth: real drives to dream along."""
     driver: str | None = None
     """With --truth: whose agent drives half of them; a run, or `pretrained`. Default: this run's. M knows best how the
     agent drives that took part in its collecting (collect.agent)."""
     controllers: Annotated[int, Ge(4), Le(100_000)] = 24
-    """With --truth: controllers of varied skill."""
+    """With --truth: controllers of varied skill; half as many again are near the best."""
     tracks: Annotated[int, Ge(2), Le(100_000)] = 16
     """With --truth: real tracks, and dreams, of each controller."""
+    above: float = 800.0
+    """With --truth: the real return from which a controller is good; how dreams rank those is shown apart."""
     split: Annotated[str, tyro.conf.arg(metavar="{validation,test}")] = "validation"
     """With --truth: which held-out tracks."""
     output: Path | None = None
@@ -98,7 +101,8 @@ def _video(args: DreamArguments, run: "RunFolder") -> None:
 
 def _truth(args: DreamArguments, run: "RunFolder") -> None:
     from reverie.run.folder import RunFolder
-    from reverie.studies.dream_truth import measure_truth, numbers_of, write_truth
+    from reverie.studies.dream_report import numbers_of, write_truth
+    from reverie.studies.dream_truth import measure_truth
     from reverie.workers.make import make_workers
 
     with make_workers(run.config.workers) as pool:
@@ -109,6 +113,7 @@ def _truth(args: DreamArguments, run: "RunFolder") -> None:
             drives=args.drives,
             controllers=args.controllers,
             tracks=args.tracks,
+            above=args.above,
             seed=args.seed,
             test=args.split == "test",
             quiet=args.quiet,

@@ -220,6 +220,34 @@ def dream_returns(path: Path, dream: np.ndarray, real: np.ndarray, *, title: str
     _save(figure, path)
 
 
+def dream_states(path: Path, road: Mapping[str, np.ndarray], dream: Mapping[str, np.ndarray]) -> None:
+    """What the same driver meets on the road (n, s) and in the dream (m, s), as it is read off either: of all moments,
+    and of each drive the time with no wheel on the road."""
+    figure = _figure(12.5, 6.4)
+    for axes, (name, label) in zip(
+        figure.subplots(2, 2).flat,
+        (
+            ("curvature", "curvature of the road ahead [rad per unit]"),
+            ("offset", "offset from the middle of the road"),
+            ("speed", "speed [units a second]"),
+            ("off", "share of a drive with no wheel on the road"),
+        ),
+        strict=True,
+    ):
+        both = [(one[name] > 0.5).mean(1) if name == "off" else one[name].ravel() for one in (road, dream)]
+        low, high = (0, 1) if name == "off" else np.percentile(np.concatenate(both), (0.1, 99.9))
+        bins = np.linspace(low, max(high, low + 1e-6), 33).tolist()
+        for values, color, who in zip(both, (PAPER, OURS), ("road", "dream"), strict=True):
+            weights = np.full(len(values), 1 / max(len(values), 1))
+            axes.hist(values, bins=bins, weights=weights, color=color, alpha=0.55, label=who)
+        axes.set_yscale("log")
+        axes.set_xlabel(label)
+        axes.set_ylabel("share of drives" if name == "off" else "share of moments")
+        _plain(axes)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    _save(figure, path)
+
+
 def _figure(width: float, height: float) -> "Figure":
     import_matplotlib()
     from matplotlib.figure import Figure

@@ -5,13 +5,10 @@ Shapes: m controllers, n tracks, p parameters of a controller.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from reverie.agent import Agent
-from reverie.checkpoint import write_atomically, write_json
 from reverie.data.batches import SequenceSampler
 from reverie.data.latents import LatentStore
 from reverie.data.split import split
@@ -19,8 +16,8 @@ from reverie.dream.dreamer import load_dreams
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import random_policy, require_truth, spec_of
 from reverie.errors import UserError
+from reverie.measure.dream.failures import Failures, measure_failures
 from reverie.measure.dream.horizon import (
-    HORIZONS,
     DreamHorizon,
     RealEpisodes,
     driven_rewards,
@@ -31,20 +28,19 @@ from reverie.measure.dream.horizon import (
 from reverie.measure.dream.returns import (
     Calibration,
     DreamReturns,
+    Ranks,
     calibration,
     dream_returns,
+    ranks_above,
 )
-from reverie.measure.statistics import spearman_interval
+from reverie.measure.dream.states import StatesFound, measure_states
 from reverie.measure.truth.judges import load_judges
-from reverie.measure.truth.labelled import STATE
-from reverie.measure.vision import comparison
 from reverie.metrics import Progress
 from reverie.models.files import load_controller
 from reverie.policies import AgentPolicy
 from reverie.run.folder import RunFolder
 from reverie.run.world import check_same_world
 from reverie.seeding import TEST_TRACKS, VALIDATION_TRACKS, generator, sample_tracks
-from reverie.show import charts
 from reverie.training.controller.rollouts import Rollouts, agent_of
 from reverie.training.controller.search import Evolution
 from reverie.workers.contract import Workers
@@ -53,6 +49,8 @@ TEMPERATURES = (0.0, 0.5, 1.0, 1.15, 1.3)
 NOISE = 0.1
 """Deviation of the noise on a controller's parameters, in those of its own: drivers of another kind than those the
 search went through."""
+NEAR = (1.0, 8.0)
+"""The same of those near the best, from the least to the most: far less than this leaves a good driver as it was."""
 BATCHES, BATCH, LENGTH = 16, 64, 32
 
 
@@ -70,6 +68,15 @@ class DreamTruth:
     """(m, n) returns on real tracks."""
     generations: list[int]
     """(m,) from which generation of the search each controller is; those with noise are counted as -1."""
+    varied: int
+    """The first so many controllers are of every skill; the others are near the best."""
+    above: float
+    """The real return from which a controller is good."""
+    ranks: list[Ranks | None]
+    """At each temperature, those of good controllers."""
+    states: StatesFound
+    """Of the agent, in dreams at temperature 1."""
+    failures: Failures
 
 
 def measure_truth(
@@ -80,12 +87,14 @@ def measure_truth(
     drives: int,
     controllers: int,
     tracks: int,
+    above: float,
     seed: int,
     test: bool,
     quiet: bool,
 ) -> DreamTruth:
-    """`drives` real drives to dream along, half by the agent of `driver` and half at random; `controllers` of varied
-    skill on `tracks` real tracks and in as many dreams.
+    """`drives` real drives to dream along, half by the agent of `driver` and half at random, and half as many in search
+    of failures; `controllers` of varied skill, and half as many near the best, on `tracks` real tracks and in as many
+    dreams. Controllers whose real return is `above` are looked at apart.
 
     Raises UserError where the run has no C, its search is gone, or the driver does not know its world.
     """
@@ -97,9 +106,13 @@ def measure_truth(
     agent = Agent(dreams.vision, dreams.memory, controller, run.config.agent)
     held_out = TEST_TRACKS if test else VALIDATION_TRACKS
     chosen = sample_tracks(generator(seed, "dream truth"), 2 * drives + tracks, held_out)
+    failing = sample_tracks(generator(seed, "failures"), drives // 2, held_out)
     own, at_random = episodes_of(agent, best, chosen[:drives], run.config.env, seed)
     by_agent = own if driver is run else episodes_of(*agent_of(driver), chosen[:drives], run.config.env, seed)[0]
     params, generations = varied_controllers(run, agent, best, controllers, seed)
+    varied = len(params)
+    near, later = controllers_near(run, agent, best, controllers // 2, seed)
+    params, generations = np.concatenate([params, near]), generations + later
     on = np.repeat(np.array(chosen[-tracks:])[None], len(params), axis=0)
     with Progress("real drives", on.size, "episodes", quiet=quiet) as bar:
         outcomes = Rollouts(run, workers, agent.controller.config).outcomes(params, on, progress=bar)
@@ -121,19 +134,26 @@ def measure_truth(
             bar.advance(1)
     latents = LatentStore(run.latents)
     sampler = SequenceSampler(latents, BATCH, LENGTH, seed, episodes=split(latents.rounds).held_out)
+    judges = load_judges()
+    real = np.array([outcome.ret for outcome in outcomes]).reshape(len(params), tracks)
     return DreamTruth(
         horizon=measure_dream(
             dreams.vision,
             dreams.memory,
-            load_judges(),
+            judges,
             join([by_agent, at_random]),
             [member.memory for member in dreams.members],
         ),
         driven=driven_rewards(dreams.vision, dreams.memory, agent.controller, best, own, TEMPERATURES, seed),
         calibration=calibration(dreams.memory, [sampler.batch(i) for i in range(BATCHES)]),
         returns=found,
-        real=np.array([outcome.ret for outcome in outcomes]).reshape(len(params), tracks),
+        real=real,
         generations=generations,
+        varied=varied,
+        above=above,
+        ranks=[ranks_above(one.dream, real, above, seed) for one in found],
+        states=measure_states(dreams.vision, dreams.memory, judges, agent.controller, best, own, at_random, seed),
+        failures=measure_failures(agent, best, failing, run.config.env, seed),
     )
 
 
@@ -153,11 +173,7 @@ def varied_controllers(
 ) -> tuple[np.ndarray, list[int]]:
     """Controllers (m, p) of every skill: centers of the search from its first generation on, more of the early ones,
     where skill changes fastest, and the best with noise on its parameters."""
-    evolution = Evolution(run, agent.controller)
-    if not evolution.history:
-        raise UserError(
-            f"{run.name} does not hold its search (evolution/state.safetensors), which drivers are taken from"
-        )
+    evolution = _search_of(run, agent)
     noisy = num // 4
     wanted = np.unique(np.geomspace(1, evolution.generation, num - noisy).round().astype(int))
     centers = evolution.params_after(wanted.tolist())
@@ -167,99 +183,22 @@ def varied_controllers(
     return np.concatenate([centers, others]), [*wanted.tolist(), *[-1] * noisy]
 
 
-def write_truth(folder: Path, run: RunFolder, truth: DreamTruth, *, seed: int, test: bool) -> str:
-    """Writes truth.json, truth.md and pictures into `folder`; returns the text."""
-    folder.mkdir(parents=True, exist_ok=True)
-    text = text_of(truth, seed, test)
-    write_json(folder / "truth.json", numbers_of(truth))
-    with write_atomically(folder / "truth.md") as file:
-        file.write(text.encode())
-    d = truth.horizon
-    charts.dream_error(folder / "truth_horizon.png", HORIZONS, d.dream, d.still, d.seen, run.config.env.action_repeat)
-    one = next(found for found in truth.returns if found.temperature == 1)
-    low, high = spearman_interval(one.dream, truth.real, seed)
-    rho = one.rank_correlation(truth.real.mean(1))
-    title = f"{len(truth.real)} controllers: Spearman's rho {rho:.2f} [{low:.2f}, {high:.2f}] at temperature 1"
-    charts.dream_returns(folder / "truth_returns.png", one.dream, truth.real, title=title)
-    return text
+def controllers_near(
+    run: RunFolder, agent: Agent, best: np.ndarray, num: int, seed: int
+) -> tuple[np.ndarray, list[int]]:
+    """Controllers (m, p) that are good, or nearly: centers of the last third of the search, and the best with noise."""
+    evolution = _search_of(run, agent)
+    wanted = np.linspace(evolution.generation * 2 / 3, evolution.generation, num - num // 2)
+    wanted = np.unique(wanted.round().astype(int).clip(min=1)).tolist()
+    scales = np.linspace(*NEAR, num // 2)[:, None] * NOISE * np.std(best)
+    others = best + scales * generator(seed, "controllers near").standard_normal((num // 2, len(best)))
+    return np.concatenate([evolution.params_after(wanted), others]), [*wanted, *[-1] * len(others)]
 
 
-def text_of(truth: DreamTruth, seed: int, test: bool) -> str:
-    """The tables, as Markdown."""
-    d, c = truth.horizon, truth.calibration
-    where = "test" if test else "validation"
-    horizons = [["after decisions", *map(str, HORIZONS)]]
-    for name in STATE:
-        for label, values in (("dream", d.dream), ("last frame", d.still), ("frame seen by V", d.seen)):
-            horizons.append([f"{name}: {label}", *(f"{value:.3g}" for value in values[name])])
-    horizons.append(["error of the dream / of the last frame", *(f"{value:.2f}" for value in d.relative)])
-    horizons.append(["the same, of the median of dreams at temperature 1", *(f"{v:.2f}" for v in d.relative_median)])
-    horizons.append(["the same, of the latent", *(f"{value:.2f}" for value in d.latent)])
-    if d.doubt:
-        horizons.append(["rank correlation of M's doubt with the latent's error", *(f"{v:.2f}" for v in d.doubt)])
-    if d.reward and d.reward_ratio:
-        horizons.append(["reward foreseen", *(f"{value:.1f}" for value in d.reward)])
-        horizons.append(["reward that came", *(f"{value:.1f}" for value in d.real_reward)])
-        horizons.append(["foreseen / came", *(f"{value:.2f}" for value in d.reward_ratio)])
-    driven = [["driven in the dream, to decision", *map(str, HORIZONS)]]
-    for temperature, (foreseen, came) in truth.driven.items():
-        driven.append([f"foreseen at temperature {temperature:g}", *(f"{value:.1f}" for value in foreseen)])
-        ratios = [f / c if c else float("nan") for f, c in zip(foreseen, came, strict=True)]
-        driven.append(["foreseen / came", *(f"{ratio:.2f}" for ratio in ratios)])
-    real = truth.real.mean(1)
-    sweep = [["temperature", "rho", "95%", "mean dreamt return", "mean real return", "impossible returns"]]
-    for found in truth.returns:
-        low, high = spearman_interval(found.dream, truth.real, seed)
-        sweep.append(
-            [
-                f"{found.temperature:g}",
-                f"{found.rank_correlation(real):.2f}",
-                f"[{low:.2f}, {high:.2f}]",
-                f"{found.dream.mean():.0f}",
-                f"{real.mean():.0f}",
-                f"{int(found.impossible.sum())} of {found.impossible.size}",
-            ]
+def _search_of(run: RunFolder, agent: Agent) -> Evolution:
+    evolution = Evolution(run, agent.controller)
+    if not evolution.history:
+        raise UserError(
+            f"{run.name} does not hold its search (evolution/state.safetensors), which drivers are taken from"
         )
-    bins = [["reward of one decision", *map(str, range(1, len(c.expected) + 1))]]
-    bins.append(["expected", *(f"{value:.2f}" for value in c.expected)])
-    bins.append(["came", *(f"{value:.2f}" for value in c.found)])
-    ends = "" if c.expected_ends is None else f" Ends expected {c.expected_ends:.1f}, came {c.found_ends}."
-    return (
-        "\n\n".join(
-            [
-                f"{len(d.tracks)} real drives on {where} tracks; the dream has the same actions from the same moment, "
-                "at temperature 0. Mean absolute errors of what the state probe reads.",
-                comparison.table(horizons),
-                "Drives of the run's agent, where it drives on in the dream by what it sees there.",
-                comparison.table(driven),
-                f"{len(truth.real)} controllers, each on {truth.real.shape[1]} {where} tracks and in as many dreams of "
-                f"at most {truth.returns[0].num_decisions} decisions.",
-                comparison.table(sweep),
-                f"{c.steps:,} single decisions of held-out episodes, in tenths by what M expects. "
-                f"Mean error {c.error:.3f}.{ends}",
-                comparison.table(bins),
-            ]
-        )
-        + "\n"
-    )
-
-
-def numbers_of(truth: DreamTruth) -> dict[str, Any]:
-    """Everything, for programs."""
-    return {
-        "drives": {key: value for key, value in vars(truth.horizon).items() if key != "per_track"},
-        "driven": {str(temperature): values for temperature, values in truth.driven.items()},
-        "calibration": vars(truth.calibration),
-        "real": truth.real.tolist(),
-        "generations": truth.generations,
-        "returns": [
-            {
-                "temperature": found.temperature,
-                "dream": found.dream.tolist(),
-                "decisions": found.decisions.tolist(),
-                "impossible": int(found.impossible.sum()),
-                "rho": found.rank_correlation(truth.real.mean(1)),
-            }
-            for found in truth.returns
-        ],
-    }
+    return evolution

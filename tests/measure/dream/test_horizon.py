@@ -117,6 +117,8 @@ def toy_episodes() -> RealEpisodes:
         act=act,
         rew=np.ones((n, LENGTH), np.float32),
         state=colour.astype(np.float32),
+        speed=colour[..., 0].astype(np.float32),
+        grass=np.zeros((n, LENGTH + 1), np.int64),
         known=known,
         track=np.arange(n),
     )

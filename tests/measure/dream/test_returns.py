@@ -10,7 +10,7 @@ from scipy import stats
 from reverie.actions import SteerGasBrake
 from reverie.dream.dreamer import Dreams
 from reverie.dream.moments import Moments, World
-from reverie.measure.dream.returns import calibration, dream_returns
+from reverie.measure.dream.returns import calibration, dream_returns, ranks_above
 from reverie.measure.statistics import spearman, spearman_interval
 from reverie.models.autoencoder import NetConfig
 from reverie.models.controller import Controller, ControllerConfig
@@ -106,3 +106,15 @@ def test_calibration_bins_by_expectation_and_counts_ends():
     assert found.error == pytest.approx(0.5, abs=1e-5)
     assert found.expected_ends == pytest.approx(40)
     assert found.found_ends == 3
+
+
+def test_good_controllers_are_ranked_apart():
+    """Among all, the dream is right; among the good ones it has them in the opposite order."""
+    real = np.repeat(np.array([0.0, 100, 200, 800, 820, 840, 860])[:, None], 4, 1)
+    dream = np.repeat(np.array([0.0, 10, 20, 94, 93, 92, 91])[:, None], 3, 1)
+    found = ranks_above(dream, real, 800, seed=0)
+    assert found is not None
+    assert (found.num, found.rho, found.road) == (4, pytest.approx(-1), pytest.approx(1))
+    assert found.interval[0] == pytest.approx(-1)
+    assert ranks_above(dream, real, -1, seed=0).rho > 0.5  # pyright: ignore[reportOptionalMemberAccess]
+    assert ranks_above(dream, real, 801, seed=0) is None

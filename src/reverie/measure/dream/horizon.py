@@ -15,7 +15,7 @@ import torch
 from reverie.dream.dreamer import Dreamer
 from reverie.dream.ensemble import doubt_along
 from reverie.dream.imagine import DreamConfig
-from reverie.dream.moments import CONTEXT, moments_after
+from reverie.dream.moments import CONTEXT, Moments, moments_after
 from reverie.dream.replay import Dream, replay
 from reverie.dream.rollout import rollout_dreams
 from reverie.envs.config import EnvConfig
@@ -52,6 +52,10 @@ class RealEpisodes:
     """(n, t)"""
     state: Floats
     """(n, t + 1, 3) in the order of `STATE`."""
+    speed: Floats
+    """(n, t + 1) units a second."""
+    grass: np.ndarray
+    """(n, t + 1) wheels that touch no road."""
     known: np.ndarray
     """(n, t + 1) whether the state can be read off the frame: near enough to the road, and facing along it."""
     track: np.ndarray
@@ -103,19 +107,22 @@ def record_episodes(policy: Policy, tracks: Sequence[int], env: EnvConfig, seed:
     first, steps = episodes.obs, list[tuple[np.ndarray, ...]]()
     for rows, _, act, step in episodes:
         labels = batch.labels(rows)
-        truth = np.stack([labels.offset, labels.heading, labels.curvature], 1)
+        truth = np.stack([labels.offset, labels.heading, labels.curvature, labels.speed, labels.grass], 1)
         steps.append((rows, step.obs, act, step.rew, truth))
     keep = np.flatnonzero(episodes.decisions == _LENGTH)
     if not len(keep):
         raise UserError(f"none of {n} cars drove {_LENGTH} decisions, which a dream is measured on: give more tracks")
     at = [np.searchsorted(rows, keep) for rows, *_ in steps]  # rows are in rising order
     obs, act, rew, state = ([step[k][i] for step, i in zip(steps, at, strict=True)] for k in range(1, 5))
-    state = np.stack([state[0], *state], 1).astype(np.float32)  # the start's own state is never asked for
+    truth = np.stack([state[0], *state], 1).astype(np.float32)  # the start's own state is never asked for
+    state = truth[..., : len(STATE)]
     return RealEpisodes(
         obs=np.stack([first[keep], *obs], 1),
         act=np.stack(act, 1).astype(np.float32),
         rew=np.stack(rew, 1).astype(np.float32),
         state=state,
+        speed=truth[..., 3],
+        grass=truth[..., 4].astype(np.int64),
         known=(np.abs(state[..., 0]) <= MAX_OFFSET) & (np.abs(state[..., 1]) <= MAX_HEADING),
         track=np.asarray(tracks, np.int64)[keep],
     )
@@ -210,11 +217,7 @@ def driven_rewards(
     At each temperature, the mean reward foreseen from the start of the dream to each of `HORIZONS`, and that which came
     where they drove on for real: `episodes` must be theirs."""
     n, length = episodes.act.shape[:2]
-    z = torch.from_numpy(encode(vision, episodes.obs[:, : CONTEXT + 1].reshape(-1, 64, 64, 3))[0]).reshape(
-        n, CONTEXT + 1, -1
-    )
-    prev_rew = torch.from_numpy(np.concatenate([np.zeros((n, 1), np.float32), episodes.rew[:, :CONTEXT]], 1))
-    bank = moments_after(memory, z, torch.from_numpy(episodes.act[:, :CONTEXT]), prev_rew)
+    bank = last_seen(vision, memory, episodes)
     came, found = _until(episodes.rew), {}
     for temperature in temperatures:
         dreamer = Dreamer(memory, bank, n, DreamConfig(temperature=temperature), torch_generator(seed, "driven"))
@@ -222,6 +225,14 @@ def driven_rewards(
         rewards = rollout_dreams(dreamer, controller, each, length - CONTEXT, moments).rew
         found[temperature] = _until(np.concatenate([np.zeros((n, CONTEXT), np.float32), rewards], 1)), came
     return found
+
+
+def last_seen(vision: Vision, memory: Memory, episodes: RealEpisodes) -> Moments:
+    """The n moments at which M has seen `CONTEXT` decisions of the episodes."""
+    n = len(episodes.act)
+    z = encode(vision, episodes.obs[:, : CONTEXT + 1].reshape(-1, 64, 64, 3))[0].reshape(n, CONTEXT + 1, -1)
+    prev_rew = np.concatenate([np.zeros((n, 1), np.float32), episodes.rew[:, :CONTEXT]], 1)
+    return moments_after(memory, *(torch.from_numpy(x) for x in (z, episodes.act[:, :CONTEXT], prev_rew)))
 
 
 def _latent_error(z: np.ndarray, dream: np.ndarray, at: int) -> float:

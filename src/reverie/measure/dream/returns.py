@@ -12,11 +12,14 @@ import torch
 from reverie.dream.dreamer import Dreamer, Dreams
 from reverie.dream.imagine import DreamConfig
 from reverie.dream.rollout import rollout_dreams
-from reverie.measure.statistics import spearman
+from reverie.measure.statistics import spearman, spearman_interval
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory
 from reverie.seeding import torch_generator
 from reverie.types import LargestReturn, SequenceBatch
+
+LEAST = 4
+"""Controllers of which a rank correlation says anything."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,6 +39,34 @@ class DreamReturns:
     def rank_correlation(self, real: np.ndarray) -> float:
         """Spearman's rho of the mean dreamt and real (m,) returns."""
         return spearman(self.dream.mean(1), real)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranks:
+    """How well dreams rank controllers that are good already."""
+
+    num: int
+    rho: float
+    """Spearman's, of the mean dreamt and real returns."""
+    interval: tuple[float, float]
+    """95%, by a bootstrap over controllers, dreams and tracks."""
+    road: float
+    """Of the mean returns on one half of the tracks and on the other: as well as so few tracks rank them themselves."""
+
+
+def ranks_above(dream: np.ndarray, real: np.ndarray, above: float, seed: int) -> Ranks | None:
+    """Of those controllers whose real returns (m, k) are so high on average; `dream` (m, n) are their dreamt ones. None
+    for fewer than `LEAST` of them."""
+    chosen = real.mean(1) >= above
+    if chosen.sum() < LEAST:
+        return None
+    dream, real = dream[chosen], real[chosen]
+    return Ranks(
+        num=len(real),
+        rho=spearman(dream.mean(1), real.mean(1)),
+        interval=spearman_interval(dream, real, seed),
+        road=spearman(real[:, ::2].mean(1), real[:, 1::2].mean(1)),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
