@@ -116,7 +116,7 @@ class Planner:
         if self.params is None:
             outputs = z.new_zeros(len(z), self.controller.actions.num_outputs)
         else:
-            outputs = self.controller.outputs(self.params.expand(len(z), -1), z, state)
+            outputs = self.controller.outputs(self.params, z, state)
         return self.controller.actions.from_outputs(outputs if offsets is None else outputs + offsets)
 
     @torch.inference_mode()

@@ -56,7 +56,7 @@ def returns(rew: np.ndarray) -> np.ndarray:
 
 def stays(rew: np.ndarray) -> np.ndarray:
     """(n,) bool: whether no decision brought anything any more."""
-    return (rew <= 0).all(1)
+    return np.asarray((rew <= 0).all(1))
 
 
 class _Steadied:
