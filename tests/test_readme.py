@@ -7,6 +7,10 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
+from tests.cli.conftest import reverie, reverie_in_a_process
+
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = {"make run", "make test"}
 """Too long, or these very tests."""
@@ -23,13 +27,20 @@ def test_the_readme_begins_with_the_two_commands() -> None:
     assert len(commands()) >= 8
 
 
+@pytest.fixture(autouse=True)
+def _fewer_tracks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Studies drive 1,000 tracks, whatever they are asked; fewer change the numbers alone."""
+    for study in ("compare", "inspect"):
+        monkeypatch.setattr(f"reverie.studies.{study}.TRAINING_TRACKS_USED", 100)
+    monkeypatch.setattr("reverie.studies.compare.TUNING_TRACKS", 20)
+
+
 def run_all(of: list[str], folder: Path) -> None:
     for command in of:
-        verb, *arguments = shlex.split(command)
-        assert verb == "reverie", command
-        done = subprocess.run(
-            [sys.executable, "-m", "reverie", *arguments], cwd=folder, capture_output=True, text=True, check=False
-        )
+        name, verb, *arguments = shlex.split(command)
+        assert name == "reverie", command
+        run = reverie_in_a_process if verb == "bench" else reverie  # that chooses the cores of its process
+        done = run(verb, *arguments, cwd=folder)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
 
 
