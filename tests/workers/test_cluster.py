@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,12 @@ from distributed import LocalCluster, rpc
 from distributed.security import Security
 
 from reverie.cli.main import main
+from reverie.data.store import EpisodeStore
 from reverie.errors import UserError
 from reverie.rollout import run_rollout
+from reverie.run import settings
 from reverie.run.folder import RunFolder
+from reverie.training.pipeline import run_stages
 from reverie.workers.cluster import DaskWorkers, versions
 from reverie.workers.contract import Patience
 from reverie.workers.inline import InlineWorkers
@@ -63,13 +67,21 @@ class Nodes:
         node.wait()
 
 
+@contextmanager
+def started(folder: Path) -> Iterator[Nodes]:
+    found = Nodes(folder)
+    try:
+        yield found
+    finally:
+        for node in found.running:
+            if node.poll() is None:
+                found.kill(node)
+
+
 @pytest.fixture
 def nodes(tmp_path: Path) -> Iterator[Nodes]:
-    found = Nodes(tmp_path)
-    yield found
-    for node in found.running:
-        if node.poll() is None:
-            found.kill(node)
+    with started(tmp_path) as found:
+        yield found
 
 
 def test_a_node_that_is_killed_in_the_middle_changes_nothing_but_time(nodes: Nodes, tiny_run: RunFolder) -> None:
@@ -104,6 +116,38 @@ def test_a_score_from_the_cluster_is_the_score(
         assert main([*command, *options]) == 0
         found.append(json.loads(capsys.readouterr().out)["returns"])
     assert found[0] == found[1]
+
+
+WORLDS = Path(__file__).parents[1] / "worlds"
+"""Where `tinypix` is, a package of environments as a user might write it."""
+
+
+def collected(path: Path, scheduler: str | None) -> str:
+    """The digest of some episodes in a world that a module of the user's registers, driven by the workers of a
+    scheduler, or in this process."""
+    given = ["env.id=tinypix:TinyPix-v0", "collect.episodes=10", "collect.steps=6", "env.max_frames=24", "workers=0"]
+    run = RunFolder.create(path, settings.load("debug", given))
+    run_stages(run, ("collect",), scheduler=scheduler, quiet=True)
+    return EpisodeStore(run.rollouts).digest()
+
+
+def test_workers_import_what_registers_the_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(WORLDS))
+    here = collected(tmp_path / "here", None)
+    assert collected(tmp_path / "own cluster", "local") == here
+    (tmp_path / "nodes").mkdir()
+    with started(tmp_path / "nodes") as nodes:
+        nodes.add()
+        assert collected(tmp_path / "elsewhere", nodes.address) == here
+
+
+def test_a_worker_that_does_not_find_the_module_is_named(
+    nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes.add()
+    monkeypatch.syspath_prepend(str(WORLDS))
+    with pytest.raises(UserError, match=r"^on the worker \S+: env\.id 'tinypix:.*: module tinypix cannot be imported"):
+        collected(tmp_path / "run", nodes.address)
 
 
 def test_nobody_to_work_is_said(nodes: Nodes) -> None:

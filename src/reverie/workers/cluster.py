@@ -7,6 +7,7 @@ import hashlib
 import ipaddress
 import math
 import os
+import platform
 import threading
 import time
 import uuid
@@ -219,8 +220,11 @@ def _run(function: Callable[[Task], Result], theirs: dict[str, str], task: Task)
             raise UserError(
                 f"a worker has {name} {version}, this machine {theirs[name]}: install the same and restart the workers"
             )
-    with _ONE_AT_A_TIME, one_thread():
-        return attempt(function, task)
+    try:
+        with _ONE_AT_A_TIME, one_thread():
+            return attempt(function, task)
+    except UserError as error:  # of that machine, perhaps: this one may lack nothing
+        raise UserError(f"on the worker {platform.node()}: {error}") from error
 
 
 @cache
