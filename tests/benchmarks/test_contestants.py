@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reverie.benchmarks import contestants, speed
-from reverie.benchmarks.contestants import Heat, Lap, Turn
+from reverie.benchmarks import contestants, heats, speed
+from reverie.benchmarks.heats import Heat, Lap, Turn
 from reverie.errors import UserError
 from reverie.rollout import Outcome, RolloutTask, run_rollout
 from reverie.workers.inline import InlineWorkers
@@ -25,23 +25,23 @@ class Laps(InlineWorkers):
         self.pairs = iter(pairs)
 
     def map(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[Any]:
-        assert function is contestants.take_turn
+        assert function is heats.take_turn
         assert list(tasks) == [Turn("frames_64", 2.0)] * 2
         return iter(next(self.pairs))
 
 
 def test_workers_that_did_not_run_at_once_run_again():
     apart, together = [Lap(5.0, 0, 2), Lap(7.0, 2, 4)], [Lap(5.0, 4, 6), Lap(6.0, 4.1, 6.1)]
-    assert contestants.in_workers(Laps(apart, together), 2, "frames_64")(2.0) == 11.0
+    assert heats.in_workers(Laps(apart, together), 2, "frames_64")(2.0) == 11.0
     with pytest.raises(UserError, match="did not run at the same time"):
-        contestants.in_workers(Laps(*[apart] * contestants.MAX_TRIES), 2, "frames_64")(2.0)
+        heats.in_workers(Laps(*[apart] * heats.MAX_TRIES), 2, "frames_64")(2.0)
 
 
 @pytest.mark.parametrize(
     "name", ["frames_64", "frames_96", "rollout_bf16", "rollout_fp32", "vision_bf16", "vision_fp32"]
 )
 def test_ours_works_and_can_be_asked_again(name: str):
-    laps = list(InlineWorkers().map(contestants.take_turn, [Turn(name, 0.1)] * 2))
+    laps = list(InlineWorkers().map(heats.take_turn, [Turn(name, 0.1)] * 2))
     assert min(lap.rate for lap in laps) > 0
     assert laps[0].began + 0.1 < laps[0].ended <= laps[1].began
 
@@ -70,9 +70,9 @@ def peer_that_says(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_heat_leaves_out_a_peer_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     peer_that_says("missing: pip install it", tmp_path, monkeypatch)
-    monkeypatch.setattr(contestants, "make_workers", _inline)
+    monkeypatch.setattr(heats, "make_workers", _inline)
     heat = Heat(1, (("envpool_64", 2), ("gymnasium_64", 2)), (("frames_64", 1),))
-    found = contestants.run_heat(heat, rounds=2, seconds=0.05, unit="frames", quiet=True)
+    found = heats.run_heat(heat, rounds=2, seconds=0.05, unit="frames", quiet=True)
     assert set(found) == {"gymnasium_64_x2", "frames_64_x1"}
     assert found["gymnasium_64_x2"] == (7.0, 7.0)
     assert min(found["frames_64_x1"]) > 0
@@ -93,10 +93,10 @@ def test_a_generation_is_driven_by_workers_of_its_own(monkeypatch: pytest.Monkey
         time.sleep(0.01)
         return run_rollout(replace(task, params=task.params[:2], seeds=task.seeds[:2], max_decisions=3))
 
-    monkeypatch.setattr(contestants, "make_workers", inline)
-    monkeypatch.setattr(contestants, "rollout_all", rollout_all)
+    monkeypatch.setattr(heats, "make_workers", inline)
+    monkeypatch.setattr(heats, "rollout_all", rollout_all)
     heat = Heat(1, (), (("generation", 1), ("generation", 2)))
-    found = contestants.run_heat(heat, rounds=1, seconds=0.05, unit="frames", quiet=True)
+    found = heats.run_heat(heat, rounds=1, seconds=0.05, unit="frames", quiet=True)
     assert asked == [2, 1, 2]
     assert 0 < found["generation_x1"][0] < 2 * 3 * 4 / 0.01
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from reverie.benchmarks import contestants
+from reverie.benchmarks import heats
 from reverie.cli.main import main
 
 
@@ -21,12 +21,12 @@ def _rates(monkeypatch: pytest.MonkeyPatch):
         "vision_bf16_x1": (300.0, 580.0, 310.0),
     }
 
-    def run_heat(heat: contestants.Heat, *, unit: str, **_: object) -> dict[str, tuple[float, ...]]:
+    def run_heat(heat: heats.Heat, *, unit: str, **_: object) -> dict[str, tuple[float, ...]]:
         assert unit == ("images" if ("vision", 1) in heat.peers else "frames")
         names = {f"{name}_x{num}" for name, num in (*heat.peers, *heat.ours)}
         return {name: rates[name] for name in names & set(rates)}
 
-    monkeypatch.setattr(contestants, "run_heat", run_heat)
+    monkeypatch.setattr(heats, "run_heat", run_heat)
 
 
 def run(what: str, capsys: pytest.CaptureFixture[str]) -> dict:

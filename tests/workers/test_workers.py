@@ -3,8 +3,6 @@
 import gc
 import os
 import signal
-import subprocess
-import sys
 import time
 import weakref
 from collections.abc import Iterator
@@ -17,7 +15,6 @@ import pytest
 import torch
 
 from reverie.checkpoint import file_sha256
-from reverie.cli.main import main
 from reverie.devices import num_cores
 from reverie.errors import UserError
 from reverie.models.files import MODELS, load_controller
@@ -25,11 +22,9 @@ from reverie.rollout import RolloutTask, run_rollout
 from reverie.run.folder import RunFolder
 from reverie.run.settings import load
 from reverie.training.collect import collect
-from reverie.workers import pool
-from reverie.workers.cluster import DaskWorkers, check_address
-from reverie.workers.contract import TASKS_AHEAD, Events, Patience, Workers
+from reverie.workers.cluster import DaskWorkers
+from reverie.workers.contract import TASKS_AHEAD, Patience, Workers
 from reverie.workers.inline import InlineWorkers
-from reverie.workers.make import make_workers
 from reverie.workers.processes import ProcessWorkers
 from tests.workers import jobs
 
@@ -205,74 +200,6 @@ def test_there_are_two(workers: Workers, tmp_path: Path) -> None:
     assert len(set(workers.map(jobs.meet, [tmp_path] * 8))) == 2
 
 
-def test_workers_that_keep_dying_are_given_up_with_a_reason() -> None:
-    workers = ProcessWorkers(1)
-    try:
-        with pytest.raises(
-            UserError, match=r"worker processes died 4 times \(killed by SIGKILL; out of memory\?\): use"
-        ):
-            list(workers.map(jobs.die, [0]))
-    finally:
-        workers.close()
-
-
-def test_where_no_worker_can_be_started_any_more_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    started, start = [], pool._start
-
-    def once() -> Any:
-        if started:
-            raise BlockingIOError("no more processes")
-        started.append(start())
-        return started[0]
-
-    monkeypatch.setattr(pool, "_start", once)
-    workers = ProcessWorkers(1)
-    try:
-        with pytest.raises(BlockingIOError, match="no more processes"):
-            list(workers.map(jobs.die, range(3)))
-    finally:
-        workers.close()
-
-
-def test_a_worker_that_cannot_start_says_why_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "threadpoolctl.py").write_text("raise ImportError('another package of this name')")
-    monkeypatch.syspath_prepend(tmp_path)
-    workers = ProcessWorkers(2)
-    try:
-        with pytest.raises(UserError, match=r"could not start \(ImportError: another package of this name\): see"):
-            list(workers.map(jobs.square, range(4)))
-        assert workers.events == Events()
-    finally:
-        workers.close()
-
-
-SCRIPT = """
-import math, sys
-from reverie.workers.make import make_workers
-print("begins")
-with make_workers(WHAT) as workers:
-    print(list(workers.map(math.factorial, range(6))), __name__)
-"""
-
-
-@pytest.mark.parametrize("how", ["script", "pipe"])
-@pytest.mark.parametrize("what", ["2", "0, 'local'"])
-def test_a_script_needs_no_guard(how: str, what: str, tmp_path: Path) -> None:
-    script = SCRIPT.replace("WHAT", what)
-    (tmp_path / "script.py").write_text(script)
-    done = subprocess.run(
-        [sys.executable, "script.py" if how == "script" else "-"],
-        input=script if how == "pipe" else "",
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert (done.stdout, done.stderr) == ("begins\n[1, 1, 2, 6, 24, 120] __main__\n", "")
-    assert done.returncode == 0
-
-
 def test_work_that_kills_every_worker_is_given_up_with_a_reason(pools: dict[str, Workers]) -> None:
     with pytest.raises(UserError, match="several workers died at the same work"):
         list(pools["dask"].map(jobs.die, [0]))
@@ -347,54 +274,3 @@ def test_episodes_are_the_same_wherever_they_are_driven(pools: dict[str, Workers
         collect(run, workers, quiet=True)
         digests.add(file_sha256(run.rollouts / "index.jsonl"))
     assert len(digests) == 1
-
-
-def test_what_happened_is_said_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with make_workers(0) as workers:
-        list(workers.map(jobs.fail_once, [tmp_path / "a"]))
-    assert capsys.readouterr().err == "reverie: workers: 1 tasks failed once; all of their work was done again\n"
-    with make_workers(0) as workers:
-        list(workers.map(jobs.square, [1]))
-    assert capsys.readouterr().err == ""
-
-
-def test_work_that_was_given_up_is_not_said_to_be_done(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UserError), make_workers(1) as workers:
-        list(workers.map(jobs.die, [0]))
-    assert capsys.readouterr().err == "reverie: workers: 4 lost\n"
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (["--workers", "dask"], "--workers dask needs --scheduler"),
-        (["--scheduler", "local"], "--scheduler goes with --workers dask"),
-        (["--workers", "many"], "--workers many: give a number of processes, or dask"),
-        (["--workers", "dask", "--scheduler", "tcp://10.1.2.3:8786"], "must be encrypted"),
-        (["--workers", "dask", "--scheduler", "10.1.2.3:8786"], "give tls://HOST:PORT, or `local`"),
-    ],
-)
-def test_mistakes_on_the_command_line(
-    options: list[str], says: str, tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for verb in (
-        ["evaluate", str(tiny_run.path), "--tracks", "1"],
-        ["controller", "--run", str(tiny_run.path), "--again"],
-    ):
-        assert main([*verb, *options]) == 2
-        said = capsys.readouterr().err
-        assert says in said
-        assert said.count("\n") == 1
-
-
-def test_nobody_at_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reverie.workers.cluster.CONNECT_SECONDS", 1)
-    with pytest.raises(UserError, match=r"no scheduler answers at tcp://127\.0\.0\.1:9"):
-        DaskWorkers("tcp://127.0.0.1:9")
-
-
-@pytest.mark.parametrize(
-    "address", ["tcp://127.0.0.1:1", "tcp://localhost:1", "tcp://[::1]:1", "tls://far.example:8786"]
-)
-def test_addresses_that_are_safe(address: str) -> None:
-    check_address(address)

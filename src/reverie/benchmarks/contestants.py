@@ -1,21 +1,18 @@
-"""Our side of the benchmarks: what a turn does, in this process or in workers.
+"""Our side of the benchmarks: what each contestant does in a turn.
 
 Shapes: n environments, frames (n, 64, 64, 3) uint8, actions (n, 3).
 """
 
-import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import lru_cache
 from itertools import count
-from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from reverie.agent import Agent, AgentConfig
-from reverie.benchmarks.speed import Clock, MissingPeerError, Peer, Round, on_cores, race
+from reverie.benchmarks.speed import Clock, Round
 from reverie.devices import Decided, autocast
 from reverie.dream.dreamer import Dreamer
 from reverie.dream.imagine import DreamConfig
@@ -24,20 +21,14 @@ from reverie.dream.rollout import ControllerPolicy, Dreaming
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_env, make_vector_env
 from reverie.envs.vector import VectorEnv
-from reverie.errors import UserError
 from reverie.lockstep import Lockstep
-from reverie.measure.score import ROWS_PER_TASK, rollout_all
 from reverie.models.controller import Controller, ControllerConfig
-from reverie.models.files import CONTROLLER, MODELS, load_controller, packaged
 from reverie.models.mdn_rnn import Memory, MemoryConfig
 from reverie.models.rewards import RewardConfig
 from reverie.models.vision import VisionConfig, make_vision
 from reverie.policies import AgentPolicy, Policy
-from reverie.rollout import RolloutTask
-from reverie.seeding import VALIDATION_TRACKS, torch_generator, torch_seeded
+from reverie.seeding import torch_generator, torch_seeded
 from reverie.types import SequenceBatch
-from reverie.workers.contract import Workers
-from reverie.workers.make import make_workers
 
 BATCH = {"frames_64": 16, "rollout_fp32": 64, "rollout_bf16": 64}
 """Environments that are stepped together."""
@@ -47,104 +38,13 @@ SEQUENCES = {"memory_bf16": 64, "memory_fp32": 64, "memory_small": 16}
 """Of a step of the paper's M in training, each of `SEQUENCE_LENGTH` decisions; small is bf16 too."""
 SEQUENCE_LENGTH = 32
 NUM_DREAMS = 256
-GENERATION = "generation"
-CANDIDATES, CANDIDATES_TRACKS = 64, 2
-MAX_TRIES = 20
-"""At first a worker may still be starting while another has done the work of both."""
-
 
 PAPERS_MEMORY = MemoryConfig(reward=RewardConfig(head="none"), end_head=False)
 
 
-class Heat(NamedTuple):
-    """Contestants that take turns on the same cores; each is named with the processes in which it runs at once."""
-
-    num_cores: int
-    """Cores that all of them are held on."""
-    peers: tuple[tuple[str, int], ...]
-    """Of `bench/peers.py`."""
-    ours: tuple[tuple[str, int], ...]
-
-
-def run_heat(heat: Heat, *, rounds: int, seconds: float, unit: str, quiet: bool) -> dict[str, tuple[float, ...]]:
-    """Units per second in each round, by NAME_xPROCESSES. Peers that are not installed are left out."""
-    contestants: dict[str, Round] = {}
-    with ExitStack() as stack:
-        stack.enter_context(on_cores(heat.num_cores))
-        workers = stack.enter_context(make_workers(max(num for _, num in heat.ours)))
-        for name, num in heat.peers:
-            try:
-                contestants[f"{name}_x{num}"] = peer = Peer(name, num)
-                stack.callback(peer.close)
-            except MissingPeerError:
-                continue
-        for name, num in heat.ours:
-            own = stack.enter_context(make_workers(num)) if name == GENERATION else None
-            contestants[f"{name}_x{num}"] = _generation(own) if own else in_workers(workers, num, name)
-        return race(contestants, rounds=rounds, seconds=seconds, unit=f"{unit}/s", quiet=quiet)
-
-
-def _generation(workers: Workers) -> Round:
-    """Frames per second of a whole generation, as the search for C gives it out, however long that takes: candidates
-    near the agent that ships, on the same tracks, to the end of every episode."""
-    controller, params = load_controller(packaged() / CONTROLLER)
-    noise = np.random.default_rng(0).standard_normal((CANDIDATES, len(params)))
-    task = RolloutTask(
-        folder=workers.place(packaged(), MODELS),
-        digest=GENERATION,
-        env=EnvConfig(action_repeat=4),
-        agent=AgentConfig(precision="bf16"),
-        controller=controller.config,
-        params=np.repeat(params + 0.1 * params.std() * noise, CANDIDATES_TRACKS, axis=0).astype(np.float32),
-        seeds=tuple(VALIDATION_TRACKS[:CANDIDATES_TRACKS]) * CANDIDATES,
-    )
-
-    def turn(seconds: float) -> float:  # noqa: ARG001 (it is the work that is fixed)
-        began = time.monotonic()
-        outcomes = rollout_all(task, workers, rows_per_task=ROWS_PER_TASK)
-        return sum(outcome.frames for outcome in outcomes) / (time.monotonic() - began)
-
-    return turn
-
-
-class Turn(NamedTuple):
-    """A turn of ours, as a task for a worker."""
-
-    name: str
-    seconds: float
-
-
-class Lap(NamedTuple):
-    """What came of a turn: units per second, and when it was, on the system's clock."""
-
-    rate: float
-    began: float
-    ended: float
-
-
-def take_turn(turn: Turn) -> Lap:
-    """One turn of ours in this process, whose environments and networks are kept for the next."""
-    contestant = _ours(turn.name)
-    began = time.monotonic()
-    return Lap(contestant(turn.seconds), began, time.monotonic())
-
-
-def in_workers(workers: Workers, num: int, name: str) -> Round:
-    """`num` workers at it at once: the sum of their rates."""
-
-    def together(seconds: float) -> float:
-        for _ in range(MAX_TRIES):
-            laps = list(workers.map(take_turn, [Turn(name, seconds)] * num))
-            common = min(lap.ended for lap in laps) - max(lap.began for lap in laps)
-            if common >= 0.9 * max(lap.ended - lap.began for lap in laps):
-                return sum(lap.rate for lap in laps)
-        raise UserError(f"{num} workers did not run at the same time: is the machine busy with something else?")
-
-    return together
-
-
 @lru_cache(maxsize=4)
-def _ours(name: str) -> Round:
+def ours(name: str) -> Round:
+    """The contestant of this name, whose environments and networks are kept for its next turn."""
     if name == "frames_96":
         return _frames_96()
     if name.startswith("vision"):

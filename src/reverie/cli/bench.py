@@ -101,7 +101,7 @@ _HOW = {
 def main(verb: str, arguments: Sequence[str]) -> None:
     """Measures and prints."""
     args = parse(BenchArguments, arguments, verb, "Measure speed against the alternatives, in turns on the same cores.")
-    from reverie.benchmarks.contestants import Heat, run_heat
+    from reverie.benchmarks.heats import Heat, run_heat
 
     unit = _UNITS.get(args.what, "frames")
     rates: dict[str, tuple[float, ...]] = {}

@@ -19,6 +19,7 @@ from reverie.devices import autocast
 from reverie.errors import UserError
 from reverie.metrics import Metrics, Progress
 from reverie.run.recipe import FitConfig
+from reverie.training.optimizer_state import pack_optimizer, unpack_optimizer
 from reverie.types import LossAndMetrics
 
 Batch = TypeVar("Batch")
@@ -168,7 +169,7 @@ class Fit(Generic[Batch]):
         broken = [name for name, weight in self.model.named_parameters() if not bool(torch.isfinite(weight).all())]
         if broken:
             raise self._not_a_number(f"the weights {broken[0]}")
-        tensors, meta = checkpoint.pack_optimizer(self.optimizer)
+        tensors, meta = pack_optimizer(self.optimizer)
         tensors = {f"optimizer.{key}": value for key, value in tensors.items()}
         tensors |= {f"model.{key}": value for key, value in self.model.state_dict().items()}
         tensors |= {f"best.{key}": value for key, value in self._best.weights.items()}
@@ -185,7 +186,7 @@ class Fit(Generic[Batch]):
         self._is_ended = meta.get("ended", False) and meta["num_steps"] == self.num_steps
         if meta["num_steps"] < self.num_steps and self.is_out_of_patience:
             self._since = self.step
-        checkpoint.unpack_optimizer(self.optimizer, _under("optimizer.", tensors), meta["optimizer"])
+        unpack_optimizer(self.optimizer, _under("optimizer.", tensors), meta["optimizer"])
         for parameter, slots in self.optimizer.state.items():
             for key, value in slots.items():
                 if value.shape == parameter.shape:  # torch's fused Adam reads it in the parameter's order of memory
