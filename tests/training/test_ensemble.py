@@ -87,8 +87,9 @@ def test_each_member_begins_elsewhere_and_has_batches_of_its_own(
 
 
 def endless(*dreamers: Dreamer) -> None:
-    """Only the limit ends these dreams."""
+    """Only the limit ends these dreams: not M, and not the time of the episodes that they go on with."""
     for dreamer in dreamers:
+        dreamer.moments.frames.zero_()
         for memory in (dreamer.memory, *(one.memory for one in dreamer.members)):
             memory.head.bias.data[-1] = -50.0
 
