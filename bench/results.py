@@ -23,7 +23,9 @@ BEFORE = ("collect", "vision", "encode", "memory")
 def curve(run: RunFolder) -> tuple[np.ndarray, np.ndarray]:
     """Minutes since the run began and scores on validation tracks, of each evaluated center."""
     stages = summarise(run)["stages"]
-    before = sum(stages[name]["seconds"] for name in BEFORE) / 60 + stages["collect"]["facts"].get("scout_minutes", 0)
+    facts = stages["collect"]["facts"]
+    before = sum(stages[name]["seconds"] for name in BEFORE) / 60
+    before += facts.get("forerunner_minutes", facts.get("scout_minutes", 0))  # as earlier versions called it
     log = read_log((run.evolution / "log.csv").read_text())
     minutes, measured = before + np.cumsum(log["seconds"]) / 60, ~np.isnan(log["eval_mean_return"])
     return minutes[measured], log["eval_mean_return"][measured]

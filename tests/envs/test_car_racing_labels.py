@@ -10,7 +10,7 @@ from reverie.envs import EnvConfig, Start, make_vector_env
 from reverie.envs.car_racing.batch import CarRacingBatch
 from reverie.envs.car_racing.env import FastCarRacing
 from reverie.envs.car_racing.labels import read_labels
-from reverie.envs.car_racing.starts import EDGE, random_start, structured_start
+from reverie.envs.car_racing.starts import EDGE, random_start, start_before, start_beside, structured_start
 from reverie.errors import UserError
 
 SEED = 3
@@ -106,3 +106,21 @@ def test_starts_cover_the_lap_the_road_and_headings():
         assert {np.sign(start.heading) for start in starts} >= {-1, 1}
     assert len({(s.offset, s.heading) for s in map(structured_start, range(35))}) == 35
     assert random_start(1, 5) == random_start(1, 5) != random_start(2, 5)
+
+
+def test_cars_beside_the_road_stand_on_grass():
+    """Where two stretches of road run side by side, the other one may be there."""
+    starts = [start_beside(3, i) for i in range(24)]
+    assert sum(read_labels([at(start) for start in starts]).grass == 4) >= 21
+    assert {np.sign(start.offset) for start in starts} == {-1, 1}
+    assert start_beside(3, 5) == starts[5] != start_beside(4, 5)
+
+
+def test_cars_that_begin_before_a_place_do_so_across_the_line_too():
+    for place in (0.5, 0.01):
+        starts = [start_before(place, 3, i) for i in range(40)]
+        before = [(place - start.fraction) % 1.0 for start in starts]
+        assert min(before) >= 0.02
+        assert max(before) <= 0.07
+        assert all(0 <= start.fraction < 1 for start in starts)
+        assert len(set(before)) == 40

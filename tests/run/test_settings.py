@@ -13,7 +13,7 @@ from reverie.training.controller.forecast import num_evaluations
 
 
 def test_the_default_comes_first_and_all_are_there() -> None:
-    assert settings.names()[:6] == ["quick", "standard", "marathon", "paper", "seed", "vae_gan"]
+    assert settings.names()[:7] == ["quick", "standard", "marathon", "dream", "paper", "seed", "vae_gan"]
     assert set(settings.names()) >= {"debug"}
 
 
@@ -23,7 +23,8 @@ def test_every_recipe_loads_and_is_called_like_its_file(name: str, tmp_path: Pat
     assert config.name == name
     settings.save(config, tmp_path / "saved.toml")
     assert settings.load(str(tmp_path / "saved.toml")) == config
-    assert budget(config)["controller_frames"] > 0
+    cost = budget(config)
+    assert cost["controller_frames"] + cost["dreamt_decisions"] > 0
 
 
 def test_the_paper_has_the_paper_s_parameter_counts() -> None:

@@ -123,7 +123,7 @@ def test_the_same_bytes_whatever_the_workers_and_after_kills(
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.25, 0.3, 0.5, 0.75, 1.0])
 def test_any_number_of_episodes_is_mixed_in_the_same_share(share: float) -> None:
-    config = settings.load("debug", ["collect.agent=pretrained", f"collect.agent_share={share}"]).collect
+    config = settings.load("debug", ["collect.agent=pretrained", f"collect.agent_share={share}"])
     counts = [config.by_agent(i) for i in range(1001)]
     assert max(abs(count - i * share) for i, count in enumerate(counts)) <= 1
     assert set(np.diff(counts)) <= {0, 1}
@@ -131,7 +131,7 @@ def test_any_number_of_episodes_is_mixed_in_the_same_share(share: float) -> None
 
 
 def test_without_an_agent_none_drives() -> None:
-    assert settings.load("debug").collect.by_agent(1000) == 0
+    assert settings.load("debug").by_agent(1000) == 0
 
 
 def test_agent_episodes_have_a_length_of_their_own(tiny_run: RunFolder, tmp_path: Path) -> None:
@@ -151,8 +151,8 @@ def test_each_car_starts_at_its_own_place(starts: str, tiny_run: RunFolder, tmp_
     env = make_vector_env(run.config.env, NUM)
     places: list[Start] = []
     for i in range(NUM):
-        num = run.config.collect.by_agent(i)
-        is_agents = run.config.collect.by_agent(i + 1) > num
+        num = run.config.by_agent(i)
+        is_agents = run.config.by_agent(i + 1) > num
         places.append(random_start(0, i) if starts == "random" else structured_start(num if is_agents else i - num))
     first = env.reset(np.arange(NUM), tracks, places)
     np.testing.assert_array_equal(np.stack([episode.obs[0] for episode in collected(run)]), first)

@@ -33,7 +33,8 @@ def test_it_is_trained_drives_and_counts(tmp_path: Path) -> None:
     assert facts["agent_episodes"] == 4
     assert facts["agent_digest"].startswith(scout.stage("vision")["files"]["vision.safetensors"][:16])
     cost = summarise(scout)
-    assert facts["scout_frames"] == cost["frames"] > 0
+    assert facts["forerunner"] == cost["ledger"]
+    assert cost["frames"] > 0
     found = summarise(run)
     assert found["frames"] == cost["frames"] + facts["frames"]
     assert found["minutes"] == pytest.approx(cost["minutes"] + facts["seconds"] / 60, abs=1e-3)
@@ -98,7 +99,7 @@ def test_it_keeps_the_precision_of_the_machine_that_made_the_run(
     monkeypatch.setattr(manifest, "fast_precision", lambda: "bf16")
     run = scouted(tmp_path / "run", f"collect.scout={recipe}")
     monkeypatch.setattr(manifest, "fast_precision", lambda: "fp32")  # on another machine
-    monkeypatch.setattr(pipeline, "SCOUT_STAGES", ())
+    monkeypatch.setattr(pipeline, "DRIVING_STAGES", ())
     with pytest.raises(UserError, match="scout has not finished its stage vision"):
         run_stages(RunFolder.open(run.path), ("collect",), quiet=True)
     scout = RunFolder.open(run.scout)
@@ -113,7 +114,7 @@ def test_a_scout_may_have_one_itself(tmp_path: Path) -> None:
     second = RunFolder.open(run.scout)
     first = RunFolder.open(second.scout)
     assert first.is_done("controller")
-    assert run.stage("collect")["scout_frames"] == summarise(second)["frames"] > summarise(first)["frames"]
+    assert summarise(run)["frames"] > summarise(second)["frames"] > summarise(first)["frames"]
     assert first.config.seed == run.config.seed
 
 

@@ -192,6 +192,9 @@ def test_a_recipe_fits_another_world_than_its_own() -> None:
     same = settings.load("standard", ["env.id=reverie/CarRacing-v3"])
     assert same == own
     assert settings.load("paper", ["env.id=TinyPix-v0"]).collect.policy == "networks"
+    elsewhere = settings.load("dream", ["env.id=TinyPix-v0"]).rounds
+    assert (elsewhere.failures, elsewhere.beside) == (0, 0)
+    assert elsewhere.num == settings.load("dream").rounds.num
 
 
 def test_the_world_says_the_scale_of_rewards_where_nobody_else_does(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,8 @@ def _show(found: dict[str, Any]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from reverie.training.summary import duration, score_text
+    from reverie.training.rounds import table_of
+    from reverie.training.summary import cost_text, duration, score_text, selected_text
 
     console = Console(highlight=False, soft_wrap=True)
     machine = found["machine"]
@@ -108,12 +109,14 @@ def _show(found: dict[str, Any]) -> None:
     lines = {
         "recipe": f"{found['recipe']}, seed {found['seed']}, {'complete' if found['complete'] else 'not complete'}",
         "score": score_text(found["evaluation"]),
-        "cost": f"{found['minutes']:.1f} minutes, {found['frames']:,} simulator frames",
+        "cost": cost_text(found),
         "made": f"{found['created']} by reverie {found['reverie']}",
         "machine": f"{machine['processor']}, {machine['cores']} cores, {machine['system']}",
         "precision": f"{found['precision']} where a setting says auto",
         "versions": versions,
     }
+    if found["selected"]:
+        lines["selected"] = selected_text(found["selected"])
     console.print(f"[bold]{escape(found['run'])}[/bold]")
     for name, text in lines.items():
         console.print(f"{name:<9} {escape(text)}")
@@ -125,7 +128,7 @@ def _show(found: dict[str, Any]) -> None:
     for name, size in found["bytes"].items():
         sizes.add_row(escape(name), decimal(size))
     sizes.add_row("all", decimal(sum(found["bytes"].values())), style="bold")
-    for table in (stages, sizes):
+    for table in ([table_of(found["rounds"])] if found["rounds"] else []) + [stages, sizes]:
         console.print()
         console.print(table)
     console.print("\nEvery file of a stage that is marked as verified is what its checksum says.")

@@ -40,17 +40,25 @@ def main(verb: str, arguments: Sequence[str]) -> None:
 def _text(name: str, row: dict[str, Any]) -> str:
     """A paragraph for people."""
     cost, minutes = row["budget"], row["budget"]["controller_minutes"]
-    scout = f"first {cost['scout']}, up to its controller; " if cost["scout"] else ""
+    before = f"first {cost['scout']}, up to its controller; " if cost["scout"] else ""
+    if cost["rounds"] > 1:
+        before = f"{cost['rounds']} rounds, {cost['real_frames']:,} real frames in all: "
     limit = f", {minutes:g} minutes at most" if minutes else ""
     lines = [
         f"{name}: {row['description']}",
         f"parameters  V {row['vision']:,}, M {row['memory']:,}, C {row['controller']:,}",
-        f"budget      {scout}collect {cost['collect_frames']:,} frames; V {cost['vision_images']:,} images; "
+        f"budget      {before}collect {cost['collect_frames']:,} frames; V {cost['vision_images']:,} images; "
         f"M {cost['memory_timesteps']:,} timesteps; C {cost['controller_generations']:,} generations, "
-        f"{cost['controller_frames']:,} frames{limit}",
+        f"{_driven(cost)}{limit}",
         f"measured    {_measured(row['measured'])}",
     ]
     return "\n  ".join(lines)
+
+
+def _driven(cost: dict[str, Any]) -> str:
+    """What the learner of C takes, on the road and in dreams."""
+    kinds = (("controller_frames", "frames"), ("dreamt_decisions", "dreamt decisions"))
+    return ", ".join(f"{cost[key]:,} {unit}" for key, unit in kinds if cost[key])
 
 
 def _measured(row: dict[str, Any]) -> str:

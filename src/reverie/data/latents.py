@@ -91,6 +91,11 @@ class LatentStore:
         """Whether `folder` holds latents that were written to the end."""
         return (folder / "meta.json").exists()
 
+    def of_episode(self, index: int) -> tuple[Floats, Floats]:
+        """mu and logvar of an episode's frames, (t + 1, z) float32 each."""
+        rows = slice(*self.offsets[index : index + 2].tolist())
+        return self.mu[rows].astype(np.float32), self.logvar[rows].astype(np.float32)
+
     def verify(self) -> None:
         """Read every file against its checksum; UserError naming the one that is damaged."""
         for name, sha256 in self._description["sha256"].items():

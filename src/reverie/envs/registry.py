@@ -51,7 +51,7 @@ _KNOWN = {
             "walk": f"{_CAR_RACING}.random_policies:WalkPolicy",
         },
         start=f"{_CAR_RACING}.starts:start",
-        starts=("structured", "random"),
+        starts=("structured", "random", "beside", "before"),
         on_demand=f"{_CAR_RACING}.on_demand:draw_on_demand",
     )
 }
@@ -155,20 +155,25 @@ def labelled_env(config: EnvConfig, num_envs: int) -> "LabelledEnv":
     return _load(_KNOWN[config.name].batch)(config, num_envs, spec_of(config))
 
 
-def require_start(config: EnvConfig, kind: str) -> None:
-    """Raises UserError where episodes cannot begin elsewhere than they usually do, in the way called `kind`."""
+def require_start(config: EnvConfig, kind: str, asked: str | None = None) -> None:
+    """Raises UserError where episodes cannot begin elsewhere than they usually do, in the way called `kind`, as
+    `collect.starts` or the share `asked` wants it."""
     world = _KNOWN.get(config.name)
     if world is None or kind not in world.starts or not _is_fast(config):
+        said, cure = f"collect.starts = {kind!r}", "collect.starts = 'line'"
+        if asked:
+            said, cure = f"{asked} > 0", f"{asked} = 0"
         raise UserError(
-            f"collect.starts = {kind!r} needs {_known()} with env.renderer = 'fast': set collect.starts = 'line'",
+            f"{said} needs {_known()} with env.renderer = 'fast': set {cure}",
             usage=True,
         )
 
 
-def start(config: EnvConfig, kind: str, seed: int, index: int) -> "Start":
-    """Where episode `index` of a run with this seed begins, in the way called `kind`. UserError as `require_start`."""
+def start(config: EnvConfig, kind: str, seed: int, index: int, place: float = 0.0) -> "Start":
+    """Where episode `index` of a run with this seed begins, in the way called `kind`: of them, "before" begins before a
+    `place` of the lap, from 0 to 1. UserError as `require_start`."""
     require_start(config, kind)
-    return _load(_KNOWN[config.name].start)(kind, seed, index)
+    return _load(_KNOWN[config.name].start)(kind, seed, index, place)
 
 
 def require_policy(config: EnvConfig, kind: str) -> None:

@@ -13,6 +13,7 @@ from reverie.dream.moments import DREAM
 from reverie.errors import UserError
 from reverie.models.files import CONTROLLER, MEMORY, PRETRAINED, VISION, agent_folder, packaged
 from reverie.run import settings
+from reverie.run.chain import as_round
 from reverie.run.lock import is_lock, locked
 from reverie.run.manifest import cure_of_version, new_manifest, read_manifest
 from reverie.run.recipe import RunConfig
@@ -27,7 +28,7 @@ LENGTHS = {"vision": "epochs", "memory": "steps"}
 """Stages that fit a model, and the setting that says for how long."""
 _FORGOTTEN = "forgotten"
 _OUTPUTS = {
-    "collect": ("rollouts", "scout"),
+    "collect": ("rollouts", "scout", "rounds"),
     "vision": ("vision.*",),
     "encode": ("latents",),
     "memory": ("memory.*", "dream.*", "dream"),
@@ -43,9 +44,22 @@ _EXTENDABLE = (
     "controller.search.generations",
     "controller.search.minutes",
     "controller.imagine.steps",
+    "rounds.generations",
+    "rounds.imagine_steps",
     "evaluate.tracks",
     "evaluate.first_seed",
 )
+_OF_STAGE = {
+    "rounds.vision_epochs": "vision",
+    "rounds.vision_tolerance": "vision",
+    "rounds.memory_steps": "memory",
+    "rounds.newest": "memory",
+    "rounds.generations": "controller",
+    "rounds.imagine_steps": "controller",
+    "rounds.keep": "evaluate",
+    "rounds.keep_tracks": "evaluate",
+}
+"""Settings of a stage that do not stand in its own group."""
 
 
 class RunFolder:
@@ -60,9 +74,10 @@ class RunFolder:
 
     @property
     def config(self) -> RunConfig:
-        """What the recipe says, with every precision that it leaves to the machine as it was decided when the run was
-        made: who continues it on another machine goes on alike."""
-        return self._config
+        """What the recipe says for this run, in a later round with the budgets of one, and with every precision that it
+        leaves to the machine as it was decided when the run was made: who continues it on another machine goes on
+        alike."""
+        return as_round(self.recipe)
 
     @config.setter
     def config(self, config: RunConfig) -> None:
@@ -74,7 +89,8 @@ class RunFolder:
         vision = replace(config.vision, fit=decided(config.vision.fit))
         memory = replace(config.memory, fit=decided(config.memory.fit))
         controller = replace(config.controller, dream=decided(config.controller.dream))
-        self._config = replace(config, agent=decided(config.agent), vision=vision, memory=memory, controller=controller)
+        self.recipe = replace(config, agent=decided(config.agent), vision=vision, memory=memory, controller=controller)
+        """The same for all rounds: what those before this one follow from, too."""
 
     @property
     def name(self) -> str:
@@ -85,6 +101,37 @@ class RunFolder:
     def is_packaged(self) -> bool:
         """Whether this is the run that ships in the package, which is only read."""
         return self.path == packaged()
+
+    @property
+    def forerunner(self) -> Path | None:
+        """The run that is trained first, for its agent to take part in collecting: a scout, or the round before."""
+        if self.recipe.collect.scout:
+            return self.scout
+        rounds = self.recipe.rounds.num
+        return self.rounds / str(rounds - 2) if rounds > 1 else None
+
+    @property
+    def rounds(self) -> Path:
+        """Where the rounds before the last one are."""
+        return self.path.resolve().parent if self.is_earlier_round else self.path / "rounds"
+
+    @property
+    def is_earlier_round(self) -> bool:
+        """Whether it is one of the rounds of another run, but not the last."""
+        parent = self.path.resolve().parent
+        return parent.name == "rounds" and (parent.parent / "recipe.toml").is_file()
+
+    @property
+    def successor(self) -> Path | None:
+        """Of a round, the run that goes on from it, once that has begun to collect."""
+        if not self.is_earlier_round:
+            return None
+        after = self.rounds / str(self.recipe.rounds.num)
+        if (after / "recipe.toml").is_file():
+            return after
+        last = self.rounds.parent
+        is_last_but_one = settings.load(str(last / "recipe.toml")).rounds.num == self.recipe.rounds.num + 1
+        return last if is_last_but_one and "collect" in read_manifest(last)["stages"] else None
 
     scout = property(lambda self: self.path / "scout")
     rollouts = property(lambda self: self.path / "rollouts")
@@ -106,7 +153,7 @@ class RunFolder:
             raise UserError(f"{path} exists and is not a run of reverie: choose another --run", usage=True)
         require_world(config)  # an environment that cannot be made is refused before anything is written,
         settings.check_scouts(config)  # and so is an agent that cannot drive in it
-        if not config.collect.scout:
+        if not config.has_forerunner:
             collecting_agent(cls(path, config, {}))
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -150,13 +197,11 @@ class RunFolder:
         run = cls.open(path)
         old = settings.flatten(settings.load(str(path / "recipe.toml")))
         new = settings.flatten(settings.load(recipe or str(path / "recipe.toml"), overrides))
-        open_ = [stage for stage in STAGES if run.stage(stage)["status"] == "new"]
-        open_ += STAGES[STAGES.index(again) :] if again else ()
-        free = (*_WORDS, *_EXTENDABLE)
+        open_, free = run._open_stages(again), (*_WORDS, *_EXTENDABLE)
+        if run._is_tied:
+            open_, free = [stage for stage in open_ if stage in REMADE], ("workers",)
         fixed = [
-            key
-            for key in old | new
-            if new.get(key) != old.get(key) and key not in free and key.split(".")[0] not in open_
+            key for key in old | new if new.get(key) != old.get(key) and key not in free and _stage_of(key) not in open_
         ]
         if fixed:
             key = fixed[0]
@@ -168,6 +213,19 @@ class RunFolder:
         run.config = settings.load(str(path / "recipe.toml"), overrides)
         run._overrides = overrides
         return run
+
+    def _open_stages(self, again: str | None) -> list[str]:
+        """Those that may have other settings: the ones not begun, and those that are done `again`, from that one on."""
+        open_ = [stage for stage in STAGES if self.stage(stage)["status"] == "new"]
+        return open_ + list(STAGES[STAGES.index(again) :] if again else ())
+
+    @property
+    def _is_tied(self) -> bool:
+        """Whether rounds were made, or are being made, from this run's settings: from those of the last round until it
+        has collected itself, and all the while from those of earlier ones."""
+        if self.is_earlier_round:
+            return True
+        return self.recipe.rounds.num > 1 and self.rounds.exists() and not self.is_done("collect")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -195,7 +253,7 @@ class RunFolder:
         old = settings.flatten(settings.load(str(recipe)))
         config = settings.load(str(recipe), self._overrides)
         self.config, new = config, settings.flatten(config)
-        changed = {key.split(".")[0] for key in new if new[key] != old.get(key)}
+        changed = {_stage_of(key) for key in new if new[key] != old.get(key)}
         for stage in STAGES:
             if stage in changed:
                 self.reopen(stage)
@@ -242,8 +300,9 @@ class RunFolder:
         """
         self.require(name)
         self.verify(name)
-        key = f"{name}.{LENGTHS[name]}"
-        length = settings.flatten(self.config)[key] + more
+        group = f"rounds.{name}_" if self.recipe.rounds.num > 1 else f"{name}."
+        key = f"{group}{LENGTHS[name]}"
+        length = settings.flatten(self.recipe)[key] + more
         self.forget(STAGES[STAGES.index(name) + 1])
         self.reopen(name)
         config = settings.load(str(self.path / "recipe.toml"), [f"{key}={length}"])
@@ -284,16 +343,39 @@ def collecting_agent(run: RunFolder) -> RunFolder | None:
 
     Raises UserError where it is missing, not finished, damaged, or drives in another world.
     """
-    name = str(run.scout) if run.config.collect.scout else run.config.collect.agent
+    name, key = str(run.forerunner or run.recipe.collect.agent), _who_drives(run.recipe)
     if not name:
         return None
+    if run.forerunner and not (run.forerunner / "recipe.toml").is_file():
+        raise UserError(
+            f"{key}: {run.forerunner} is missing, which {run.path} goes on from: restore it from a copy, or begin anew "
+            f"with `reverie collect --run {run.path} --again`"
+        )
     try:
         agent = RunFolder.open(packaged() if name == PRETRAINED else name)
         agent.require_agent()
     except UserError as error:
-        raise UserError(f"collect.agent: {error}") from error
-    check_same_world(run.config, agent.config, f"collect.agent: {agent.name}")
+        raise UserError(f"{key}: {error}") from error
+    check_same_world(run.config, agent.config, f"{key}: {agent.name}")
     return agent
+
+
+def round_before(run: RunFolder) -> RunFolder | None:
+    """The round that this one goes on from, whole up to its C; None for a first one. Errors as `collecting_agent`."""
+    return collecting_agent(run) if run.recipe.rounds.num > 1 else None
+
+
+def _who_drives(recipe: RunConfig) -> str:
+    """The setting that says who takes part in collecting."""
+    if recipe.rounds.num > 1:
+        return f"round {recipe.rounds.num - 2}"
+    return "collect.scout" if recipe.collect.scout else "collect.agent"
+
+
+def _stage_of(key: str) -> str:
+    """The stage that a setting is about, or its group where it is about none."""
+    group = key.split(".")[0]
+    return _OF_STAGE.get(key, "collect" if group == "rounds" else group)
 
 
 def _is_left_by_create(path: Path) -> bool:

@@ -14,6 +14,7 @@ from reverie.models.mdn_rnn import MemoryConfig
 from reverie.models.vision import VisionConfig
 from reverie.run.dreams import DreamsConfig
 from reverie.run.imagine import ImagineConfig
+from reverie.run.rounds import RoundsConfig
 from reverie.run.search import SearchConfig
 from reverie.seeding import TEST_TRACKS
 from reverie.types import NotNegative, Positive
@@ -34,8 +35,9 @@ class CollectConfig:
     """Decisions that the menu holds an action, or over which the walk forgets."""
     push: NotNegative = 0
     """Decisions of full gas at the start of an episode."""
-    starts: Literal["line", "structured", "random"] = "line"
-    """Cars start on the starting line, on a grid of places and headings over the lap, or anywhere on the road."""
+    starts: Literal["line", "structured", "random", "beside"] = "line"
+    """Cars start on the starting line, on a grid of places and headings over the lap, anywhere on the road, or on the
+    grass beside it."""
     stall_decisions: NotNegative = 0
     """An episode ends after this many decisions without progress, since grass teaches little; 0 for never."""
     agent: str = ""
@@ -58,10 +60,6 @@ class CollectConfig:
             raise UserError(
                 "collect.agent and collect.scout are two ways to say who takes part: leave one empty", usage=True
             )
-
-    def by_agent(self, episodes: int) -> int:
-        """How many of the first `episodes` the agent drives: its share of however many, to within one."""
-        return int(episodes * self.agent_share) if self.agent or self.scout else 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +156,7 @@ class RunConfig:
     env: EnvConfig = field(default_factory=EnvConfig)
     agent: AgentConfig = field(default_factory=AgentConfig)
     collect: CollectConfig = field(default_factory=CollectConfig)
+    rounds: RoundsConfig = field(default_factory=RoundsConfig)
     vision: VisionStage = field(default_factory=VisionStage)
     memory: MemoryStage = field(default_factory=MemoryStage)
     controller: ControllerStage = field(default_factory=ControllerStage)
@@ -178,9 +177,38 @@ class RunConfig:
             )
         if self.controller.world == "dream":
             self.controller.dream.check(self.memory.members, self.memory.model.reward.head)
-        if self.controller.search.start.imitate and not (self.collect.agent or self.collect.scout):
+        start = self.controller.search.start
+        if start.imitate and not self.has_agent:
             raise UserError(
                 "controller.search.start.imitate: nobody to imitate, since no agent takes part in collecting: set "
-                "collect.scout or collect.agent, or imitate = false",
+                "collect.scout or collect.agent, more rounds.num than 1, or imitate = false",
                 usage=True,
             )
+        if self.rounds.num > 1:
+            for key, value in (("collect.agent", self.collect.agent), ("collect.scout", self.collect.scout)):
+                if value:
+                    raise UserError(
+                        f"{key} and rounds.num = {self.rounds.num} are two ways to say who drives: leave out the one, "
+                        "or the other",
+                        usage=True,
+                    )
+            if start.init_from:
+                raise UserError(
+                    f"controller.search.start.init_from is a controller for one V and M, and rounds.num = "
+                    f"{self.rounds.num} makes several: leave it out (imitate = true begins at the last driver)",
+                    usage=True,
+                )
+
+    @property
+    def has_agent(self) -> bool:
+        """Whether an agent takes part in collecting."""
+        return bool(self.collect.agent) or self.has_forerunner
+
+    @property
+    def has_forerunner(self) -> bool:
+        """Whether a run in this one's folder is trained first, for its agent: a scout, or the round before."""
+        return bool(self.collect.scout) or self.rounds.num > 1
+
+    def by_agent(self, episodes: int) -> int:
+        """How many of the first `episodes` the agent drives: its share of however many, to within one."""
+        return int(episodes * self.collect.agent_share) if self.has_agent else 0

@@ -20,6 +20,7 @@ from reverie.envs.registry import reward_scale
 from reverie.errors import UserError
 from reverie.measure.score import test_seeds
 from reverie.models.files import PRETRAINED
+from reverie.run.chain import round_before
 from reverie.run.migration import migrate, migrate_override
 from reverie.run.recipe import RunConfig
 from reverie.run.search import SearchConfig
@@ -37,7 +38,7 @@ class UnfitSettings(UserError):
 
 def names() -> list[str]:
     """The recipes that ship, the default first."""
-    order = ["quick", "standard", "marathon", "paper", "seed", "vae_gan", "debug"]
+    order = ["quick", "standard", "marathon", "dream", "paper", "seed", "vae_gan", "debug"]
     found = {Path(entry.name).stem for entry in _shipped().iterdir() if entry.name.endswith(".toml")}
     return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
 
@@ -57,6 +58,12 @@ def chosen(kind: type[_Config], overrides: Sequence[str], where: str) -> _Config
     """A config of this kind that is as it is by default, but for `key=value` overrides. Raises UserError, in which
     `where` says whose settings they are."""
     return _validated(kind, _override({}, overrides), where)
+
+
+def forerunner_of(config: RunConfig) -> RunConfig | None:
+    """The recipe of what a run trains first, for its agent to take part in collecting: its scout, or the round before;
+    None where there is neither."""
+    return round_before(config) or scout_of(config)
 
 
 def scout_of(config: RunConfig) -> RunConfig | None:
@@ -146,7 +153,7 @@ def _override(table: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]
     return table
 
 
-_ANY_WORLD = {"collect.policy": "random", "collect.starts": "line"}
+_ANY_WORLD = {"collect.policy": "random", "collect.starts": "line", "rounds.failures": 0, "rounds.beside": 0}
 """What stands in for what a recipe says of the world that it was written for, in another one."""
 _REWARD_SCALE = "memory.model.reward.scale"
 

@@ -8,13 +8,23 @@ from reverie.run.recipe import RunConfig
 
 def require_world(config: RunConfig) -> None:
     """Raises UserError where the world cannot be made, seen or acted in, or not be collected in as the recipe says."""
-    collect = config.collect
-    spec_of(config.env)
-    if collect.by_agent(collect.episodes) < collect.episodes and collect.policy not in ("random", "networks"):
+    collect, rounds = config.collect, config.rounds
+    spec = spec_of(config.env)
+    is_blind = rounds.num > 1 or config.by_agent(collect.episodes) < collect.episodes
+    if is_blind and collect.policy not in ("random", "networks"):
         for kind in ("menu", "walk") if collect.policy == "mixed" else (collect.policy,):
             require_policy(config.env, kind)
     if collect.starts != "line":
         require_start(config.env, collect.starts)
+    for key, kind in (("failures", "before"), ("beside", "beside")):
+        if rounds.num > 1 and getattr(rounds, key):
+            require_start(config.env, kind, f"rounds.{key}")
+    if rounds.num > 1 and rounds.failures and spec.largest_return is None:
+        raise UserError(
+            f"rounds.failures finds places by their share of the largest return, which {config.env.id} does not say: "
+            "set rounds.failures = 0",
+            usage=True,
+        )
 
 
 def check_same_world(ours: RunConfig, theirs: RunConfig, who: str) -> None:

@@ -8,8 +8,10 @@ from reverie.envs.registry import spec_of
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import make_vision
+from reverie.run.chain import as_round, round_of
 from reverie.run.recipe import RunConfig
 from reverie.run.search import SearchConfig
+from reverie.training.controller.finals import num_finalists
 from reverie.training.controller.fitness import scheduled_tracks
 from reverie.training.controller.forecast import final_episodes, num_evaluations
 
@@ -29,24 +31,66 @@ def parameter_counts(config: RunConfig) -> dict[str, int]:
 
 
 def budget(config: RunConfig) -> dict[str, Any]:
-    """Upper bounds: frames are simulator steps, images what V is fitted on, timesteps what M is fitted on."""
-    env, collect, memory, search = config.env, config.collect, config.memory, config.controller.search
-    limit = -(-env.max_frames // env.action_repeat)
-    by_agent = collect.by_agent(collect.episodes)
-    collected = (collect.episodes - by_agent) * min(collect.steps, limit)
-    collected += by_agent * min(collect.agent_steps or collect.steps, limit)
-    evaluations = num_evaluations(search) * search.finals.eval_tracks + final_episodes(search)
-    episodes = search.strategy.settings.population * _tracks(search) + evaluations
+    """Upper bounds of all rounds together: frames are simulator steps, images what V is fitted on, timesteps what M is
+    fitted on. `real_frames` are those of the ledger; what a scout costs is not among them."""
+    collected, costs = 0, list[dict[str, int]]()
+    for number in range(config.rounds.num):
+        round_ = as_round(round_of(config, number))
+        driven = _collected(round_)
+        collected += driven
+        costs.append(_of_round(round_, driven, collected))
+    total = {key: sum(cost[key] for cost in costs) for key in costs[0]}
+    search, rounds = config.controller.search, config.rounds
+    selecting = rounds.num * rounds.keep_tracks if rounds.num > 1 and rounds.keep == "best" else 0
     return {
-        "scout": collect.scout,
-        "collect_frames": collected * env.action_repeat,
-        "vision_images": config.vision.epochs * collected,
-        "memory_timesteps": memory.members * memory.steps * memory.fit.batch_size * memory.length,
-        "controller_generations": search.generations,
-        "controller_frames": episodes * env.max_frames,
+        "scout": config.collect.scout,
+        "rounds": rounds.num,
+        **total,
+        "real_frames": total["collect_frames"] + total["controller_frames"] + selecting * config.env.max_frames,
         "controller_minutes": search.minutes,
         "evaluate_tracks": config.evaluate.tracks,
     }
+
+
+def _of_round(config: RunConfig, driven: int, collected: int) -> dict[str, int]:
+    """Of one round that collects so many decisions itself and learns from so many in all."""
+    memory, search = config.memory, config.controller.search
+    road, dreamt = _learning(config)
+    return {
+        "collect_frames": driven * config.env.action_repeat,
+        "vision_images": config.vision.epochs * collected,
+        "memory_timesteps": memory.members * memory.steps * memory.fit.batch_size * memory.length,
+        "controller_generations": search.generations,
+        "controller_frames": road * config.env.max_frames,
+        "dreamt_decisions": dreamt,
+    }
+
+
+def _learning(config: RunConfig) -> tuple[int, int]:
+    """Episodes on the road, and decisions in dreams, by which C is learned and chosen."""
+    stage, search = config.controller, config.controller.search
+    finals = search.finals
+    if stage.learner == "imagine":
+        evaluations = 1 + -(-stage.imagine.steps // stage.imagine.eval_every)
+        episodes = evaluations * finals.eval_tracks + num_finalists(evaluations, finals) * finals.tracks
+        return episodes, stage.imagine.steps * stage.imagine.batch * stage.imagine.horizon
+    evaluations, candidates = num_evaluations(search), search.strategy.settings.population * _tracks(search)
+    if stage.world == "road":
+        return candidates + evaluations * finals.eval_tracks + final_episodes(search), 0
+    dreams = candidates + (1 + stage.dream.judge) * evaluations * finals.eval_tracks
+    looks, last = evaluations * stage.dream.road_tracks, final_episodes(search)
+    road, dreams = (looks + last, dreams) if finals.world == "road" else (looks, dreams + last)
+    return road, dreams * stage.dream.decisions
+
+
+def _collected(config: RunConfig) -> int:
+    """Decisions that a round collects itself."""
+    env, collect, rounds = config.env, config.collect, config.rounds
+    limit = -(-env.max_frames // env.action_repeat)
+    laps, num = (rounds.laps, rounds.episodes) if rounds.num > 1 else (0, collect.episodes)
+    by_agent = config.by_agent(num)
+    random = (num - by_agent) * min(collect.steps, limit)
+    return laps * limit + random + by_agent * min(collect.agent_steps or collect.steps, limit)
 
 
 def _tracks(search: SearchConfig) -> int:

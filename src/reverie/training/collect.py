@@ -11,10 +11,11 @@ import numpy as np
 from reverie.agent import Agent, AgentConfig
 from reverie.checkpoint import file_sha256
 from reverie.data.episode import Episode
-from reverie.data.store import EpisodeStore, Packed, pack_episode
-from reverie.envs.registry import random_policy, spec_of, start
-from reverie.envs.vector import Start, Transition
+from reverie.data.store import Entry, EpisodeStore, Packed, pack_episode
+from reverie.envs.registry import random_policy, spec_of
+from reverie.envs.vector import Transition
 from reverie.errors import UserError
+from reverie.measure.statistics import confidence_interval
 from reverie.metrics import Progress
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.files import MODELS, load_controller
@@ -22,11 +23,12 @@ from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import make_vision
 from reverie.policies import AgentPolicy, NoisyPolicy, Policy, RandomPolicy
 from reverie.rollout import cached_agent, rollout, vector_env
-from reverie.run.folder import RunFolder, collecting_agent
-from reverie.run.recipe import CollectConfig, RunConfig
-from reverie.seeding import generator, sample_tracks, torch_seeded
+from reverie.run.folder import RunFolder, collecting_agent, round_before
+from reverie.run.ledger import forerunner_facts
+from reverie.run.recipe import RunConfig
+from reverie.seeding import generator, torch_seeded
+from reverie.training.drives import Drive, Driver, about, planned
 from reverie.training.stage_clock import StageClock
-from reverie.training.summary import summarise
 from reverie.workers.contract import Workers
 
 EPISODES_PER_TASK = 8
@@ -52,30 +54,39 @@ class CollectTask:
     """Some episodes, for a worker."""
 
     first: int
+    """Number of the first among those of this run."""
+    earlier: int
+    """Episodes of rounds before, which come first in the store."""
     skip: int
     """Episodes of this group that are in the store already."""
-    tracks: tuple[int, ...]
+    drives: tuple[Drive, ...]
     config: RunConfig
     foreign: ForeignAgent | None
     """The agent that drives its share of them."""
 
 
 def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
-    """Collects the episodes that are still missing."""
+    """Takes in the episodes of the round before, if there is one, and collects those that are still missing."""
     config, store = run.config, EpisodeStore(run.rollouts)
-    foreign = _foreign_agent(run, workers, begun=len(store) > 0)
+    before = round_before(run)
+    earlier = EpisodeStore(before.rollouts if before else run.path / "none")
+    foreign = _foreign_agent(run, workers, begun=len(store) > len(earlier))
     clock = StageClock(run, "collect")
     if foreign:
         clock.entry["agent_digest"] = foreign.digest
         clock.beat()  # known from before the first episode on
-    num = config.collect.episodes
-    tracks = sample_tracks(generator(config.seed, "collect", "tracks"), num)
-    first = len(store) // EPISODES_PER_TASK * EPISODES_PER_TASK  # a group that was cut short is driven again, whole
+    if before:
+        before.verify("collect")
+        store.adopt(earlier)
+    drives = planned(config, earlier)
+    num, done = len(drives), len(store) - len(earlier)
+    first = done // EPISODES_PER_TASK * EPISODES_PER_TASK  # a group that was cut short is driven again, whole
     tasks = [
         CollectTask(
             first=i,
-            skip=max(0, len(store) - i),
-            tracks=tuple(tracks[i : i + EPISODES_PER_TASK]),
+            earlier=len(earlier),
+            skip=max(0, done - i),
+            drives=tuple(drives[i : i + EPISODES_PER_TASK]),
             config=config,
             foreign=foreign,
         )
@@ -85,9 +96,10 @@ def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
         for episodes in workers.map(run_collect_task, tasks):
             for episode in episodes:
                 store.append(episode)
-            bar.update(len(store), decisions=store.num_decisions)
+            bar.update(len(store) - len(earlier), decisions=store.num_decisions - earlier.num_decisions)
             clock.beat()
-    clock.done([run.rollouts / "index.jsonl"], _facts(store, run))
+    facts = _facts(run, store.entries[len(earlier) :], drives) | forerunner_facts(run)
+    clock.done([run.rollouts / "index.jsonl"], facts)
 
 
 def _foreign_agent(run: RunFolder, workers: Workers, *, begun: bool) -> ForeignAgent | None:
@@ -111,57 +123,61 @@ def _foreign_agent(run: RunFolder, workers: Workers, *, begun: bool) -> ForeignA
     )
 
 
-def _is_agents(episode: int, collect: CollectConfig) -> bool:
-    """Whether the agent drives this episode."""
-    return collect.by_agent(episode + 1) > collect.by_agent(episode)
-
-
-def _facts(store: EpisodeStore, run: RunFolder) -> dict[str, Any]:
-    """What the manifest says of the episodes, and who drove how well."""
+def _facts(run: RunFolder, entries: Sequence[Entry], drives: Sequence[Drive]) -> dict[str, Any]:
+    """What the manifest says of the run's own episodes, and who drove how well."""
     config = run.config
-    returns: dict[bool, list[float]] = {True: [], False: []}
-    for i, entry in enumerate(store.entries):
-        returns[_is_agents(i, config.collect)].append(entry["episode_return"])
+    returns: dict[Driver, list[float]] = {"random": [], "agent": [], "lap": []}
+    decisions: dict[Driver, int] = dict.fromkeys(returns, 0)
+    for entry, drive in zip(entries, drives, strict=True):
+        returns[drive.driver].append(entry["episode_return"])
+        decisions[drive.driver] += entry["num_decisions"]
     facts: dict[str, Any] = {
-        "episodes": len(store),
-        "decisions": store.num_decisions,
-        "frames": store.num_decisions * config.env.action_repeat,
-        "mean_return": float(np.mean(returns[True] + returns[False])),
+        "episodes": len(entries),
+        "decisions": sum(decisions.values()),
+        "frames": sum(decisions.values()) * config.env.action_repeat,
+        "mean_return": float(np.mean([entry["episode_return"] for entry in entries])),
     }
-    if config.collect.scout:
-        cost = summarise(RunFolder.open(run.scout))
-        facts |= {"scout_minutes": cost["minutes"], "scout_frames": cost["frames"]}
-    if config.collect.agent or config.collect.scout:
-        facts["agent_episodes"] = len(returns[True])
-        facts["agent_mean_return"] = float(np.mean(returns[True])) if returns[True] else None
-        facts["random_mean_return"] = float(np.mean(returns[False])) if returns[False] else None
+    if config.has_agent:
+        facts["agent_episodes"] = len(returns["agent"])
+        facts["agent_mean_return"] = float(np.mean(returns["agent"])) if returns["agent"] else None
+        facts["random_mean_return"] = float(np.mean(returns["random"])) if returns["random"] else None
+    if returns["lap"]:
+        laps = np.array(returns["lap"])
+        facts["measuring_frames"] = decisions["lap"] * config.env.action_repeat
+        facts["laps"] = {"mean": float(laps.mean()), "ci95": confidence_interval(laps), "returns": returns["lap"]}
     return facts
 
 
 def run_collect_task(task: CollectTask) -> list[Packed]:
-    """Drives the episodes of a task."""
-    collect, group = task.config.collect, range(task.first, task.first + len(task.tracks))
-    agents = [i for i in group if _is_agents(i, collect)]
-    others = [i for i in group if i not in agents]
+    """Drives the episodes of a task: those of a driver that may last as long in lockstep."""
+    alike: dict[tuple[Driver, int | None, int | None], list[int]] = defaultdict(list)
+    for i, drive in enumerate(task.drives, task.first):
+        alike[drive.driver, drive.steps, drive.stall_decisions].append(i)
     episodes: dict[int, Episode] = {}
-    if others:
-        episodes |= _record(task, others, _random_policy(task.config, others), collect.steps)
-    if agents:
-        assert task.foreign
-        episodes |= _record(task, agents, _shaken(task.foreign, task.config), collect.agent_steps or collect.steps)
+    for (driver, *_), indices in alike.items():
+        policy = _random_policy(task.config, indices) if driver == "random" else _at_the_wheel(task, driver)
+        episodes |= _record(task, indices, policy)
     return [
-        pack_episode(i, episodes[i], seed)
-        for i, seed in zip(group, task.tracks, strict=True)
+        pack_episode(task.earlier + i, episodes[i], drive.track, about(task.config, drive))
+        for i, drive in enumerate(task.drives, task.first)
         if i >= task.first + task.skip
     ]
 
 
-def _record(task: CollectTask, indices: Sequence[int], policy: Policy, steps: int) -> dict[int, Episode]:
-    """Some episodes of a task, in lockstep: index -> episode."""
+def _record(task: CollectTask, indices: Sequence[int], policy: Policy) -> dict[int, Episode]:
+    """Some episodes of a task that may last as long, in lockstep: index -> episode."""
     env, recorder = vector_env(task.config.env, EPISODES_PER_TASK), _Recorder()
-    tracks = [task.tracks[i - task.first] for i in indices]
-    starts, stall_decisions = _starts(task.config, indices), task.config.collect.stall_decisions or None
-    rollout(env, policy, tracks, starts=starts, max_decisions=steps, stall_decisions=stall_decisions, observer=recorder)
+    drives = [task.drives[i - task.first] for i in indices]
+    starts: Any = [drive.start for drive in drives]  # None stands for the usual place
+    rollout(
+        env,
+        policy,
+        [drive.track for drive in drives],
+        starts=starts if any(starts) else None,
+        max_decisions=drives[0].steps,
+        stall_decisions=drives[0].stall_decisions,
+        observer=recorder,
+    )
     return {i: recorder.episode(row) for row, i in enumerate(indices)}
 
 
@@ -205,23 +221,16 @@ def _random_policy(config: RunConfig, indices: Sequence[int]) -> Policy:
     return random_policy(config.env, kind, hold=collect.hold, push=collect.push, seed=config.seed)
 
 
-def _shaken(foreign: ForeignAgent, config: RunConfig) -> Policy:
-    """The agent with noise on its actions."""
+def _at_the_wheel(task: CollectTask, driver: Driver) -> Policy:
+    """The agent, with noise on its actions but for a lap."""
+    foreign, config = task.foreign, task.config
+    assert foreign, "only a run with an agent plans drives of one"
     actions = spec_of(config.env).actions
     agent = cached_agent(foreign.folder, foreign.digest, foreign.agent, foreign.controller, actions)
     steady = AgentPolicy(agent, foreign.params[None])
+    if driver == "lap":
+        return steady
     return NoisyPolicy(steady, actions, config.collect.agent_noise, config.collect.hold, config.seed)
-
-
-def _starts(config: RunConfig, indices: Sequence[int]) -> list[Start] | None:
-    """Where the cars of these episodes start: all of them the agent's, or none."""
-    collect, count = config.collect, list(indices)
-    if collect.starts == "line":
-        return None
-    if collect.starts == "structured":  # each kind counts its own, or a share of 1/5 would always have the same offset
-        agents = _is_agents(indices[0], collect)
-        count = [collect.by_agent(i) if agents else i - collect.by_agent(i) for i in indices]
-    return [start(config.env, collect.starts, config.seed, i) for i in count]
 
 
 def _random_networks(config: RunConfig, first: int, indices: Sequence[int]) -> Policy:

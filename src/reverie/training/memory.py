@@ -14,9 +14,9 @@ from reverie.dream.moments import DREAM, Failures, World, context_of, make_momen
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import spec_of
 from reverie.metrics import Metrics, Progress
-from reverie.models.files import MEMORY, numbered, save_memory
+from reverie.models.files import MEMORY, load_memory, numbered, save_memory
 from reverie.models.mdn_rnn import Memory
-from reverie.run.folder import RunFolder
+from reverie.run.folder import RunFolder, round_before
 from reverie.seeding import generator, torch_seeded
 from reverie.training.loop import Fit, HeldOut
 from reverie.training.stage_clock import StageClock
@@ -41,19 +41,25 @@ def train_memory(run: RunFolder, metrics: Metrics, *, quiet: bool, device: str =
 def _train_member(
     run: RunFolder, latents: LatentStore, member: int, metrics: Metrics, clock: StageClock, quiet: bool, device: str
 ) -> dict[str, Any]:
-    """Fits one M and lays by where its dreams begin; gives the facts about it. One that is finished is found so."""
+    """Fits one M, in a later round from its weights in the one before, and lays by where its dreams begin; gives the
+    facts about it. One that is finished is found so."""
     config, stage = run.config, run.config.memory
+    before = round_before(run)
     fitted_on, unseen = split(latents.rounds)
+    num_newest = int((fitted_on >= sum(latents.rounds[:-1])).sum()) if before else 0
     name = f"memory.{member}" if member else "memory"
     batches = config.seed if member == 0 else int(generator(config.seed, "memory", member).integers(2**31))
 
-    def sampler(episodes: np.ndarray, seed: int) -> SequenceSampler:
-        return SequenceSampler(latents, stage.fit.batch_size, stage.length, seed, episodes=episodes)
+    def sampler(episodes: np.ndarray, seed: int, **newest: Any) -> SequenceSampler:
+        return SequenceSampler(latents, stage.fit.batch_size, stage.length, seed, episodes=episodes, **newest)
 
-    train, held_out = sampler(fitted_on, batches), sampler(unseen, config.seed + 1)
+    train = sampler(fitted_on, batches, newest=config.rounds.newest, num_newest=num_newest)
+    held_out = sampler(unseen, config.seed + 1)
     held_out_batches = [held_out.batch(i).to(device) for i in range(HELD_OUT_BATCHES)]
     with torch_seeded(config.seed, name):
         memory = Memory(stage.model, latents.z_size, latents.a_size).to(device)
+    if before:
+        memory.load_state_dict(load_memory(before.path / numbered(MEMORY, member)).state_dict())
     timesteps = stage.fit.batch_size * stage.length
     fit = Fit(
         name,

@@ -22,8 +22,9 @@ from reverie.training.controller.stage import train_controller
 from reverie.training.encode import encode
 from reverie.training.memory import train_memory
 from reverie.training.pictures import draw_pictures
+from reverie.training.rounds import describe_rounds, select_round
 from reverie.training.stage_clock import StageClock
-from reverie.training.vision import train_vision
+from reverie.training.vision import forget_frames, train_vision
 from reverie.workers.contract import Workers
 from reverie.workers.make import make_workers
 
@@ -37,8 +38,10 @@ NEEDS = {
     "pictures": ("collect", "vision", "encode", "memory"),
 }
 """What must be finished before a stage can start."""
-SCOUT_STAGES = ("collect", "vision", "encode", "memory", "controller")
+DRIVING_STAGES = ("collect", "vision", "encode", "memory", "controller")
 """What it takes to drive."""
+_OWN = ("workers", "evaluate.tracks", "evaluate.first_seed")
+"""Settings that a round may have otherwise than its run."""
 
 
 def run_stages(
@@ -57,6 +60,8 @@ def run_stages(
     Raises UserError where a stage lacks what it needs, or finds it damaged.
     """
     with run.locked(), within_quota():
+        if again or more:
+            _require_no_successor(run, names[0])
         if again:
             _check_needs(run, names[0])  # before anything is thrown away
             for name in names:
@@ -76,7 +81,7 @@ def run_stages(
 
 
 def _check_needs(run: RunFolder, name: str) -> None:
-    if name == "collect" and not run.config.collect.scout:
+    if name == "collect" and not run.recipe.has_forerunner:
         collecting_agent(run)
     for need in NEEDS[name]:
         run.require(need)
@@ -95,22 +100,51 @@ def _check_done(run: RunFolder, name: str) -> None:
         run.reopen(name)
 
 
-def _train_scout(run: RunFolder, workers: Workers, quiet: bool) -> None:
-    """Trains the agent that takes part in collecting, or goes on where it was cut. It may have a scout itself."""
-    config = settings.scout_of(run.config)
-    assert config, "only a run with a scout trains one"
-    exists = (run.scout / "recipe.toml").exists()
-    scout = RunFolder.open(run.scout) if exists else RunFolder.create(run.scout, config, run.manifest["precision"])
-    with scout.locked(), Metrics(scout.path) as metrics:
-        for name in SCOUT_STAGES:
-            if not scout.is_done(name):
-                _run(name, scout, workers, metrics, quiet)
+def _require_no_successor(run: RunFolder, name: str) -> None:
+    """Raises UserError where another round goes on from what would be made anew."""
+    if run.successor and name not in REMADE:
+        raise UserError(
+            f"{run.path} is a round that {run.successor} goes on from: leave it as it is, or begin all rounds anew "
+            f"with `reverie collect --run {run.rounds.parent} --again`",
+            usage=True,
+        )
+
+
+def _train_forerunner(run: RunFolder, workers: Workers, quiet: bool) -> None:
+    """Trains the run whose agent takes part in collecting, a scout or the round before, or goes on where it was cut. It
+    may have one itself."""
+    forerunner = _open_forerunner(run)
+    with forerunner.locked(), Metrics(forerunner.path) as metrics:
+        for name in DRIVING_STAGES:
+            if not forerunner.is_done(name):
+                _run(name, forerunner, workers, metrics, quiet)
+        forget_frames(forerunner)
+
+
+def _open_forerunner(run: RunFolder) -> RunFolder:
+    """That run: a new one, or what there is of it. Raises UserError where a round is not what its run says."""
+    path, config = run.forerunner, settings.forerunner_of(run.recipe)
+    assert path, "only a run with a forerunner trains one"
+    assert config, "and then there is a recipe for it"
+    if not (path / "recipe.toml").exists():
+        return RunFolder.create(path, config, run.manifest["precision"])
+    forerunner = RunFolder.open(path)
+    if run.recipe.rounds.num > 1:
+        ours, theirs = (settings.flatten(each) for each in (config, settings.load(str(path / "recipe.toml"))))
+        for key in ours:
+            if ours[key] != theirs.get(key) and key not in _OWN:
+                raise UserError(
+                    f"{path} was made with {key} = {theirs.get(key)!r}, not {ours[key]!r} as {run.path} has it: "
+                    f"restore the recipe.toml that was changed, or begin all rounds anew with `reverie collect --run "
+                    f"{run.path} --again`"
+                )
+    return forerunner
 
 
 def _run(name: str, run: RunFolder, workers: Workers, metrics: Metrics, quiet: bool) -> None:
     _check_needs(run, name)
-    if name == "collect" and run.config.collect.scout:
-        _train_scout(run, workers, quiet)
+    if name == "collect" and run.recipe.has_forerunner:
+        _train_forerunner(run, workers, quiet)
     stages: dict[str, Callable[[], object]] = {
         "collect": lambda: collect(run, workers, quiet=quiet),
         "vision": lambda: train_vision(run, metrics, quiet=quiet),
@@ -124,11 +158,19 @@ def _run(name: str, run: RunFolder, workers: Workers, metrics: Metrics, quiet: b
 
 
 def evaluate_stage(run: RunFolder, workers: Workers, *, quiet: bool) -> Evaluation:
-    """Scores the agent on the recipe's test tracks, drawn by Gymnasium itself, and keeps the result in the run."""
-    clock, budget = StageClock(run, "evaluate"), run.config.evaluate
+    """Scores the agent on the recipe's test tracks, drawn by Gymnasium itself, and keeps the result in the run; where
+    the best round is to be found, scores that one, too."""
+    clock, budget, facts = StageClock(run, "evaluate"), run.config.evaluate, {}
+    if run.recipe.rounds.num > 1 and run.recipe.rounds.keep == "best" and not run.is_earlier_round:
+        selected, facts = select_round(run, workers)
+        if selected is not run:
+            with selected.locked():
+                facts["selected_mean"] = evaluate_stage(selected, workers, quiet=quiet).mean
     evaluation = evaluate_run(run, workers, num_tracks=budget.tracks, first_seed=budget.first_seed, quiet=quiet)
     write_json(run.evaluation, asdict(evaluation))
-    clock.done([run.evaluation], {"mean": evaluation.mean, "ci95": evaluation.ci95})
+    if rounds := describe_rounds(run):
+        facts["rounds"] = rounds
+    clock.done([run.evaluation], {"mean": evaluation.mean, "ci95": evaluation.ci95, **facts})
     return evaluation
 
 

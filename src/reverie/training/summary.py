@@ -1,27 +1,32 @@
 """What came of a run, in numbers for programs and in a table for people."""
 
+from dataclasses import asdict
 from typing import Any
 
 from reverie.checkpoint import read_json
 from reverie.run.folder import STAGES, RunFolder
+from reverie.run.ledger import Ledger, ledger, minutes
+from reverie.training.rounds import describe_rounds, rounds_of, table_of
 
 _FACTS_APART = ("status", "seconds", "files")
 
 
 def summarise(run: RunFolder) -> dict[str, Any]:
-    """Score, cost and state of a run; JSON can hold it. Minutes are wall time, frames are simulator steps."""
+    """Score, cost and state of a run; JSON can hold it. Minutes are wall time, frames are simulator steps, and both
+    count what was trained before it."""
     stages = {name: run.manifest["stages"].get(name, {"status": "new", "seconds": 0.0}) for name in STAGES}
-    collected = stages["collect"]
-    seconds = sum(stage["seconds"] for stage in stages.values())
-    frames = sum(int(stages[name].get("frames", 0)) for name in ("collect", "controller"))
+    cost = ledger(run)
     return {
         "run": run.name,
         "recipe": run.config.name,
         "seed": run.config.seed,
         "complete": all(stage["status"] == "done" for stage in stages.values()),
-        "minutes": round(seconds / 60 + collected.get("scout_minutes", 0.0), 3),
-        "frames": frames + collected.get("scout_frames", 0),
+        "minutes": minutes(run),
+        "frames": cost.frames,
+        "ledger": asdict(cost),
         "evaluation": read_json(run.evaluation) if stages["evaluate"]["status"] == "done" else None,
+        "rounds": describe_rounds(run),
+        "selected": _selected(run),
         "stages": {
             name: {
                 "status": stage["status"],
@@ -34,6 +39,15 @@ def summarise(run: RunFolder) -> dict[str, Any]:
     }
 
 
+def _selected(run: RunFolder) -> dict[str, Any] | None:
+    """The round that drove best on validation tracks, and its score on test tracks, where that was asked for."""
+    number = run.manifest["stages"].get("evaluate", {}).get("selected_round")
+    if number is None:
+        return None
+    path = rounds_of(run)[number].evaluation
+    return {"round": number, "evaluation": read_json(path) if path.is_file() else None}
+
+
 def score_text(evaluation: dict[str, Any] | None) -> str:
     """The score with its interval and what it was measured on."""
     if evaluation is None:
@@ -41,6 +55,16 @@ def score_text(evaluation: dict[str, Any] | None) -> str:
     interval = "95% interval [{:.0f}, {:.0f}]".format(*evaluation["ci95"]) if evaluation["ci95"] else "no interval"
     tracks = f"{evaluation['num_tracks']} unseen tracks" if evaluation["num_tracks"] != 1 else "a single unseen track"
     return f"{evaluation['mean']:.1f}, {interval}, {tracks} of {evaluation['env_id']}"
+
+
+def selected_text(selected: dict[str, Any]) -> str:
+    """The round that drove best on validation tracks, and its score."""
+    return f"round {selected['round']}: {score_text(selected['evaluation'])}"
+
+
+def cost_text(found: dict[str, Any]) -> str:
+    """Time and frames of a summary, and what the frames were for."""
+    return f"{found['minutes']:.1f} minutes, {Ledger(**found['ledger']).text()}"
 
 
 def show(run: RunFolder) -> None:
@@ -54,14 +78,18 @@ def show(run: RunFolder) -> None:
     state = "complete" if found["complete"] else "not complete"
     console.print(f"[bold]{escape(found['run'])}[/bold]  recipe {escape(found['recipe'])}, {state}")
     console.print(f"score     [bold]{score_text(found['evaluation'])}[/bold]")
-    console.print(f"cost      {found['minutes']:.1f} minutes, {found['frames']:,} simulator frames")
+    if found["selected"]:
+        console.print(f"selected  {selected_text(found['selected'])}")
+    console.print(f"cost      {cost_text(found)}")
     if found["pictures"]:
         console.print(f"pictures  {escape(str(run.pictures))}")
     table = Table("stage", "status", "time", "what it says", box=None, pad_edge=False, header_style="dim")
     for name, stage in found["stages"].items():
         table.add_row(name, stage["status"], duration(stage["seconds"]), escape(_facts_text(stage["facts"])))
-    console.print()
-    Console(highlight=False).print(table)
+    for each in (table_of(found["rounds"]) if found["rounds"] else None, table):
+        if each:
+            console.print()
+            Console(highlight=False).print(each)
     console.print()
     resume = not found["complete"] and not run.is_packaged
     console.print(f"next: reverie {'train --run' if resume else 'watch'} {escape(found['run'])}")

@@ -14,11 +14,10 @@ from reverie.models.vision import make_vision
 from reverie.notes import note
 from reverie.run.folder import RunFolder
 from reverie.seeding import generator, torch_generator, torch_seeded
+from reverie.training.last_vision import HELD_OUT_FRAMES, last_vision
 from reverie.training.loop import Fit
 from reverie.training.stage_clock import StageClock
 
-HELD_OUT_FRAMES = 2000
-"""Held-out frames that the error is measured on, spread evenly."""
 QUICK_LOOK = 100
 """Of them that tell, now and then in training, whether V is alive."""
 
@@ -31,15 +30,28 @@ def open_frames(run: RunFolder, store: EpisodeStore, *, quiet: bool) -> FrameCac
     return cache
 
 
+def forget_frames(run: RunFolder) -> None:
+    """Removes the unpacked frames, which are made again where they are needed."""
+    for name in ("frames.npy", "frames.json"):
+        (run.rollouts / name).unlink(missing_ok=True)
+
+
 def train_vision(run: RunFolder, metrics: Metrics, *, quiet: bool, device: str = "cpu") -> None:
-    """Fits V for the recipe's epochs, or goes on where it was cut."""
+    """Fits V for the recipe's epochs, or goes on where it was cut; in a later round, from the weights of the round
+    before, unless those are still good enough."""
     config, clock, stage = run.config, StageClock(run, "vision"), run.config.vision
-    store = EpisodeStore(run.rollouts)
+    store, last = EpisodeStore(run.rollouts), last_vision(run)
+    if last and last.is_good_enough(config.rounds):
+        save_vision(run.vision, last.vision)
+        clock.done([run.vision], {"model": stage.model, "steps": 0, "images": 0, **last.facts(store)})
+        return
     cache = open_frames(run, store, quiet=quiet)
     train, held_out = (cache.rows_of(episodes) for episodes in split(store.rounds))
     sampler = FrameSampler(cache.frames, stage.fit.batch_size, config.seed, rows=train)
     with torch_seeded(config.seed, "vision"):
         vision = make_vision(stage).to(device)
+    if last:
+        vision.load_state_dict(last.vision.state_dict())
 
     def batch(step: int) -> tuple[torch.Tensor, torch.Generator]:
         frames = sampler.batch(step)
@@ -78,4 +90,6 @@ def train_vision(run: RunFolder, metrics: Metrics, *, quiet: bool, device: str =
         note(f"vision: warning: V has collapsed: {found.collapse}")
     metrics.log("vision", num_steps, {"vision/held_out/mean_squared_error": found.mean_squared_error})
     facts = {f"held_out_{key}": value for key, value in asdict(found).items()}
+    if last:
+        facts |= {"last_error_on_new": last.error_on_new, "fitted_error": found.mean_squared_error}
     clock.done([run.vision], {"model": stage.model, "steps": num_steps, "images": num_steps * size, **facts})

@@ -79,10 +79,10 @@ def test_it_makes_a_controller_like_any_other_and_says_what_that_took(run: RunFo
     run.verify("controller")
     facts = run.stage("controller")
     assert facts["steps"] == 6
-    assert facts["dreamt_decisions"] == 6 * 8 * 3
+    assert facts["dreamt"] == 6 * 8 * 3
     assert [row[0] for row in rows(run)] == ["step", "0", "2", "4", "6"]
     assert facts["frames"] == (4 + 5) * 2 * 24  # four evaluations, four finalists and their mean: on two tracks each
-    assert summarise(run)["stages"]["controller"]["facts"]["dreamt_decisions"] == 144
+    assert summarise(run)["stages"]["controller"]["facts"]["dreamt"] == 144
     assert (run.pictures / "learning_curve.png").exists()
     for name in ("best", "current"):
         load_controller(run.evolution / f"{name}.safetensors")

@@ -60,10 +60,12 @@ def learn(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) ->
         kept.save()
         chosen, score, frames = _choose(kept, rollouts)
     save_controller(run.controller, controller, chosen, **rollouts.made_with)
+    frames += int(kept.total("frames"))
     facts = {
         "steps": kept.step,
-        "dreamt_decisions": kept.step * settings.batch * settings.horizon,
-        "frames": int(kept.total("frames")) + frames,
+        "dreamt": kept.step * settings.batch * settings.horizon,
+        "frames": frames,
+        "selecting_frames": frames,
         "validation_score": round(score, 3),
         **rollouts.made_with,
     }

@@ -1,0 +1,60 @@
+"""The settings of rounds: what one agent has learned drives for the next."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+
+from reverie.errors import UserError
+from reverie.types import NotNegative, Positive
+
+Share = Annotated[float, Ge(0), Le(1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundsConfig:
+    """How often a run goes round (collect, V, M, C), and what rounds after the first do otherwise."""
+
+    num: Annotated[int, Gt(0), Le(100)] = 1
+    """Rounds. Each keeps all episodes of those before and adds its own, driven by the agent of the round before; V and
+    M go on from its weights. Rounds before the last are whole runs in the folder `rounds` of the run."""
+    episodes: Annotated[int, Ge(2), Le(1_000_000)] = 160
+    """Episodes that a round adds beside its laps: of them `collect.agent_share` driven by the agent of the round before
+    with shaking hands (`collect.agent_noise`), the others at random."""
+    laps: Annotated[int, Ge(0), Le(10_000)] = 16
+    """Laps that this agent drives with steady hands from the starting line to their end: more episodes to learn from,
+    and what it scores."""
+    failures: Share = 0.0
+    """Share of the episodes, of either driver, that begin a little before the places where the agent of the round
+    before came off in its own collecting; as `collect.starts` says where it did not."""
+    beside: Share = 0.0
+    """Share of them that begin at rest on the grass beside the road."""
+    stall_decisions: NotNegative = 0
+    """Decisions without progress after which those two kinds end, so that M sees what standing means, and coming back;
+    0 for as many as `collect.stall_decisions`."""
+    vision_epochs: NotNegative = 1
+    """Epochs of V in a round after the first; 0 to leave it as the first round made it."""
+    vision_tolerance: Annotated[float, Ge(0), Le(1e6)] = 0.05
+    """V stays as it is, and M's latents with it, where its error on held-out frames of the new round is at most this
+    share above its own when it was last trained."""
+    memory_steps: NotNegative = 2000
+    """Gradient steps of each M in a round after the first."""
+    newest: Share = 0.0
+    """Share of M's training sequences that is drawn from the newest round alone; 0 to draw all from all rounds."""
+    generations: Annotated[int, Gt(0), Le(1_000_000)] = 40
+    """Generations of the search for C in a round after the first, at most."""
+    imagine_steps: Positive = 500
+    """Steps of the learner `imagine` in a round after the first."""
+    keep: Literal["last", "best"] = "last"
+    """`best`: in the end the agents of all rounds drive on validation tracks, and the best is scored beside the last
+    one, which stays the run's own."""
+    keep_tracks: Annotated[int, Gt(0), Le(10_000)] = 16
+    """Validation tracks that each of them drives."""
+
+    def __post_init__(self) -> None:
+        if self.failures + self.beside > 1:
+            raise UserError(
+                f"rounds.failures = {self.failures:g} and rounds.beside = {self.beside:g} are shares of the same "
+                "episodes: give 1 at most together",
+                usage=True,
+            )

@@ -1,0 +1,132 @@
+"""Which episodes a run collects: who drives each, on which track, from where, and for how long at most."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+from reverie.data.store import About, EpisodeStore
+from reverie.envs.registry import spec_of, start
+from reverie.envs.spec import LargestReturn
+from reverie.envs.vector import Start
+from reverie.run.recipe import RunConfig
+from reverie.seeding import generator, sample_tracks
+from reverie.types import Floats
+
+STUCK = 12
+"""Where a driver has no reward for more decisions, it is taken to have come off."""
+
+Driver = Literal["random", "agent", "lap"]
+"""Chance, an agent whose hands shake, or the same with steady hands on a whole lap."""
+
+
+class Drive(NamedTuple):
+    """An episode to come."""
+
+    driver: Driver
+    track: int
+    """Reset seed."""
+    start: Start | None
+    """None for the usual place."""
+    steps: int | None
+    """Decisions at most; None for as long as the world lets it."""
+    stall_decisions: int | None
+    """Decisions without progress after which it ends."""
+
+
+class Failure(NamedTuple):
+    """Where a driver came off."""
+
+    track: int
+    """Reset seed."""
+    place: float
+    """Of the lap, from 0 to 1, by the tiles that it had until there."""
+
+
+def planned(config: RunConfig, earlier: EpisodeStore) -> list[Drive]:
+    """All episodes that a run collects itself, where it goes on from `earlier` ones: a pure function of both.
+
+    No track of theirs is driven again, but for those on which the last driver came off.
+    """
+    collect, rounds = config.collect, config.rounds
+    laps, num = (rounds.laps, rounds.episodes) if rounds.num > 1 else (0, collect.episodes)
+    driven = {entry["seed"] for entry in earlier.entries}
+    drawn = sample_tracks(generator(config.seed, "collect", "tracks"), laps + num + len(driven))
+    tracks = [track for track in drawn if track not in driven][: laps + num]
+    drives = [Drive("lap", track, None, None, None) for track in tracks[:laps]]
+    places = _places(config, earlier)
+    for i, track in enumerate(tracks[laps:]):
+        is_agents = config.by_agent(i + 1) > config.by_agent(i)
+        own = config.by_agent(i) if is_agents else i - config.by_agent(i)  # each driver counts its own
+        steps = (is_agents and collect.agent_steps) or collect.steps
+        drive = Drive("agent" if is_agents else "random", track, None, steps, collect.stall_decisions or None)
+        drives.append(_placed(drive, config, i, own, places))
+    return drives
+
+
+def about(config: RunConfig, drive: Drive) -> About | None:
+    """What the store is told of an episode; nothing in a first round, where the recipe says it all."""
+    if config.rounds.num == 1:
+        return None
+    place = None if drive.start is None else (drive.start.fraction, drive.start.offset, drive.start.heading)
+    return About(round=config.rounds.num - 1, driver=drive.driver, start=place)
+
+
+def failures_of(store: EpisodeStore, number: int, action_repeat: int, largest: LargestReturn) -> list[Failure]:
+    """Where the agent came off in the episodes of a round, once in each at most."""
+    found = list[Failure]()
+    for i, entry in enumerate(store.entries):
+        if entry.get("round", 0) != number or entry.get("driver") not in ("agent", "lap"):
+            continue
+        rew = store[i].rew
+        decision = came_off(rew)
+        if decision is not None:
+            start = entry.get("start")
+            earned = float(rew[:decision].sum()) + largest.frame_cost * action_repeat * decision
+            found.append(Failure(entry["seed"], ((start[0] if start else 0.0) + earned / largest.total) % 1.0))
+    return found
+
+
+def came_off(rew: Floats) -> int | None:
+    """The decision after the last reward before the first long stretch without one; None where there is none. A car
+    that has not had any reward yet has not come off."""
+    gains = (rew > 0).nonzero()[0].tolist()
+    for last, following in pairwise([*gains, len(rew)]):
+        if following - last - 1 > STUCK:
+            return last + 1
+    return None
+
+
+def _places(config: RunConfig, earlier: EpisodeStore) -> list[Failure]:
+    """Failures to begin before, in random order."""
+    rounds, largest = config.rounds, spec_of(config.env).largest_return
+    if rounds.num == 1 or not rounds.failures or largest is None:
+        return []
+    found = failures_of(earlier, rounds.num - 2, config.env.action_repeat, largest)
+    return [found[i] for i in generator(config.seed, "collect", "failures").permutation(len(found))]
+
+
+def _placed(drive: Drive, config: RunConfig, index: int, own: int, places: Sequence[Failure]) -> Drive:
+    """Where the car of an episode starts, by its `index`, and its number among its driver's `own`."""
+    collect, rounds = config.collect, config.rounds
+    before, on_road = _count(own, rounds.failures), own - _count(own, rounds.failures)
+    patient = drive._replace(stall_decisions=rounds.stall_decisions or drive.stall_decisions)
+    if rounds.num > 1 and places and _is_one(own, rounds.failures):
+        place = places[(2 * before + (drive.driver == "agent")) % len(places)]
+        return patient._replace(track=place.track, start=start(config.env, "before", config.seed, index, place.place))
+    if rounds.num > 1 and rounds.beside and _is_one(on_road, rounds.beside / max(1 - rounds.failures, rounds.beside)):
+        return patient._replace(start=start(config.env, "beside", config.seed, index))
+    if collect.starts == "line":
+        return drive
+    # Of a grid of places, each driver has its own: a share of 1/5 would always have the same offset.
+    number = own if collect.starts == "structured" else index
+    return drive._replace(start=start(config.env, collect.starts, config.seed, number))
+
+
+def _count(num: int, share: float) -> int:
+    """How many of the first `num` belong to a share, spread evenly."""
+    return int(num * share)
+
+
+def _is_one(number: int, share: float) -> bool:
+    """Whether the one with this number does."""
+    return _count(number + 1, share) > _count(number, share)

@@ -1,0 +1,101 @@
+"""The rounds of a run side by side, and which of their agents drives best."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from reverie.models.files import load_controller
+from reverie.run.folder import RunFolder
+from reverie.run.ledger import own_ledger
+from reverie.seeding import VALIDATION_TRACKS
+from reverie.training.controller.rollouts import Rollouts
+from reverie.workers.contract import Workers
+
+
+def rounds_of(run: RunFolder) -> list[RunFolder]:
+    """The rounds of a run up to itself, as far as they are begun."""
+    paths = [run.rounds / str(number) for number in range(run.recipe.rounds.num - 1)]
+    return [*(RunFolder.open(path) for path in paths if (path / "recipe.toml").is_file()), run]
+
+
+def describe_rounds(run: RunFolder) -> list[dict[str, Any]]:
+    """What is known of each round of a run; empty for one without. JSON can hold it. Of a run that has left its rounds
+    behind, what its manifest kept when it was scored."""
+    if run.recipe.rounds.num == 1:
+        return []
+    rounds, evaluate = rounds_of(run), run.manifest["stages"].get("evaluate", {})
+    if len(rounds) < len(kept := evaluate.get("rounds", [])):
+        return [*kept[:-1], kept[-1] | {"score": evaluate["mean"]}]
+    return [_described(each, after) for each, after in zip(rounds, [*rounds[1:], None], strict=True)]
+
+
+def _described(run: RunFolder, after: RunFolder | None) -> dict[str, Any]:
+    """`after` is the next round, which measures what this one's agent scores."""
+    collect, vision, memory, controller, evaluate = (
+        run.manifest["stages"].get(name, {}) for name in ("collect", "vision", "memory", "controller", "evaluate")
+    )
+    return {
+        "round": run.recipe.rounds.num - 1,
+        "run": run.name,
+        "episodes": collect.get("episodes"),
+        "ledger": asdict(own_ledger(run)),
+        "vision_kept": vision.get("kept", False),
+        "vision_error": vision.get("held_out_mean_squared_error"),
+        "memory_loss": memory.get("held_out", {}).get("loss"),
+        "generations": controller.get("generations"),
+        "validation_score": controller.get("validation_score"),
+        "laps": after.manifest["stages"].get("collect", {}).get("laps") if after else None,
+        "score": evaluate.get("mean"),
+    }
+
+
+def table_of(rounds: list[dict[str, Any]]) -> Table:
+    """The same for people."""
+    columns = ("round", "episodes", "frames", "V error", "M loss", "generations", "validation", "laps", "score")
+    table = Table(*columns, box=None, pad_edge=False, header_style="dim")
+    for found in rounds:
+        ledger = found["ledger"]
+        frames = sum(ledger[kind] for kind in ("collecting", "learning", "measuring", "selecting"))
+        error = _number(found["vision_error"], ".5f") + (" (kept)" if found["vision_kept"] else "")
+        table.add_row(
+            str(found["round"]),
+            _number(found["episodes"], ","),
+            f"{frames:,}",
+            error,
+            _number(found["memory_loss"], ".3f"),
+            _number(found["generations"], ","),
+            _number(found["validation_score"], ".1f"),
+            _laps(found["laps"]),
+            _number(found["score"], ".1f"),
+        )
+    return table
+
+
+def select_round(run: RunFolder, workers: Workers) -> tuple[RunFolder, dict[str, Any]]:
+    """The round whose agent drives best on validation tracks that no search has seen, the later one of equals, and what
+    the manifest says of that."""
+    finals = run.config.controller.search.finals
+    first = finals.eval_tracks + finals.tracks
+    tracks = np.array(VALIDATION_TRACKS[first : first + run.recipe.rounds.keep_tracks])
+    rounds, means, frames = rounds_of(run), list[float](), 0
+    for each in rounds:
+        each.require_agent()
+        controller, params = load_controller(each.controller)
+        outcomes = Rollouts(each, workers, controller.config).outcomes(params[None], tracks[None])
+        means.append(float(np.mean([outcome.ret for outcome in outcomes])))
+        frames += sum(outcome.frames for outcome in outcomes)
+    best = len(means) - 1 - int(np.argmax(means[::-1]))
+    return rounds[best], {"selected_round": best, "validated_rounds": means, "selecting_frames": frames}
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def _laps(laps: dict[str, Any] | None) -> str:
+    if not laps:
+        return ""
+    interval = " [{:.0f}, {:.0f}]".format(*laps["ci95"]) if laps["ci95"] else ""
+    return f"{laps['mean']:.0f}{interval}, {len(laps['returns'])}"
