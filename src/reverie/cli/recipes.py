@@ -65,6 +65,7 @@ def _measured(row: dict[str, Any]) -> str:
     if "mean" not in row:
         return row.get("note", "not yet run to its end")
     low, high = row["ci95"]
-    cost = f"{row['minutes']:.0f} minutes on {row['cores']} cores of {row['processor']}, {row['frames']:,} frames"
+    cores = "one core" if row["cores"] == 1 else f"{row['cores']} cores"
+    cost = f"{row['minutes']:.0f} minutes on {cores} of {row['processor']}, {row['frames']:,} frames"
     note = f"; {row['note']}" if "note" in row else ""
     return f"{row['mean']:.0f}, 95% interval [{low:.0f}, {high:.0f}], {row['tracks']} test tracks; {cost}{note}"
