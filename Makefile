@@ -18,7 +18,7 @@ test-min: $(VENV)-min/.dev
 
 $(VENV)-min/.dev: pyproject.toml constraints-min.txt
 	$(PYTHON) -m venv $(VENV)-min
-	$(VENV)-min/bin/pip install --quiet --disable-pip-version-check -c constraints-min.txt -e . \
+	$(VENV)-min/bin/pip install --quiet --disable-pip-version-check -c constraints-min.txt -e '.[cluster]' \
 		pytest pytest-xdist hypothesis
 	touch $@
 
