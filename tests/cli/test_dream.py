@@ -200,8 +200,11 @@ def test_truth_of_an_ensemble_says_whether_it_knows_when_it_is_wrong(
             moments, world = load_moments(run.dream, run.memory)  # only its moments count here
             save_moments(run.path / "dream.1.safetensors", moments, world, path)
         assert main(arguments) == 0
-        assert (row in capsys.readouterr().out) == doubted
-        found = json.loads((tmp_path / "out" / "truth.json").read_text())["drives"]["doubt"]
+        out = capsys.readouterr().out
+        assert (row in out) == ("In dreams of the last member of M's ensemble" in out) == doubted
+        numbers = json.loads((tmp_path / "out" / "truth.json").read_text())
+        assert np.shape(numbers["judged"]) == ((11, 3) if doubted else ())
+        found = numbers["drives"]["doubt"]
         assert (found is not None) == doubted
     assert len(found) == 2
     assert all(-1 <= rho <= 1 for rho in found)

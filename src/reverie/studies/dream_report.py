@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from reverie.checkpoint import write_atomically, write_json
 from reverie.measure.dream.failures import AFTER, SINCE, Failures, returns, stays
 from reverie.measure.dream.horizon import HORIZONS
-from reverie.measure.dream.returns import DreamReturns
+from reverie.measure.dream.returns import ranks_above
 from reverie.measure.dream.states import StatesFound, percentiles, tail_shares
 from reverie.measure.statistics import spearman, spearman_interval, wilson_interval
 from reverie.measure.truth.labelled import STATE
@@ -27,7 +29,7 @@ def write_truth(folder: Path, run: RunFolder, truth: DreamTruth, *, seed: int, t
     charts.dream_error(folder / "truth_horizon.png", HORIZONS, d.dream, d.still, d.seen, run.config.env.action_repeat)
     charts.dream_states(folder / "truth_states.png", truth.states.road, truth.states.dream)
     one = next(found for found in truth.returns if found.temperature == 1)
-    rho, (low, high) = _rank(truth, one, seed)
+    rho, (low, high) = _rank(truth, one.dream, seed)
     title = f"{truth.varied} varied controllers: Spearman's rho {rho:.2f} [{low:.2f}, {high:.2f}] at temperature 1"
     charts.dream_returns(folder / "truth_returns.png", one.dream, truth.real, title=title)
     return text
@@ -59,7 +61,7 @@ def text_of(truth: DreamTruth, seed: int, test: bool) -> str:
     sweep = [["temperature", "rho", "95%", f"rho above {truth.above:g}", "95%", "mean dreamt return"]]
     sweep[0] += ["mean real return", "impossible returns"]
     for found, ranks in zip(truth.returns, truth.ranks, strict=True):
-        rho, (low, high) = _rank(truth, found, seed)
+        rho, (low, high) = _rank(truth, found.dream, seed)
         dream, impossible = found.dream[: truth.varied], found.impossible[: truth.varied]
         sweep.append(
             [
@@ -90,6 +92,7 @@ def text_of(truth: DreamTruth, seed: int, test: bool) -> str:
                 f"{len(truth.real) - truth.varied} more near the best, {good} return {truth.above:g} or more on the "
                 f"road{road}.",
                 comparison.table(sweep),
+                *_judged_text(truth, seed),
                 *_states_text(truth.states),
                 *_failures_text(truth.failures),
                 f"{c.steps:,} single decisions of held-out episodes, in tenths by what M expects. "
@@ -101,9 +104,19 @@ def text_of(truth: DreamTruth, seed: int, test: bool) -> str:
     )
 
 
-def _rank(truth: DreamTruth, found: DreamReturns, seed: int) -> tuple[float, tuple[float, float]]:
-    """The rank correlation of controllers of every skill, and its 95% interval."""
-    dream, real = found.dream[: truth.varied], truth.real[: truth.varied]
+def _judged_text(truth: DreamTruth, seed: int) -> list[str]:
+    if truth.judged is None:
+        return []
+    rho, (low, high) = _rank(truth, truth.judged, seed)
+    text = f"In dreams of the last member of M's ensemble, at temperature 1: rho {rho:.2f} [{low:.2f}, {high:.2f}]"
+    if ranks := ranks_above(truth.judged, truth.real, truth.above, seed):
+        text += f", above {truth.above:g} {ranks.rho:.2f} [{ranks.interval[0]:.2f}, {ranks.interval[1]:.2f}]"
+    return [f"{text}; mean dreamt return {truth.judged[: truth.varied].mean():.0f}."]
+
+
+def _rank(truth: DreamTruth, dream: np.ndarray, seed: int) -> tuple[float, tuple[float, float]]:
+    """The rank correlation of controllers of every skill, and its 95% interval, by their dreamt returns (m, n)."""
+    dream, real = dream[: truth.varied], truth.real[: truth.varied]
     return spearman(dream.mean(1), real.mean(1)), spearman_interval(dream, real, seed)
 
 
@@ -154,6 +167,7 @@ def numbers_of(truth: DreamTruth) -> dict[str, Any]:
         "generations": truth.generations,
         "varied": truth.varied,
         "above": truth.above,
+        "judged": None if truth.judged is None else truth.judged.tolist(),
         "states": {
             **{
                 where: {

@@ -31,6 +31,7 @@ from reverie.measure.dream.returns import (
     Ranks,
     calibration,
     dream_returns,
+    judged_returns,
     ranks_above,
 )
 from reverie.measure.dream.states import StatesFound, measure_states
@@ -74,6 +75,8 @@ class DreamTruth:
     """The real return from which a controller is good."""
     ranks: list[Ranks | None]
     """At each temperature, those of good controllers."""
+    judged: np.ndarray | None
+    """(m, n) returns in dreams of the last member of M's ensemble; None for a single M."""
     states: StatesFound
     """Of the agent, in dreams at temperature 1."""
     failures: Failures
@@ -152,6 +155,14 @@ def measure_truth(
         varied=varied,
         above=above,
         ranks=[ranks_above(one.dream, real, above, seed) for one in found],
+        judged=judged_returns(
+            dreams,
+            agent.controller,
+            params,
+            num_dreams=tracks,
+            num_decisions=dreams.world.max_decisions,
+            seed=seed,
+        ),
         states=measure_states(dreams.vision, dreams.memory, judges, agent.controller, best, own, at_random, seed),
         failures=measure_failures(agent, best, failing, run.config.env, seed),
     )

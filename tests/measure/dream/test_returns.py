@@ -9,8 +9,9 @@ from scipy import stats
 
 from reverie.actions import SteerGasBrake
 from reverie.dream.dreamer import Dreams
+from reverie.dream.ensemble import Member
 from reverie.dream.moments import Moments, World
-from reverie.measure.dream.returns import calibration, dream_returns, ranks_above
+from reverie.measure.dream.returns import calibration, dream_returns, judged_returns, ranks_above
 from reverie.measure.statistics import spearman, spearman_interval
 from reverie.models.autoencoder import NetConfig
 from reverie.models.controller import Controller, ControllerConfig
@@ -118,3 +119,19 @@ def test_good_controllers_are_ranked_apart():
     assert found.interval[0] == pytest.approx(-1)
     assert ranks_above(dream, real, -1, seed=0).rho > 0.5  # pyright: ignore[reportOptionalMemberAccess]
     assert ranks_above(dream, real, 801, seed=0) is None
+
+
+def test_the_last_member_judges_by_its_own_word():
+    """Each M of three pays another reward for every decision, whatever is done."""
+    memories = [constant_memory(pays, 1e-9) for pays in (1.0, 5.0, 2.0)]
+    banks = [Moments(z=torch.zeros(3, 2), state=one.initial_state(3), rew=torch.zeros(3)) for one in memories]
+    members = tuple(Member(memory=one, moments=bank) for one, bank in zip(memories[1:], banks[1:], strict=True))
+    world = World(env_id="x", actions=SteerGasBrake(), action_repeat=4, max_decisions=100)
+    dreams = Dreams(Vae(NetConfig(z_size=2), VaeConfig()), memories[0], banks[0], world, members)
+    controller = Controller(ControllerConfig(), 2, 4)
+    drivers = controller, np.zeros((2, controller.num_params))
+    found = judged_returns(dreams, *drivers, num_dreams=5, num_decisions=4, seed=0)
+    assert found is not None
+    np.testing.assert_allclose(found, np.full((2, 5), 4 * 2.0), rtol=1e-5)
+    alone = dreams._replace(members=())
+    assert judged_returns(alone, *drivers, num_dreams=5, num_decisions=4, seed=0) is None

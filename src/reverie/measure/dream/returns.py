@@ -10,12 +10,15 @@ import numpy as np
 import torch
 
 from reverie.dream.dreamer import Dreamer, Dreams
+from reverie.dream.ensemble import Member
 from reverie.dream.imagine import DreamConfig
-from reverie.dream.rollout import rollout_dreams
+from reverie.dream.rollout import ControllerPolicy, rollout_dreams
+from reverie.dream.tracks import DreamTracks
+from reverie.lockstep import Lockstep
 from reverie.measure.statistics import spearman, spearman_interval
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory
-from reverie.seeding import torch_generator
+from reverie.seeding import generator, torch_generator
 from reverie.types import LargestReturn, SequenceBatch
 
 LEAST = 4
@@ -118,6 +121,33 @@ def dream_returns(
         decisions=ended,
         impossible=np.asarray((np.cumsum(rew, -1) > bound).any(-1)),
     )
+
+
+def judged_returns(
+    dreams: Dreams, controller: Controller, params: np.ndarray, *, num_dreams: int, num_decisions: int, seed: int
+) -> np.ndarray | None:
+    """Returns (m, n) of the same drivers, params (m, p), in the dreams of the last member of M's ensemble, at
+    temperature 1: C reads the first one's state, and the last one's word comes true. All controllers get the same
+    dreams. None for a single M."""
+    if not dreams.members:
+        return None
+    first = Member(memory=dreams.memory, moments=dreams.moments)
+    tracks = DreamTracks(
+        [first, dreams.members[-1]],
+        dreams.world,
+        DreamConfig(),
+        num_dreams,
+        bank=torch.arange(len(dreams.moments)),
+        decisions=num_decisions,
+        speaks=1,
+    )
+    seeds = generator(seed, "judged dreams").integers(2**31, size=num_dreams).tolist()
+    found = np.zeros((len(params), num_dreams))
+    for i, row in enumerate(params):
+        policy = ControllerPolicy(controller, torch.from_numpy(row[None].astype(np.float32)))
+        for rows, _, _, step in Lockstep(tracks, policy, seeds, max_decisions=num_decisions):
+            found[i, rows] += step.rew
+    return found
 
 
 @torch.inference_mode()
