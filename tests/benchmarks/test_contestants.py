@@ -38,7 +38,17 @@ def test_workers_that_did_not_run_at_once_run_again():
 
 
 @pytest.mark.parametrize(
-    "name", ["frames_64", "frames_96", "rollout_bf16", "rollout_fp32", "vision_bf16", "vision_fp32"]
+    "name",
+    [
+        "frames_64",
+        "frames_96",
+        "rollout_bf16",
+        "rollout_fp32",
+        "vision_bf16",
+        "vision_fp32",
+        "evolve_dream",
+        "evolve_road",
+    ],
 )
 def test_ours_works_and_can_be_asked_again(name: str):
     laps = list(InlineWorkers().map(heats.take_turn, [Turn(name, 0.1)] * 2))

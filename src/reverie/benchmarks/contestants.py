@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from reverie.agent import Agent, AgentConfig
+from reverie.benchmarks import searches
 from reverie.benchmarks.speed import Clock, Round
 from reverie.devices import Decided, autocast
 from reverie.dream.dreamer import Dreamer
@@ -51,6 +52,10 @@ def ours(name: str) -> Round:
         return _vision(_precision(name))
     if name in SEQUENCES:
         return _memory(SEQUENCES[name], "fp32" if name.endswith("fp32") else "bf16")
+    if name == "evolve_dream":
+        return searches.in_dreams()
+    if name == "evolve_road":
+        return _lockstep(*searches.on_the_road(), decisions=True)
     if name.startswith("dream"):
         return _dream(_precision(name))
     num = BATCH[name]
@@ -63,8 +68,8 @@ def _precision(name: str) -> Decided:
     return "bf16" if name.endswith("bf16") else "fp32"
 
 
-def _lockstep(env: VectorEnv, policy: Policy) -> Round:
-    """Frames per second of a batch in lockstep, as `rollout` does it; episodes go on from turn to turn.
+def _lockstep(env: VectorEnv, policy: Policy, *, decisions: bool = False) -> Round:
+    """Frames, or decisions, per second of a batch in lockstep, as `rollout` does it; episodes go on from turn to turn.
 
     New tracks are not counted.
     """
@@ -78,7 +83,8 @@ def _lockstep(env: VectorEnv, policy: Policy) -> Round:
             if episodes is None or not len(episodes.rows):
                 with clock.stopped():
                     episodes = Lockstep(env, policy, [next(seeds) for _ in range(env.num_envs)])
-            clock.count(int(next(episodes).step.frames.sum()))
+            step = next(episodes).step
+            clock.count(len(step.frames) if decisions else int(step.frames.sum()))
         return clock.rate
 
     return turn

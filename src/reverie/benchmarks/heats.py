@@ -4,22 +4,21 @@ import time
 from contextlib import ExitStack
 from typing import NamedTuple
 
-import numpy as np
-
 from reverie.agent import AgentConfig
 from reverie.benchmarks.contestants import ours
+from reverie.benchmarks.searches import TRACKS, candidates
 from reverie.benchmarks.speed import MissingPeerError, Peer, Round, on_cores, race
 from reverie.envs.config import EnvConfig
 from reverie.errors import UserError
 from reverie.measure.score import ROWS_PER_TASK, rollout_all
-from reverie.models.files import CONTROLLER, MODELS, load_controller, packaged
+from reverie.models.files import MODELS, packaged
 from reverie.rollout import RolloutTask
 from reverie.seeding import VALIDATION_TRACKS
 from reverie.workers.contract import Workers
 from reverie.workers.make import make_workers
 
 GENERATION = "generation"
-CANDIDATES, CANDIDATES_TRACKS = 64, 2
+CANDIDATES = 64
 MAX_TRIES = 20
 """At first a worker may still be starting while another has done the work of both."""
 
@@ -55,16 +54,15 @@ def run_heat(heat: Heat, *, rounds: int, seconds: float, unit: str, quiet: bool)
 def _generation(workers: Workers) -> Round:
     """Frames per second of a whole generation, as the search for C gives it out, however long that takes: candidates
     near the agent that ships, on the same tracks, to the end of every episode."""
-    controller, params = load_controller(packaged() / CONTROLLER)
-    noise = np.random.default_rng(0).standard_normal((CANDIDATES, len(params)))
+    controller, params = candidates(CANDIDATES)
     task = RolloutTask(
         folder=workers.place(packaged(), MODELS),
         digest=GENERATION,
         env=EnvConfig(action_repeat=4),
         agent=AgentConfig(precision="bf16"),
         controller=controller.config,
-        params=np.repeat(params + 0.1 * params.std() * noise, CANDIDATES_TRACKS, axis=0).astype(np.float32),
-        seeds=tuple(VALIDATION_TRACKS[:CANDIDATES_TRACKS]) * CANDIDATES,
+        params=params,
+        seeds=tuple(VALIDATION_TRACKS[:TRACKS]) * CANDIDATES,
     )
 
     def turn(seconds: float) -> float:  # noqa: ARG001 (it is the work that is fixed)

@@ -19,7 +19,7 @@ class BenchArguments:
     """env: frames of CarRacing against Gymnasium's (one core) and EnvPool's (two cores), random actions. vision:
     training of the paper's V, bf16 and fp32, against a plain loop in fp32, one core.
     memory: the same of M. dream: decisions in the dream of the paper's M, against a dream of batch 1 that decodes each
-    frame, one core. rollout: an agent of the paper's
+    frame; and the search for C in dreams against the one on the road; one core. rollout: an agent of the paper's
     size in the real environment, no action repeat, against a loop of batch 1 on Gymnasium, one core. scaling: that
     agent in two workers against one, and a whole generation of the search by them."""
     seconds: Annotated[float, Gt(0), Le(3600)] = 2.0
@@ -48,7 +48,9 @@ _HEATS = {
     ],
     "vision": [(1, (("vision", 1),), (("vision_bf16", 1), ("vision_fp32", 1)))],
     "memory": [(1, (("memory", 1),), (("memory_bf16", 1), ("memory_fp32", 1), ("memory_small", 1)))],
-    "dream": [(1, (("dream1", 1),), (("dream_bf16", 1), ("dream_fp32", 1)))],
+    "dream": [
+        (1, (("dream1", 1),), (("dream_bf16", 1), ("dream_fp32", 1), ("evolve_dream", 1), ("evolve_road", 1))),
+    ],
     "rollout": [(1, (("batch1", 1),), (("rollout_bf16", 1), ("rollout_fp32", 1)))],
     "scaling": [(2, (), (("rollout_bf16", 1), ("rollout_bf16", 2), ("generation", 1), ("generation", 2)))],
 }
@@ -72,6 +74,7 @@ _RATIOS = {
     "dream": {
         "ratio_batch1": Ratio("dream_bf16_x1", "dream1_x1", "a dream of batch 1 that decodes each frame, one core"),
         "ratio_batch1_fp32": Ratio("dream_fp32_x1", "dream1_x1", "that dream, ours in fp32 too, one core"),
+        "ratio_road": Ratio("evolve_dream_x1", "evolve_road_x1", "the same search on the road, decisions, one core"),
     },
     "rollout": {
         "ratio_batch1": Ratio("rollout_bf16_x1", "batch1_x1", "a loop of batch 1 on Gymnasium, one core"),
@@ -90,7 +93,8 @@ _HOW = {
     "vision": "the paper's net, loss and Adam on both sides, pictures of roads from memory; ours takes batches of 100",
     "memory": "the paper's net, loss, Adam and clipping on both sides, random latents; ours takes batches of 64 x 32",
     "dream": "the paper's M and a linear controller on both sides; ours dreams 256 at once, each with a controller of "
-    "its own, and decodes none",
+    "its own, and decodes none; evolve is the search with V and M of the agent that ships, candidates on two tracks, "
+    "four frames a decision: 256 dreams or 32 cars together; new tracks are not counted on the road",
     "rollout": "a frame is a decision; networks of the paper's size; ours drives 64 tracks together; "
     "new tracks are not counted",
     "scaling": "the agent of `bench rollout` in each worker; a generation is 64 candidates near `pretrained` on two "
