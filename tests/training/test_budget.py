@@ -55,6 +55,9 @@ def test_imagined_decisions() -> None:
     cost = budget(settings.load("debug", overrides))
     assert cost["dreamt_decisions"] == 6 * 8 * 3
     assert cost["controller_frames"] == (3 * 2 + 4 * 2) * 60
+    assert cost["controller_generations"] == 0
+    cost = budget(settings.load("debug", [*overrides, "controller.world=dream", "controller.dream.decisions=7"]))
+    assert (cost["controller_frames"], cost["dreamt_decisions"]) == (0, 6 * 8 * 3 + (3 * 2 + 4 * 2) * 7)
 
 
 def test_dream_keeps_to_its_frames() -> None:

@@ -48,16 +48,16 @@ def _text(name: str, row: dict[str, Any]) -> str:
         f"{name}: {row['description']}",
         f"parameters  V {row['vision']:,}, M {row['memory']:,}, C {row['controller']:,}",
         f"budget      {before}collect {cost['collect_frames']:,} frames; V {cost['vision_images']:,} images; "
-        f"M {cost['memory_timesteps']:,} timesteps; C {cost['controller_generations']:,} generations, "
-        f"{_driven(cost)}{limit}",
+        f"M {cost['memory_timesteps']:,} timesteps; C {_learning(cost)}{limit}",
         f"measured    {_measured(row['measured'])}",
     ]
     return "\n  ".join(lines)
 
 
-def _driven(cost: dict[str, Any]) -> str:
+def _learning(cost: dict[str, Any]) -> str:
     """What the learner of C takes, on the road and in dreams."""
-    kinds = (("controller_frames", "frames"), ("dreamt_decisions", "dreamt decisions"))
+    kinds = (("controller_generations", "generations"), ("controller_frames", "frames"))
+    kinds = (*kinds, ("dreamt_decisions", "dreamt decisions"))
     return ", ".join(f"{cost[key]:,} {unit}" for key, unit in kinds if cost[key])
 
 

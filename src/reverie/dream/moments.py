@@ -85,7 +85,7 @@ class Moments:
 
     def select(self, rows: Tensor) -> "Moments":
         """Those with the numbers `rows` (m,)."""
-        rest = {name: getattr(self, name)[rows] for name in ("z", "rew", "earned", "frames")}
+        rest = {name: getattr(self, name)[rows] for name in ("z", "rew", "earned", "frames", "held_out")}
         return Moments(state=self.state.select(rows), **rest)
 
     def to(self, device: torch.device | str) -> "Moments":
@@ -143,6 +143,13 @@ def num_moments(latents: LatentStore, context: int) -> int:
             "collect longer ones"
         )
     return num
+
+
+def numbers_in(latents: LatentStore, context: int, episodes: np.ndarray) -> np.ndarray:
+    """The numbers of such moments in some of the episodes, in order; errors as `num_moments`."""
+    num_moments(latents, context)
+    room = _room(latents, context)
+    return np.flatnonzero(np.isin(np.repeat(np.arange(len(room)), room), episodes))
 
 
 def _room(latents: LatentStore, context: int) -> np.ndarray:

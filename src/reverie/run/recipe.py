@@ -122,9 +122,10 @@ class ControllerStage:
     learner: Literal["search", "imagine"] = "search"
     """How C learns: by a search on the return alone, or by gradient in M's dreams."""
     world: Literal["road", "dream"] = "road"
-    """Where the search goes: in the run's environment, or in what M makes of it, without a frame of it."""
+    """Where C drives while it is searched for, or evaluated by `imagine`: in the run's environment, or in what M makes
+    of it, without a frame of it."""
     dream: DreamsConfig = field(default_factory=DreamsConfig)
-    """Dreams to search in."""
+    """Dreams to learn in, and to be evaluated in; those of `imagine` have a horizon of their own."""
     search: SearchConfig = field(default_factory=SearchConfig)
     """The evolutionary search; `imagine`, too, begins as `search.start` says and chooses as `search.finals` says."""
     imagine: ImagineConfig = field(default_factory=ImagineConfig)
@@ -175,7 +176,7 @@ class RunConfig:
                 "two_hot, value or sign, or controller.learner = search",
                 usage=True,
             )
-        if self.controller.world == "dream":
+        if self.controller.world == "dream" or self.controller.learner == "imagine":
             self.controller.dream.check(self.memory.members, self.memory.model.reward.head)
         start = self.controller.search.start
         if start.imitate and not self.has_agent:

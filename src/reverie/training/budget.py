@@ -60,7 +60,7 @@ def _of_round(config: RunConfig, driven: int, collected: int) -> dict[str, int]:
         "collect_frames": driven * config.env.action_repeat,
         "vision_images": config.vision.epochs * collected,
         "memory_timesteps": memory.members * memory.steps * memory.fit.batch_size * memory.length,
-        "controller_generations": search.generations,
+        "controller_generations": search.generations if config.controller.learner == "search" else 0,
         "controller_frames": road * config.env.max_frames,
         "dreamt_decisions": dreamt,
     }
@@ -71,16 +71,18 @@ def _learning(config: RunConfig) -> tuple[int, int]:
     stage, search = config.controller, config.controller.search
     finals = search.finals
     if stage.learner == "imagine":
-        evaluations = 1 + -(-stage.imagine.steps // stage.imagine.eval_every)
-        episodes = evaluations * finals.eval_tracks + num_finalists(evaluations, finals) * finals.tracks
-        return episodes, stage.imagine.steps * stage.imagine.batch * stage.imagine.horizon
-    evaluations, candidates = num_evaluations(search), search.strategy.settings.population * _tracks(search)
+        imagined = stage.imagine.steps * stage.imagine.batch * stage.imagine.horizon
+        evaluations, candidates = 1 + -(-stage.imagine.steps // stage.imagine.eval_every), 0
+        last = num_finalists(evaluations, finals) * finals.tracks
+    else:
+        imagined, last = 0, final_episodes(search)
+        evaluations, candidates = num_evaluations(search), search.strategy.settings.population * _tracks(search)
     if stage.world == "road":
-        return candidates + evaluations * finals.eval_tracks + final_episodes(search), 0
+        return candidates + evaluations * finals.eval_tracks + last, imagined
     dreams = candidates + (1 + stage.dream.judge) * evaluations * finals.eval_tracks
-    looks, last = evaluations * stage.dream.road_tracks, final_episodes(search)
+    looks = evaluations * stage.dream.road_tracks
     road, dreams = (looks + last, dreams) if finals.world == "road" else (looks, dreams + last)
-    return road, dreams * stage.dream.decisions
+    return road, dreams * stage.dream.decisions + imagined
 
 
 def _collected(config: RunConfig) -> int:

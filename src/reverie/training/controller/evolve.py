@@ -1,7 +1,6 @@
 """The learner `search`: C learns to drive by evolution, on the return alone, on the road or in dreams of it."""
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,14 +12,12 @@ from reverie.models.files import save_controller
 from reverie.rollout import Outcome
 from reverie.run.folder import RunFolder
 from reverie.run.search import SearchConfig
-from reverie.seeding import VALIDATION_TRACKS
 from reverie.show.charts import hours_of_paper
-from reverie.training.controller.dreams import DreamRollouts
 from reverie.training.controller.drives import Drives
 from reverie.training.controller.fitness import longest, measure, num_tracks, tracks_of
 from reverie.training.controller.forecast import seconds_left
-from reverie.training.controller.rollouts import Rollouts
 from reverie.training.controller.search import Evolution
+from reverie.training.controller.validation import choose, is_spent, validate, worlds_of
 from reverie.training.pictures import draw_learning_curve
 from reverie.training.stage_clock import StageClock
 from reverie.workers.contract import Workers
@@ -37,8 +34,7 @@ def evolve(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) -
     controller = Controller(stage.model, config.vision.net.z_size, model.hidden_size, world.actions)
     started = time.monotonic()
     evolution = Evolution(run, controller, quiet=quiet)  # may refuse: before the manifest says that the stage runs
-    road = Rollouts(run, workers, controller.config)
-    drives: Drives = DreamRollouts(road, workers) if stage.world == "dream" else road
+    drives, finals, road = worlds_of(run, workers)
     clock = StageClock(run, "controller", since=started)
     metrics.rewind("controller", evolution.generation)
     saved, begun = time.monotonic(), evolution.generation
@@ -62,23 +58,18 @@ def evolve(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) -
         if evolution.history[-1]["eval_mean_return"] is None:
             _evaluate_center(evolution, drives, metrics)
         evolution.save()
-        chosen, score, cost = _choose(evolution, road if search.finals.world == "road" else drives)
-    save_controller(run.controller, controller, chosen, **drives.made_with)
-    costs = drives.columns(cost)
+        chosen = choose(finals, evolution.space.params(evolution.finalists(search.finals)), search.finals)
+    save_controller(run.controller, controller, chosen.params, **drives.made_with)
+    costs = drives.columns(chosen.outcomes)
     facts = {
         "generations": evolution.generation,
         **{key: int(evolution.total(key)) + value for key, value in costs.items()},
-        "validation_score": round(score, 3),
+        "validation_score": round(chosen.score, 3),
         **drives.made_with,
     }
     if drives is not road:  # in the search itself, only what is looked at beside the dreams was driven
         facts |= {"selecting_frames": costs["frames"], "measuring_frames": int(evolution.total("frames"))}
     clock.done([run.controller, evolution.path], facts)
-
-
-def is_spent(scores: Sequence[float], patience: int) -> bool:
-    """Whether the last `patience` evaluations were no better than one before them; never with a patience of 0."""
-    return bool(patience) and len(scores) - 1 - int(np.argmax(scores or [0])) >= patience
 
 
 def _generation(evolution: Evolution, drives: Drives, metrics: Metrics) -> dict[str, Any]:
@@ -127,36 +118,16 @@ def _evaluate_center(evolution: Evolution, drives: Drives, metrics: Metrics) -> 
     """Drives the center on the validation tracks, to their end; a search that retrains goes back to the best one where
     this one is worse."""
     started, config = time.monotonic(), drives.run.config.controller.search.finals
-    tracks = np.array(VALIDATION_TRACKS[: config.eval_tracks])
     center = evolution.strategy.center
-    params, row = evolution.space.params(center[None]), evolution.history[-1]
-    found = {"eval_mean_return": drives.validated(params, tracks[None]), **drives.watch(params, tracks[None])}
-    scores = {key: float(np.mean([outcome.ret for outcome in outcomes])) for key, outcomes in found.items()}
-    row |= scores  # exact: what is compared is not rounded
-    for outcomes in found.values():
-        row |= {key: row[key] + cost for key, cost in drives.columns(outcomes).items()}
+    found, row = validate(drives, evolution.space.params(center[None])[0], config), evolution.history[-1]
+    row |= found.scores | {key: row[key] + cost for key, cost in found.costs.items()}
     row["seconds"] = round(row["seconds"] + time.monotonic() - started, 3)
     evolution.evaluated.append(center)
-    logged = {f"controller/validation/{key.removeprefix('eval_')}": score for key, score in scores.items()}
+    logged = {f"controller/validation/{key.removeprefix('eval_')}": score for key, score in found.scores.items()}
     metrics.log("controller", evolution.generation - 1, logged)
     if config.retrain and row["eval_mean_return"] < max(evolution.scores):
         evolution.strategy.recenter(evolution.best)
     evolution.save_controllers(**drives.made_with)
-
-
-def _choose(evolution: Evolution, drives: Drives) -> tuple[np.ndarray, float, list[Outcome]]:
-    """The controller that is kept (p,), its score, and the episodes that this took.
-
-    The best of many scores flatters, and what it picks was lucky on those tracks: so the centers with the best scores,
-    and means of some, which the noise of single generations has less of, drive on other tracks.
-    """
-    config = drives.run.config.controller.search.finals
-    finalists = evolution.finalists(config)
-    tracks = np.array(VALIDATION_TRACKS[config.eval_tracks : config.eval_tracks + config.tracks])
-    params = evolution.space.params(finalists)
-    outcomes = drives.validated(params, np.repeat(tracks[None], len(finalists), 0))
-    scores = np.array([outcome.ret for outcome in outcomes]).reshape(len(finalists), -1).mean(1)
-    return params[scores.argmax()], float(scores.max()), outcomes
 
 
 def _shown(row: dict[str, Any], evolution: Evolution, *, in_paper: bool) -> dict[str, str]:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from reverie.checkpoint import load
+from reverie.checkpoint import file_sha256, load
+from reverie.dream.moments import DREAM, load_moments, save_moments
 from reverie.errors import UserError
 from reverie.metrics import Metrics
-from reverie.models.files import load_controller, load_memory, save_memory
+from reverie.models.files import MEMORY, load_controller, load_memory, numbered, save_memory
 from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.run.imagine import ActorConfig, CriticConfig, ImagineConfig
@@ -141,6 +143,25 @@ def test_it_begins_at_another_learners_result_and_another_learner_at_its(run: Ru
     run.config = replace(run.config, controller=replace(run.config.controller, learner="search"))
     train(run)
     assert run.stage("controller")["generations"] == 4
+
+
+def test_in_a_world_of_dreams_it_drives_no_frame(run: RunFolder) -> None:
+    """Moments that M was not fitted on are the first of the bank; of their dreams, the judge of two M's speaks."""
+    for member in (0, 1):
+        memory, path = load_memory(run.memory), run.path / numbered(MEMORY, member)
+        save_memory(path, memory, vision_sha256=file_sha256(run.vision))
+        moments, world = load_moments(run.dream, run.memory)
+        moments = replace(moments, held_out=torch.arange(len(moments)) < 2)
+        save_moments(run.path / numbered(DREAM, member), moments, world, path)
+    dream = replace(run.config.controller.dream, judge=True, decisions=5)
+    stage = replace(run.config.controller, world="dream", dream=dream)
+    run.config = replace(run.config, memory=replace(run.config.memory, members=2), controller=stage)
+    train(run)
+    facts, table = run.stage("controller"), rows(run)
+    assert (facts["frames"], facts["selecting_frames"], facts["measuring_frames"]) == (0, 0, 0)
+    assert 6 * 8 * 3 < facts["dreamt"] <= 6 * 8 * 3 + (2 * 4 * 2 + 5 * 2) * 5  # judge and own, and the finals
+    assert table[0][-2:] == ["eval_mean_return", "eval_own_return"]
+    assert all(row[-2] and row[-1] for row in table[1:])
 
 
 def test_more_steps_go_on_where_it_ended(run: RunFolder, tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from reverie import checkpoint
 from reverie.dream.ensemble import Member
 from reverie.dream.imagine import Decision, DreamConfig, Trajectory, imagine
 from reverie.dream.moments import Moments, World
@@ -23,6 +22,7 @@ from reverie.training.controller.imagine.actor import Actor
 from reverie.training.controller.imagine.critic import Critic
 from reverie.training.controller.imagine.paid import pay
 from reverie.training.controller.imagine.returns import ReturnRange, lambda_returns, weights
+from reverie.training.optimizer_state import pack_optimizer, unpack_optimizer
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,7 +93,7 @@ class ActorCritic:
             "range": self.range.scale,
             "entropy": entropy.detach().mean(),
             "end": paid.end.detach().mean(),
-            "excess": (paid.excess.detach() > 0).float().mean(),
+            "exploits": (paid.excess.detach() > 0).any(1).float().sum(),
             "loss_critic": critic_loss.detach(),
             "loss_actor": actor_loss.detach(),
         }
@@ -155,7 +155,7 @@ class ActorCritic:
         for name, module in (("actor", self.actor), ("critic", self.critic)):
             tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
         for name, optimizer in (("of_actor", self._of_actor), ("of_critic", self._of_critic)):
-            slots, meta[name] = checkpoint.pack_optimizer(optimizer)
+            slots, meta[name] = pack_optimizer(optimizer)
             tensors |= {f"{name}.{key}": value for key, value in slots.items()}
         if self.range.ends is not None:
             tensors["range.ends"] = self.range.ends
@@ -170,7 +170,7 @@ class ActorCritic:
         self.actor.load_state_dict(under("actor"))
         self.critic.load_state_dict(under("critic"))
         for name, optimizer in (("of_actor", self._of_actor), ("of_critic", self._of_critic)):
-            checkpoint.unpack_optimizer(optimizer, under(name), meta[name])
+            unpack_optimizer(optimizer, under(name), meta[name])
         self.range.ends = tensors.get("range.ends")
 
 

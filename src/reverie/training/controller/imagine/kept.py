@@ -25,9 +25,10 @@ from reverie.training.controller.imagine.starts import Starts
 from reverie.training.controller.search import search_space
 from reverie.training.controller.search_space import SearchSpace
 
-COLUMNS = ("step", "hours", "dreamt", "frames", "return", "reward", "std", "seconds", "eval_mean_return")
-"""Of log.csv: steps done; hours; decisions dreamt, frames driven and seconds since the row before; what decisions of
-the last step were worth and paid, and how much the hands shook; the score of C without noise."""
+COLUMNS = ("step", "hours", "dreamt", "frames", "decisions", "exploits", "return", "reward", "std", "seconds")
+"""Of log.csv, beside scores: steps done; hours; since the row before, decisions dreamt, frames and decisions driven,
+dreams that promised more than there was to earn, and seconds; what decisions of the last step were worth and paid, and
+how much the hands shook."""
 
 
 class Imagination:
@@ -41,12 +42,14 @@ class Imagination:
         self.step = 0
         """Steps done."""
         self.history: list[dict[str, Any]] = []
-        """A row for each evaluation, with `COLUMNS`."""
+        """A row for each evaluation, with `COLUMNS` and the scores of C without noise."""
+        self.exploits = 0
+        """Dreams since the last row that promised more than there was to earn."""
         self.evaluated: list[np.ndarray] = []
         """The coordinates (x,) that were evaluated; their scores stand in the history."""
         tensors, meta = checkpoint.load(self.path) if self.path.exists() else ({}, {})
         if tensors:
-            self.step, self.history = meta["step"], meta["history"]
+            self.step, self.history, self.exploits = meta["step"], meta["history"], meta["exploits"]
             self.evaluated = list(tensors.pop("evaluated").numpy())
             basis = tensors.pop("space.basis", None)
             origin = tensors.pop("space.origin").numpy()
@@ -92,6 +95,7 @@ class Imagination:
         chance = torch_generator(self._run.config.seed, "imagine", "chance", self.step)
         values = self.learner.step(self.step, self._starts.batch(self.step), chance)
         self.step += 1
+        self.exploits += int(values["exploits"])
         return values
 
     def save(self) -> None:
@@ -106,11 +110,11 @@ class Imagination:
         checkpoint.save(
             self.path,
             {**tensors, **self.space.arrays(), "evaluated": evaluated},
-            {"step": self.step, "history": self.history, "learner": meta},
+            {"step": self.step, "history": self.history, "exploits": self.exploits, "learner": meta},
         )
         if self.history:
             text = io.StringIO()
-            table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+            table = csv.DictWriter(text, (*COLUMNS, *sorted(self.history[-1].keys() - {*COLUMNS})), lineterminator="\n")
             table.writeheader()
             table.writerows(self.history)
             with checkpoint.write_atomically(self.path.with_name("log.csv")) as file:

@@ -11,11 +11,11 @@ from reverie.metrics import Metrics, Progress
 from reverie.models.controller import Controller
 from reverie.models.files import load_members, load_memory, save_controller
 from reverie.run.folder import RunFolder
-from reverie.seeding import VALIDATION_TRACKS
+from reverie.training.controller.drives import Drives
 from reverie.training.controller.finals import finalists
 from reverie.training.controller.imagine.actor_critic import DreamWorld
 from reverie.training.controller.imagine.kept import Imagination
-from reverie.training.controller.rollouts import Rollouts
+from reverie.training.controller.validation import choose, is_spent, validate, worlds_of
 from reverie.training.memory import world_of
 from reverie.training.pictures import draw_learning_curve
 from reverie.training.stage_clock import StageClock
@@ -23,6 +23,8 @@ from reverie.workers.contract import Workers
 
 SNAPSHOT_SECONDS = 20.0
 LOG_EVERY = 10
+COSTS = ("dreamt", "frames", "decisions", "exploits")
+"""Columns of the history that add up."""
 
 
 def learn(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) -> None:
@@ -34,21 +36,21 @@ def learn(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) ->
     dreams = dreams_of(run)
     world = spec_of(config.env)
     controller = Controller(stage.model, config.vision.net.z_size, config.memory.model.hidden_size, world.actions)
-    kept = Imagination(run, controller, dreams, quiet=quiet)  # may refuse: before the manifest says that it runs
+    drives, finals, road = worlds_of(run, workers)  # may refuse, as may what comes next: before the manifest says that
+    kept = Imagination(run, controller, dreams, quiet=quiet)  # the stage runs
     clock = StageClock(run, "controller", since=started)
     metrics.rewind("controller", kept.step)
-    rollouts = Rollouts(run, workers, controller.config)
     with Progress("controller", settings.steps, "steps", start=kept.step, quiet=quiet) as bar:
         saved, since = time.monotonic(), time.monotonic()
         if not kept.history:
-            _evaluate(kept, rollouts, metrics, {}, 0.0)
-        while kept.step < settings.steps:
+            _evaluate(kept, drives, metrics, {}, 0.0)
+        while kept.step < settings.steps and not is_spent(kept.scores, stage.dream.patience):
             values = kept.learn()
             is_last = kept.step == settings.steps
             if (kept.step - 1) % LOG_EVERY == 0 or is_last:
                 metrics.log("controller", kept.step - 1, {f"controller/train/{k}": v for k, v in values.items()})
             if evaluate_now := kept.step % settings.eval_every == 0 or is_last:
-                _evaluate(kept, rollouts, metrics, values, time.monotonic() - since)
+                _evaluate(kept, drives, metrics, values, time.monotonic() - since)
                 since = time.monotonic()
             if evaluate_now or time.monotonic() - saved > SNAPSHOT_SECONDS:
                 kept.save()
@@ -58,66 +60,64 @@ def learn(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) ->
                 draw_learning_curve(run)  # to look at while it goes on
             bar.update(kept.step, **_shown(values, kept))
         kept.save()
-        chosen, score, frames = _choose(kept, rollouts)
-    save_controller(run.controller, controller, chosen, **rollouts.made_with)
-    frames += int(kept.total("frames"))
+        candidates = finalists(np.array(kept.evaluated), np.array(kept.scores), stage.search.finals)
+        chosen = choose(finals, kept.space.params(candidates), stage.search.finals)
+    save_controller(run.controller, controller, chosen.params, **drives.made_with)
+    costs, evaluating = drives.columns(chosen.outcomes), int(kept.total("frames"))
+    selects = drives is road  # else what was driven on the way is only looked at beside the dreams
     facts = {
         "steps": kept.step,
-        "dreamt": kept.step * settings.batch * settings.horizon,
-        "frames": frames,
-        "selecting_frames": frames,
-        "validation_score": round(score, 3),
-        **rollouts.made_with,
+        **{key: int(kept.total(key)) + costs.get(key, 0) for key in COSTS},
+        "selecting_frames": costs["frames"] + (evaluating if selects else 0),
+        "measuring_frames": 0 if selects else evaluating,
+        "validation_score": round(chosen.score, 3),
+        **drives.made_with,
     }
     clock.done([run.controller, kept.path], facts)
 
 
 def dreams_of(run: RunFolder) -> DreamWorld:
-    """What C learns in: the run's M, with the members of its ensemble. Raises UserError where M knows no rewards."""
+    """What C learns in: dreams of those of the run's M's that take part. Raises UserError where M knows no rewards."""
+    dream = run.config.controller.dream
     memories = [load_memory(run.memory), *load_members(run.path)]
     require_rewards(memories[0])
+    if dream.judge:
+        memories = memories[:-1]
+    if dream.members == "first" and not (dream.doubt_cut or dream.doubt_cost):
+        memories = memories[:1]
     return DreamWorld(
         memories=[memory.eval().requires_grad_(False) for memory in memories],
         world=world_of(run.config.env),
-        config=DreamConfig(),
+        config=DreamConfig(temperature=dream.temperature, precision=dream.precision, members=dream.members),
+        doubt_cut=dream.doubt_cut,
+        doubt_cost=dream.doubt_cost,
     )
 
 
-def _evaluate(
-    kept: Imagination, rollouts: Rollouts, metrics: Metrics, values: dict[str, Tensor], seconds: float
-) -> None:
-    """Drives C as it is now, without noise, on the validation tracks, and adds a row to the history. `values`: what the
+def _evaluate(kept: Imagination, drives: Drives, metrics: Metrics, values: dict[str, Tensor], seconds: float) -> None:
+    """Lets C drive as it is now, without noise, on validation tracks, and adds a row to the history. `values`: what the
     last step found; `seconds`: since the last row."""
-    started, config, history = time.monotonic(), rollouts.run.config.controller, kept.history
-    tracks = np.array(VALIDATION_TRACKS[: config.search.finals.eval_tracks])
+    started, config, history = time.monotonic(), drives.run.config.controller, kept.history
     coordinates = kept.coordinates
-    outcomes = rollouts.outcomes(kept.space.params(coordinates[None]), tracks[None])
-    score = float(np.mean([outcome.ret for outcome in outcomes]))
+    found = validate(drives, kept.space.params(coordinates[None])[0], config.search.finals)
     seconds += time.monotonic() - started
-    before = history[-1]["step"] if history else 0
-    row = {
-        "step": kept.step,
-        "hours": round((kept.total("seconds") + seconds) / 3600, 6),
-        "dreamt": (kept.step - before) * config.imagine.batch * config.imagine.horizon,
-        "frames": sum(outcome.frames for outcome in outcomes),
-        **{key: round(float(values[key]), 6) if key in values else None for key in ("return", "reward", "std")},
-        "seconds": round(seconds, 3),
-        "eval_mean_return": score,  # exact: what is compared is not rounded
-    }
-    history.append(row)
+    steps = kept.step - (history[-1]["step"] if history else 0)
+    learning = {"dreamt": steps * config.imagine.batch * config.imagine.horizon, "exploits": kept.exploits}
+    history.append(
+        {
+            "step": kept.step,
+            "hours": round((kept.total("seconds") + seconds) / 3600, 6),
+            **{key: learning.get(key, 0) + found.costs.get(key, 0) for key in COSTS},
+            **{key: round(float(values[key]), 6) if key in values else None for key in ("return", "reward", "std")},
+            "seconds": round(seconds, 3),
+            **found.scores,
+        }
+    )
     kept.evaluated.append(coordinates)
-    metrics.log("controller", max(0, kept.step - 1), {"controller/validation/mean_return": score})
-    kept.save_controllers(**rollouts.made_with)
-
-
-def _choose(kept: Imagination, rollouts: Rollouts) -> tuple[np.ndarray, float, int]:
-    """The controller that is kept (p,), its score, and the frames that this took."""
-    config = rollouts.run.config.controller.search.finals
-    candidates = kept.space.params(finalists(np.array(kept.evaluated), np.array(kept.scores), config))
-    tracks = np.array(VALIDATION_TRACKS[config.eval_tracks : config.eval_tracks + config.tracks])
-    outcomes = rollouts.outcomes(candidates, np.repeat(tracks[None], len(candidates), 0))
-    scores = np.array([outcome.ret for outcome in outcomes]).reshape(len(candidates), -1).mean(1)
-    return candidates[scores.argmax()], float(scores.max()), sum(outcome.frames for outcome in outcomes)
+    kept.exploits = 0
+    logged = {f"controller/validation/{key.removeprefix('eval_')}": score for key, score in found.scores.items()}
+    metrics.log("controller", max(0, kept.step - 1), logged)
+    kept.save_controllers(**drives.made_with)
 
 
 def _shown(values: dict[str, Tensor], kept: Imagination) -> dict[str, str]:

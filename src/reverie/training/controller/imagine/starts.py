@@ -1,5 +1,7 @@
 """Where the dreams of a step begin: moments of the encoded episodes, a pure function of the step.
 
+Only of episodes that M was fitted on: validation dreams begin in the others.
+
 Shapes: b dreams, n moments of a bank.
 """
 
@@ -9,7 +11,8 @@ import numpy as np
 import torch
 
 from reverie.data.latents import LatentStore
-from reverie.dream.moments import Moments, context_of, moments_at, num_moments
+from reverie.data.split import split
+from reverie.dream.moments import Moments, context_of, moments_at, numbers_in
 from reverie.models.mdn_rnn import Memory
 from reverie.seeding import generator
 
@@ -38,6 +41,7 @@ class Starts:
         self.memories, self.latents, self.batch_size, self.newest = memories, latents, batch, newest
         self.seed, self.action_repeat = seed, action_repeat
         self._context = context_of(latents)
+        self._numbers = numbers_in(latents, self._context, split(latents.rounds).train)
         self._drawn = -1
         self._banks: list[Moments] = []
 
@@ -53,9 +57,9 @@ class Starts:
     def _draw(self, number: int) -> list[Moments]:
         """A bank for each memory, of the same moments."""
         rng = generator(self.seed, "imagine", "bank", number)
-        n, total = -(-self.batch_size * REDRAWN // TIMES), num_moments(self.latents, self._context)
+        n, total = -(-self.batch_size * REDRAWN // TIMES), len(self._numbers)
         first = np.where(rng.random(n) < self.newest, int((1 - NEWEST) * total), 0)
-        numbers = rng.integers(first, total)
+        numbers = self._numbers[rng.integers(first, total)]
         return [
             moments_at(memory, self.latents, numbers, self._context, action_repeat=self.action_repeat)
             for memory in self.memories

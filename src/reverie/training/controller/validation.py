@@ -1,0 +1,79 @@
+"""How C does where its learner does not learn: on validation tracks, on the way and in the finals.
+
+Shapes: p parameters of C, f finalists.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from reverie.rollout import Outcome
+from reverie.run.folder import RunFolder
+from reverie.run.search import FinalsConfig
+from reverie.seeding import VALIDATION_TRACKS
+from reverie.training.controller.dreams import DreamRollouts
+from reverie.training.controller.drives import Drives
+from reverie.training.controller.rollouts import Rollouts
+from reverie.workers.contract import Workers
+
+
+class Worlds(NamedTuple):
+    """Where C drives, and where the finals are."""
+
+    drives: Drives
+    finals: Drives
+    road: Rollouts
+
+
+def worlds_of(run: RunFolder, workers: Workers) -> Worlds:
+    """As the recipe says: the road, or dreams of it. Raises UserError where the run cannot be dreamt in so."""
+    stage = run.config.controller
+    road = Rollouts(run, workers, stage.model)
+    drives = DreamRollouts(road, workers) if stage.world == "dream" else road
+    return Worlds(drives, road if stage.search.finals.world == "road" else drives, road)
+
+
+class Validation(NamedTuple):
+    """What an evaluation found."""
+
+    scores: dict[str, float]
+    """`eval_mean_return`, which counts, and what is looked at beside it; exact: what is compared is not rounded."""
+    costs: dict[str, int]
+    """What the episodes cost, and how they were: columns of the log."""
+
+
+def validate(drives: Drives, params: np.ndarray, config: FinalsConfig) -> Validation:
+    """Lets C with these params (p,) drive the validation tracks of evaluations, to their end."""
+    tracks = np.array(VALIDATION_TRACKS[: config.eval_tracks])[None]
+    found = {"eval_mean_return": drives.validated(params[None], tracks), **drives.watch(params[None], tracks)}
+    scores = {key: float(np.mean([outcome.ret for outcome in outcomes])) for key, outcomes in found.items()}
+    costs = [drives.columns(outcomes) for outcomes in found.values()]
+    return Validation(scores, {key: sum(cost[key] for cost in costs) for key in costs[0]})
+
+
+class Chosen(NamedTuple):
+    """Who won the finals."""
+
+    params: np.ndarray
+    """(p,)"""
+    score: float
+    outcomes: list[Outcome]
+    """The episodes that this took."""
+
+
+def choose(drives: Drives, params: np.ndarray, config: FinalsConfig) -> Chosen:
+    """The best of the finalists with these params (f, p).
+
+    The best of many scores flatters, and what it picks was lucky on those tracks: so those with the best scores, and
+    means of some, which the noise of single steps has less of, drive on other tracks.
+    """
+    tracks = np.array(VALIDATION_TRACKS[config.eval_tracks : config.eval_tracks + config.tracks])
+    outcomes = drives.validated(params, np.repeat(tracks[None], len(params), 0))
+    scores = np.array([outcome.ret for outcome in outcomes]).reshape(len(params), -1).mean(1)
+    return Chosen(params[scores.argmax()], float(scores.max()), outcomes)
+
+
+def is_spent(scores: Sequence[float], patience: int) -> bool:
+    """Whether the last `patience` evaluations were no better than one before them; never with a patience of 0."""
+    return bool(patience) and len(scores) - 1 - int(np.argmax(scores or [0])) >= patience
