@@ -1,7 +1,5 @@
 """The search for C as it is kept on disk: strategy, history, the centers that were evaluated."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +22,15 @@ from reverie.run.search import FinalsConfig
 from reverie.seeding import generator, torch_generator
 from reverie.training.controller.finals import finalists
 from reverie.training.controller.imitation import actions_of, imitated, latent_episodes, sights_of, some_episodes
+from reverie.training.controller.log import write_log
 from reverie.training.controller.search_space import SearchSpace, principal_basis
+
+COLUMNS = (
+    *("generation", "hours", "mean_return", "min_return", "max_return", "std_return", "sigma", "mean_steps"),
+    *("frames", "decisions", "dreamt", "exploits", "tracks", "episodes", "signal", "noise", "seconds"),
+    "eval_mean_return",
+)
+"""Of log.csv, those of the published logs first."""
 
 
 class Evolution:
@@ -86,13 +92,7 @@ class Evolution:
         arrays["evaluated"] = np.array(self.evaluated).reshape(-1, self.space.num_coordinates)
         arrays |= self.space.arrays()
         checkpoint.save(self.path, arrays, {"strategy": values, "history": self.history})
-        if self.history:
-            text = io.StringIO()
-            table = csv.DictWriter(text, self.history[-1].keys(), lineterminator="\n")
-            table.writeheader()
-            table.writerows(self.history)
-            with checkpoint.write_atomically(self.path.with_name("log.csv")) as file:
-                file.write(text.getvalue().encode())
+        write_log(self.path.with_name("log.csv"), self.history, COLUMNS)
 
     def save_controllers(self, **made_with: str) -> None:
         """Writes the best evaluated center and the current one as controllers, which can be watched meanwhile."""

@@ -3,8 +3,6 @@
 Shapes: x coordinates of the search, p parameters of C.
 """
 
-import csv
-import io
 from typing import Any
 
 import numpy as np
@@ -22,6 +20,7 @@ from reverie.training.controller.imagine.actor import Actor
 from reverie.training.controller.imagine.actor_critic import ActorCritic, DreamWorld
 from reverie.training.controller.imagine.critic import Critic
 from reverie.training.controller.imagine.starts import Starts
+from reverie.training.controller.log import write_log
 from reverie.training.controller.search import search_space
 from reverie.training.controller.search_space import SearchSpace
 
@@ -112,13 +111,7 @@ class Imagination:
             {**tensors, **self.space.arrays(), "evaluated": evaluated},
             {"step": self.step, "history": self.history, "exploits": self.exploits, "learner": meta},
         )
-        if self.history:
-            text = io.StringIO()
-            table = csv.DictWriter(text, (*COLUMNS, *sorted(self.history[-1].keys() - {*COLUMNS})), lineterminator="\n")
-            table.writeheader()
-            table.writerows(self.history)
-            with checkpoint.write_atomically(self.path.with_name("log.csv")) as file:
-                file.write(text.getvalue().encode())
+        write_log(self.path.with_name("log.csv"), self.history, COLUMNS)
 
     def save_controllers(self, **made_with: str) -> None:
         """Writes the best evaluated controller and the current one, which can be watched meanwhile."""

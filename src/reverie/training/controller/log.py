@@ -1,0 +1,24 @@
+"""log.csv of a learner: a row for every generation or for some steps, for people and their spreadsheets."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from reverie import checkpoint
+
+
+def write_log(path: Path, history: Sequence[Mapping[str, Any]], order: Sequence[str]) -> None:
+    """Replaces the file at `path` by the rows of `history`, if there are any: the columns in `order` first, then what
+    else a row has, by name. (The rows of a state that was loaded have lost the order in which they were made.)"""
+    if not history:
+        return
+    names = history[-1].keys()
+    columns = [*(name for name in order if name in names), *sorted(names - {*order})]
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns, lineterminator="\n")
+    table.writeheader()
+    table.writerows(history)
+    with checkpoint.write_atomically(path) as file:
+        file.write(text.getvalue().encode())
