@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from reverie.checkpoint import load
-from reverie.run.folder import STAGES, RunFolder
+from reverie.run.folder import RunFolder
+from reverie.run.stages import STAGES
 from tests.cli.conftest import reverie, reverie_in_a_process
 
 pytestmark = pytest.mark.xdist_group("cli")  # one process makes the shared run

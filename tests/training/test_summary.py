@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from reverie.run.folder import STAGES, RunFolder
+from reverie.run.folder import RunFolder
+from reverie.run.stages import STAGES
 from reverie.training.pictures import draw_pictures
 from reverie.training.stage_clock import StageClock
 from reverie.training.summary import duration, score_text, show, summarise

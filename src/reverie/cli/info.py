@@ -45,7 +45,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
 
 def verify(run: "RunFolder", *, quiet: bool) -> list[str]:
     """Compares every file that has a checksum with it; gives the stages it did so for. UserError at a difference."""
-    from reverie.run.folder import STAGES
+    from reverie.run.stages import STAGES
 
     done = [name for name in STAGES if run.manifest["stages"].get(name, {}).get("status") == "done"]
     if run.is_packaged:

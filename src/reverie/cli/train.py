@@ -9,7 +9,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     """Runs every stage that is not finished, then says what came of it."""
     description = "From nothing to a driving agent: every stage in order. Continues a run that was cut."
     args = parse(StageArguments, arguments, verb, description)
-    from reverie.run.folder import STAGES
+    from reverie.run.stages import STAGES
     from reverie.training.pipeline import run_stages
     from reverie.training.summary import show, summarise
 

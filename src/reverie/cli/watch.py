@@ -76,7 +76,7 @@ def _at_the_wheel(run: "RunFolder", path: Path | None) -> "AgentPolicy":
     from reverie.agent import Agent
     from reverie.models.files import check_made_for, load_controller, load_models
     from reverie.policies import AgentPolicy
-    from reverie.run.folder import AGENT_STAGES
+    from reverie.run.stages import AGENT_STAGES
 
     for stage in ("vision", "memory") if path else AGENT_STAGES:
         run.require(stage)

@@ -17,49 +17,10 @@ from reverie.run.chain import as_round
 from reverie.run.lock import is_lock, locked
 from reverie.run.manifest import cure_of_version, new_manifest, read_manifest
 from reverie.run.recipe import RunConfig
+from reverie.run.stages import AGENT_STAGES, EXTENDABLE, LENGTHS, OUTPUTS, REMADE, STAGES, WORDS, stage_of
 from reverie.run.world import check_same_world, require_world
 
-AGENT_STAGES = ("vision", "memory", "controller")
-"""The stages that make an agent."""
-STAGES = ("collect", "vision", "encode", "memory", "controller", "evaluate", "pictures")
-REMADE = ("evaluate", "pictures")
-"""Stages whose results are made again when they are gone or damaged, since nothing is made from them."""
-LENGTHS = {"vision": "epochs", "memory": "steps"}
-"""Stages that fit a model, and the setting that says for how long."""
 _FORGOTTEN = "forgotten"
-_OUTPUTS = {
-    "collect": ("rollouts", "scout", "rounds"),
-    "vision": ("vision.*",),
-    "encode": ("latents",),
-    "memory": ("memory.*", "dream.*", "dream"),
-    "controller": ("controller.*", "evolution"),
-    "evaluate": ("evaluation.json",),
-    "pictures": ("pictures",),
-}
-_WORDS = ("name", "description")
-"""Settings that nothing depends on."""
-# Settings that may change from one sitting to the next: more of the same, or elsewhere.
-_EXTENDABLE = (
-    "workers",
-    "controller.search.generations",
-    "controller.search.minutes",
-    "controller.imagine.steps",
-    "rounds.generations",
-    "rounds.imagine_steps",
-    "evaluate.tracks",
-    "evaluate.first_seed",
-)
-_OF_STAGE = {
-    "rounds.vision_epochs": "vision",
-    "rounds.vision_tolerance": "vision",
-    "rounds.memory_steps": "memory",
-    "rounds.newest": "memory",
-    "rounds.generations": "controller",
-    "rounds.imagine_steps": "controller",
-    "rounds.keep": "evaluate",
-    "rounds.keep_tracks": "evaluate",
-}
-"""Settings of a stage that do not stand in its own group."""
 
 
 class RunFolder:
@@ -197,11 +158,11 @@ class RunFolder:
         run = cls.open(path)
         old = settings.flatten(settings.load(str(path / "recipe.toml")))
         new = settings.flatten(settings.load(recipe or str(path / "recipe.toml"), overrides))
-        open_, free = run._open_stages(again), (*_WORDS, *_EXTENDABLE)
+        open_, free = run._open_stages(again), (*WORDS, *EXTENDABLE)
         if run._is_tied:
             open_, free = [stage for stage in open_ if stage in REMADE], ("workers",)
         fixed = [
-            key for key in old | new if new.get(key) != old.get(key) and key not in free and _stage_of(key) not in open_
+            key for key in old | new if new.get(key) != old.get(key) and key not in free and stage_of(key) not in open_
         ]
         if fixed:
             key = fixed[0]
@@ -253,7 +214,7 @@ class RunFolder:
         old = settings.flatten(settings.load(str(recipe)))
         config = settings.load(str(recipe), self._overrides)
         self.config, new = config, settings.flatten(config)
-        changed = {_stage_of(key) for key in new if new[key] != old.get(key)}
+        changed = {stage_of(key) for key in new if new[key] != old.get(key)}
         for stage in STAGES:
             if stage in changed:
                 self.reopen(stage)
@@ -286,7 +247,7 @@ class RunFolder:
             self.manifest["stages"][stage] = {"status": _FORGOTTEN, "seconds": 0.0}
         self.write_manifest()  # first, so that what a kill leaves is not taken for a stage that goes on
         for stage in stages:
-            for pattern in _OUTPUTS[stage]:
+            for pattern in OUTPUTS[stage]:
                 for path in self.path.glob(pattern):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
         for stage in stages:
@@ -370,12 +331,6 @@ def _who_drives(recipe: RunConfig) -> str:
     if recipe.rounds.num > 1:
         return f"round {recipe.rounds.num - 2}"
     return "collect.scout" if recipe.collect.scout else "collect.agent"
-
-
-def _stage_of(key: str) -> str:
-    """The stage that a setting is about, or its group where it is about none."""
-    group = key.split(".")[0]
-    return _OF_STAGE.get(key, "collect" if group == "rounds" else group)
 
 
 def _is_left_by_create(path: Path) -> bool:

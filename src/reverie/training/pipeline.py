@@ -15,7 +15,8 @@ from reverie.metrics import Metrics
 from reverie.models.files import load_controller
 from reverie.policies import AgentPolicy
 from reverie.run import settings
-from reverie.run.folder import AGENT_STAGES, REMADE, STAGES, RunFolder, collecting_agent
+from reverie.run.folder import RunFolder, collecting_agent
+from reverie.run.stages import AGENT_STAGES, REMADE, STAGES
 from reverie.training.collect import collect
 from reverie.training.controller.rollouts import Rollouts, planning_agent
 from reverie.training.controller.stage import train_controller

@@ -4,8 +4,9 @@ from dataclasses import asdict
 from typing import Any
 
 from reverie.checkpoint import read_json
-from reverie.run.folder import STAGES, RunFolder
+from reverie.run.folder import RunFolder
 from reverie.run.ledger import Ledger, ledger, minutes
+from reverie.run.stages import STAGES
 from reverie.training.rounds import describe_rounds, rounds_of, table_of
 
 _FACTS_APART = ("status", "seconds", "files")
