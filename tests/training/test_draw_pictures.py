@@ -42,10 +42,10 @@ def test_another_memory_dreams_another_dream(tiny_run: RunFolder):
 
 
 @pytest.mark.parametrize(
-    ("num", "held_out"), [(1, range(0, 1)), (2, range(1, 2)), (10, range(9, 10)), (40, range(38, 40))]
+    ("rounds", "held_out"), [([1], [0]), ([2], [1]), ([10], [9]), ([40], [38, 39]), ([10, 20, 1], [9, 29])]
 )
-def test_held_out(num: int, held_out: range):
-    assert pictures._held_out(num) == held_out
+def test_held_out(rounds: list[int], held_out: list[int]):
+    assert pictures._held_out(rounds) == held_out
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_stretch_with_the_most_reward_is_dreamt():
     rew[20 * 100 : 21 * 100] = 9  # an episode that is not held out
     rew[38 * 100 + 30 : 38 * 100 + 40] = 1
     rew[39 * 100 + 45 : 39 * 100 + 55] = 2
-    latents = SimpleNamespace(num_episodes=40, decision_offsets=np.arange(41) * 100, rew=rew)
+    latents = SimpleNamespace(rounds=[40], decision_offsets=np.arange(41) * 100, rew=rew)
     episode, columns, begins = pictures._best_stretch(latents, 4)  # pyright: ignore[reportArgumentType] (a stand-in)
     assert episode == 39
     assert begins <= 45
