@@ -22,7 +22,8 @@ OLD_RUN = Path(__file__).parent / "data/old_run"
 def test_a_run_of_an_earlier_version_is_the_run_of_today(capsys: pytest.CaptureFixture[str]) -> None:
     old, new = RunFolder.open(OLD_RUN).config, settings.load("debug")
     search = replace(new.controller.search, finals=replace(new.controller.search.finals, average=2))
-    assert old == replace(new, controller=replace(new.controller, search=search), description=old.description)
+    controller = replace(new.controller, search=search, dream=old.controller.dream)  # of which it knew nothing
+    assert old == replace(new, controller=controller, description=old.description)
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1
     first = "controller.average = 0 is now controller.search.finals.average = 2"

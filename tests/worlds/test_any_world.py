@@ -33,7 +33,7 @@ from reverie.training.pipeline import evaluate_run, run_stages
 from reverie.workers.inline import InlineWorkers
 
 HERE = Path(__file__).parent
-SMALL = ("vision.epochs=1", "controller.generations=2", "env.max_frames=40", "collect.steps=10")
+SMALL = ("vision.epochs=1", "controller.generations=2", "env.max_frames=60", "collect.steps=10")
 WORLDS = {
     "TinyPix": (0, BoxActions(low=(-2.0, 0.0), high=(2.0, 10.0), shape=(2,))),
     "TinyChoice": (1, Categories(sizes=(3,), first=(0,))),
