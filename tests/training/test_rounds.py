@@ -364,7 +364,7 @@ def test_the_best_round_is_found_and_scored_beside_the_last(whole: RunFolder, ca
     main(["info", str(run.path), "--quiet"])
     said = capsys.readouterr().out
     assert "selected  round" in said
-    assert "laps" in said
+    assert "steps  judged  laps" in said
     assert "measuring" in said
 
 

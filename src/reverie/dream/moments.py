@@ -129,8 +129,11 @@ def make_moments(
 
 
 def context_of(latents: LatentStore) -> int:
-    """Decisions that M watches before a dream begins: fewer where all episodes are shorter."""
-    return min(CONTEXT, int(np.diff(latents.offsets).max()) - 2)
+    """Decisions that M watches before a dream begins: fewer where all episodes are shorter, or all that are held out,
+    in which validation dreams begin."""
+    num = np.diff(latents.decision_offsets)
+    held_out = num[split(latents.rounds).held_out]
+    return min(CONTEXT, int(num.max()) - 1, int(held_out.max()) - 1 if len(held_out) else CONTEXT)
 
 
 def num_moments(latents: LatentStore, context: int) -> int:

@@ -44,7 +44,7 @@ def _described(run: RunFolder, after: RunFolder | None) -> dict[str, Any]:
         "vision_kept": vision.get("kept", False),
         "vision_error": vision.get("held_out_mean_squared_error"),
         "memory_loss": memory.get("held_out", {}).get("loss"),
-        "generations": controller.get("generations"),
+        "steps": controller.get("generations", controller.get("steps")),
         "validation_score": controller.get("validation_score"),
         "laps": after.manifest["stages"].get("collect", {}).get("laps") if after else None,
         "score": evaluate.get("mean"),
@@ -52,20 +52,21 @@ def _described(run: RunFolder, after: RunFolder | None) -> dict[str, Any]:
 
 
 def table_of(rounds: list[dict[str, Any]]) -> Table:
-    """The same for people."""
-    columns = ("round", "episodes", "frames", "V error", "M loss", "generations", "validation", "laps", "score")
+    """The same for people: steps or generations of the search for C, the score by which it chose, the mean of real laps
+    with its 95% interval and their number, the score on test tracks."""
+    columns = ("round", "episodes", "frames", "V error", "M loss", "steps", "judged", "laps", "score")
     table = Table(*columns, box=None, pad_edge=False, header_style="dim")
     for found in rounds:
         ledger = found["ledger"]
         frames = sum(ledger[kind] for kind in ("collecting", "learning", "measuring", "selecting"))
-        error = _number(found["vision_error"], ".5f") + (" (kept)" if found["vision_kept"] else "")
+        error = _number(found["vision_error"], ".5f") + (" kept" if found["vision_kept"] else "")
         table.add_row(
             str(found["round"]),
             _number(found["episodes"], ","),
             f"{frames:,}",
             error,
             _number(found["memory_loss"], ".3f"),
-            _number(found["generations"], ","),
+            _number(found["steps"], ","),
             _number(found["validation_score"], ".1f"),
             _laps(found["laps"]),
             _number(found["score"], ".1f"),
@@ -97,5 +98,5 @@ def _number(value: float | None, form: str) -> str:
 def _laps(laps: dict[str, Any] | None) -> str:
     if not laps:
         return ""
-    interval = " [{:.0f}, {:.0f}]".format(*laps["ci95"]) if laps["ci95"] else ""
-    return f"{laps['mean']:.0f}{interval}, {len(laps['returns'])}"
+    half = f" ± {laps['ci95'][1] - laps['mean']:.0f}" if laps["ci95"] else ""
+    return f"{laps['mean']:.0f}{half} ({len(laps['returns'])})"
