@@ -224,7 +224,7 @@ def _run(function: Callable[[Task], Result], theirs: dict[str, str], task: Task)
         with _ONE_AT_A_TIME, one_thread():
             return attempt(function, task)
     except UserError as error:  # of that machine, perhaps: this one may lack nothing
-        raise UserError(f"on the worker {platform.node()}: {error}") from error
+        raise UserError(f"on the worker {platform.node()}: {error}", usage=error.usage) from error
 
 
 @cache
