@@ -16,7 +16,7 @@ Frames are (h, w, c) uint8 on disk and on their way from the environment, (c, h,
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,9 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 """Any float32 array: actions (t, a), rewards (t,), latents (..., z)."""
 
 
+Numbers = TypeVar("Numbers", np.ndarray, "Tensor")
+
+
 @dataclass(frozen=True, kw_only=True)
 class LargestReturn:
     """The most that an episode can have earned after some frames."""
@@ -52,8 +55,8 @@ class LargestReturn:
     frame_cost: float
     """What each frame costs for certain."""
 
-    def after(self, frames: np.ndarray) -> np.ndarray:
-        """The bound after so many frames."""
+    def after(self, frames: Numbers) -> Numbers:
+        """The bound after so many frames, of any shape."""
         return self.total - self.frame_cost * frames
 
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from reverie.actions import SteerGasBrake
-from reverie.dream.ensemble import Member
+from reverie.dream.ensemble import DoubtConfig, Member
 from reverie.dream.imagine import DreamConfig
 from reverie.dream.moments import Moments, World
-from reverie.dream.tracks import DoubtConfig, DreamTracks
+from reverie.dream.tracks import DreamTracks
 from reverie.lockstep import Lockstep
 from reverie.models.distributions import Mixture
 from reverie.models.mdn_rnn import Memory, MemoryState, Prediction

@@ -11,7 +11,6 @@ import torch
 from reverie.agent import Agent, AgentConfig
 from reverie.benchmarks.speed import Clock, Round
 from reverie.dream.dreamer import load_dreams
-from reverie.dream.ensemble import Member
 from reverie.dream.imagine import DreamConfig
 from reverie.dream.rollout import ControllerPolicy
 from reverie.dream.tracks import DreamTracks
@@ -50,7 +49,7 @@ def in_dreams() -> Round:
     dreams begin with is counted, too."""
     controller, params = candidates(DREAMS // TRACKS)
     dreams = load_dreams(packaged())
-    first = Member(memory=dreams.memory, moments=dreams.moments).to(torch.device("cpu"))
+    first = dreams.ensemble[0].to(torch.device("cpu"))
     bank, config = torch.arange(len(dreams.moments)), DreamConfig(precision="auto")
     env = DreamTracks([first], dreams.world, config, DREAMS, bank=bank, decisions=DECISIONS)
     clock, seeds = Clock(), count()

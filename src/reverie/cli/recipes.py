@@ -56,9 +56,12 @@ def _text(name: str, row: dict[str, Any]) -> str:
 
 def _learning(cost: dict[str, Any]) -> str:
     """What the learner of C takes, on the road and in dreams."""
-    kinds = (("controller_generations", "generations"), ("controller_frames", "frames"))
-    kinds = (*kinds, ("dreamt_decisions", "dreamt decisions"))
-    return ", ".join(f"{cost[key]:,} {unit}" for key, unit in kinds if cost[key])
+    units = {
+        "controller_generations": "generations",
+        "controller_frames": "frames",
+        "dreamt_decisions": "dreamt decisions",
+    }
+    return ", ".join(f"{cost[key]:,} {unit}" for key, unit in units.items() if cost[key])
 
 
 def _measured(row: dict[str, Any]) -> str:

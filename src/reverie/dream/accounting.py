@@ -6,7 +6,7 @@ dream knows how much its episode had earned, in how many frames, when it began (
 on counting. Where no penalty came, earned + frame_cost * frames is the worth of the tiles so far. After a penalty, such
 as the 100 that leaving CarRacing's field costs, it is less, and the bound is looser than it need be, but still true.
 
-Shapes: b dreams.
+Shapes: b dreams, t decisions.
 """
 
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from reverie.dream.moments import World
+from reverie.dream.moments import Moments, World
 
 ROUNDING = 1e-3
 """Share of all there is to earn by which a sum may miss the bound before it counts as beyond."""
@@ -42,13 +42,34 @@ def settle(world: World, earned: Tensor, frames: Tensor, rew: Tensor) -> Settled
     is_late = after >= world.max_decisions * world.action_repeat
     if world.largest_return is None:
         return Settled(rew, torch.zeros_like(is_late), is_late, torch.zeros_like(rew))
-    total, frame_cost = world.largest_return.total, world.largest_return.frame_cost
-    left = total - frame_cost * after - earned
+    left = world.largest_return.after(after) - earned
     excess = rew - left
     end = excess >= 0
     return Settled(
         rew=torch.minimum(rew, left),
         end=end,
         trunc=is_late,
-        excess=torch.where(excess > ROUNDING * total, excess, torch.zeros_like(excess)),
+        excess=torch.where(excess > ROUNDING * world.largest_return.total, excess, torch.zeros_like(excess)),
     )
+
+
+class Account(NamedTuple):
+    """What t decisions in b dreams come to."""
+
+    decisions: Settled
+    """(b, t) each, beyond the end, too."""
+    earned: Tensor
+    """(b, t + 1) in the episode before each decision and after the last, without a gradient."""
+    frames: Tensor
+    """(b, t + 1) of the episode until then."""
+
+
+def settle_all(world: World, begun: Moments, promised: Tensor) -> Account:
+    """Settles decisions one after the other for which M promises (b, t), in dreams that began at such moments."""
+    earned, frames, found = [begun.earned], [begun.frames], list[Settled]()
+    for rew in promised.unbind(1):
+        found.append(settle(world, earned[-1], frames[-1], rew))
+        earned.append(earned[-1] + found[-1].rew.detach())
+        frames.append(frames[-1] + world.action_repeat)
+    decisions = Settled(*(torch.stack(parts, 1) for parts in zip(*found, strict=True)))
+    return Account(decisions, torch.stack(earned, 1), torch.stack(frames, 1))

@@ -13,7 +13,7 @@ from torch import Tensor
 from reverie.devices import survive_forks
 from reverie.dream.accounting import settle
 from reverie.dream.ensemble import Member
-from reverie.dream.imagine import DreamConfig, require_rewards, step
+from reverie.dream.imagine import DreamConfig, has_ended, require_rewards, step
 from reverie.dream.moments import DREAM, Moments, World, load_moments
 from reverie.errors import UserError
 from reverie.models.files import MEMORY, load_members, load_models, numbered
@@ -106,8 +106,7 @@ class Dreamer:
         end = torch.zeros_like(now.rew, dtype=torch.bool)
         if now.end_logit is not None:
             chance = torch.rand(now.rew.shape, generator=self.generator, device=now.rew.device)
-            threshold = chance if self.config.temperature else torch.full_like(chance, 0.5)
-            end = torch.sigmoid(now.end_logit) > threshold
+            end = has_ended(now.end_logit, chance, self.config.temperature)
         if self.world is None:
             return DreamStep(now.z, now.rew, end, torch.zeros_like(end), torch.zeros_like(now.rew), now.doubt)
         paid = settle(self.world, self.earned, self.frames, now.rew)
@@ -124,6 +123,11 @@ class Dreams(NamedTuple):
     world: World
     members: tuple[Member, ...] = ()
     """Further members of the ensemble, where M has some."""
+
+    @property
+    def ensemble(self) -> tuple[Member, ...]:
+        """All members, the first M too."""
+        return (Member(memory=self.memory, moments=self.moments), *self.members)
 
 
 def load_dreams(folder: Path) -> Dreams:

@@ -31,6 +31,20 @@ class Member:
         return Member(memory=self.memory.to(device).eval().requires_grad_(False), moments=self.moments.to(device))
 
 
+@dataclass(frozen=True, kw_only=True)
+class DoubtConfig:
+    """What becomes of a dream that its members do not agree about. It takes two of them, or more."""
+
+    cut: float = 0.0
+    """A dream ends where the doubt of a decision is above this; 0 for never."""
+    cost: float = 0.0
+    """What a decision costs for each unit of its doubt."""
+
+    def __bool__(self) -> bool:
+        """Whether doubt matters."""
+        return bool(self.cut or self.cost)
+
+
 def disagreement(means: Tensor) -> Tensor:
     """Of the means of z_t+1 that members expect, mu (m, ..., z): their standard deviation over members, root mean
     square over z -> (...), in units of z: sqrt(1/z sum_j 1/m sum_i (mu_ij - 1/m sum_l mu_lj)^2)."""

@@ -101,8 +101,19 @@ class Noise(NamedTuple):
 
     def at(self, i: int) -> "Noise":
         """That of one decision."""
-        mixture = MixtureNoise(*(part[:, i] for part in self.mixture))
-        return Noise(mixture, None if self.member is None else self.member[:, i])
+        return self._each(lambda part: part[:, i])
+
+    def select(self, rows: Tensor) -> "Noise":
+        """That of the dreams with the numbers `rows` (m,)."""
+        return self._each(lambda part: part[rows])
+
+    def to(self, device: torch.device) -> "Noise":
+        """The same on another device."""
+        return self._each(lambda part: part.to(device))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Noise":
+        mixture = MixtureNoise(*map(change, self.mixture))
+        return Noise(mixture, None if self.member is None else change(self.member))
 
 
 def draw_noise(memory: Memory, b: int, t: int, generator: torch.Generator, num_members: int = 1) -> Noise:
@@ -167,6 +178,12 @@ def step(
         mixture=expected.z,
         doubt=doubt,
     )
+
+
+def has_ended(end_logit: Tensor, chance: Tensor, temperature: float) -> Tensor:
+    """Whether the dreamt world ends the episode, bool, by the logits and `chance` in [0, 1) of any one shape; at
+    temperature 0, where that is more likely than not."""
+    return torch.sigmoid(end_logit) > (chance if temperature else 0.5)
 
 
 class Trajectory(NamedTuple):

@@ -120,7 +120,7 @@ def make_moments(
     every moment is as likely as another, but for a share before `failures`. At least one decision of context, since the
     reward that comes with a latent is part of it. Raises UserError where no episode is long enough."""
     numbers = generator(seed, "dream starts").integers(num_moments(latents, context), size=num)
-    if failures and failures.share:
+    if failures:
         near = np.flatnonzero(before_failures(failures.got_on, latents.end, latents.decision_offsets, context))
         if len(near):
             some = round(failures.share * num)

@@ -19,13 +19,12 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
 from reverie.agent import Agent, full_rows
-from reverie.dream.accounting import settle
+from reverie.dream.accounting import settle_all
 from reverie.dream.ensemble import Member
 from reverie.dream.imagine import (
     Decision,
     DreamConfig,
     DreamPolicy,
-    Noise,
     Trajectory,
     draw_noise,
     imagine,
@@ -34,7 +33,6 @@ from reverie.dream.imagine import (
 from reverie.dream.moments import Moments, World
 from reverie.errors import UserError
 from reverie.models.controller import Controller
-from reverie.models.distributions import MixtureNoise
 from reverie.models.mdn_rnn import Memory, MemoryState
 from reverie.seeding import torch_generator
 from reverie.types import NotNegative, Positive
@@ -166,6 +164,7 @@ class Planner:
         config, k = self.config, len(samples)
         length, b = config.horizon + config.tail, k * config.dreams
         noise = draw_noise(self.memories[0], config.dreams, length, chance, len(self.memories))
+        each = torch.arange(config.dreams).repeat(k)  # all sequences have the same chance
         first, *others = (
             Moments(
                 z=z.expand(b, -1),
@@ -179,7 +178,7 @@ class Planner:
         members = [Member(memory=one, moments=at) for one, at in zip(self.memories[1:], others, strict=True)]
         policy = self._policy(samples.repeat_interleave(config.dreams, 0))
         dreamt = imagine(
-            self.memories[0], policy, first, length, config.dreaming, chance=_for_each(noise, k), members=members
+            self.memories[0], policy, first, length, config.dreaming, chance=noise.select(each), members=members
         )
         return dreamt_returns(dreamt, self.world, first).reshape(k, config.dreams).mean(1)
 
@@ -193,26 +192,12 @@ def dreamt_returns(dreamt: Trajectory, world: World, begun: Moments) -> Tensor:
     """What b dreams that began at such moments are worth, (b,): each decision's reward as the world settles it, times
     the probability that the episode still goes on."""
     assert dreamt.rew is not None, "this dream has no rewards"
-    total, alive = torch.zeros_like(begun.rew), torch.ones_like(begun.rew)
-    earned, frames = begun.earned, begun.frames
-    for i, rew in enumerate(dreamt.rew.unbind(1)):
-        settled = settle(world, earned, frames, rew)
-        total = total + alive * settled.rew
-        alive = alive * ~(settled.end | settled.trunc)
-        if dreamt.end is not None:
-            alive = alive * (1 - dreamt.end[:, i])
-        earned, frames = earned + settled.rew, frames + world.action_repeat
-    return total
-
-
-def _for_each(noise: Noise, k: int) -> Noise:
-    """The chance of d dreams, for each of k samples (k * d, ...)."""
-
-    def repeated(part: Tensor) -> Tensor:
-        return part.repeat(k, *[1] * (part.ndim - 1))
-
-    member = None if noise.member is None else repeated(noise.member)
-    return Noise(MixtureNoise(*(repeated(part) for part in noise.mixture)), member)
+    paid = settle_all(world, begun, dreamt.rew).decisions
+    goes_on = (~(paid.end | paid.trunc)).float()
+    if dreamt.end is not None:
+        goes_on = goes_on * (1 - dreamt.end)
+    alive = torch.cat([torch.ones_like(goes_on[:, :1]), goes_on[:, :-1].cumprod(1)], 1)
+    return (alive * paid.rew).sum(1)
 
 
 class PlanPolicy:

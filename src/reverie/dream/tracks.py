@@ -7,7 +7,7 @@ Shapes: n dreams, b of them still going, u different tracks, t decisions, z late
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,27 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reverie.dream.accounting import settle
-from reverie.dream.ensemble import Member
-from reverie.dream.imagine import DreamConfig, Noise, draw_noise, require_rewards, step
+from reverie.dream.ensemble import DoubtConfig, Member
+from reverie.dream.imagine import DreamConfig, Noise, draw_noise, has_ended, require_rewards, step
 from reverie.dream.moments import World
 from reverie.dream.rollout import DreamObs, DreamTransition
 from reverie.models.distributions import MixtureNoise
 from reverie.models.mdn_rnn import MemoryState
 from reverie.seeding import generator, torch_generator
-
-
-@dataclass(frozen=True, kw_only=True)
-class DoubtConfig:
-    """What becomes of a dream that its members do not agree about. It takes two of them, or more."""
-
-    cut: float = 0.0
-    """A dream ends where the doubt of a decision is above this; 0 for never."""
-    cost: float = 0.0
-    """What a decision costs for each unit of its doubt."""
-
-    def __bool__(self) -> bool:
-        """Whether doubt matters."""
-        return bool(self.cut or self.cost)
 
 
 class TrackNoise(NamedTuple):
@@ -85,7 +71,7 @@ class DreamTracks:
     ) -> None:
         require_rewards(members[0].memory)
         self._members, self._world, self._speaks = members, world, speaks
-        self._config = config if not speaks else DreamConfig(**{**vars(config), "members": "random"})
+        self._config = replace(config, members="random") if speaks else config
         self._bank, self._doubt = bank, doubt or DoubtConfig()
         self.num_envs, self.decisions = num_envs, decisions
         self.excess: NDArray[np.float64] = np.zeros(num_envs)
@@ -98,14 +84,10 @@ class DreamTracks:
         device = self._members[0].moments.z.device
         unique, track = np.unique(np.asarray(seeds), return_inverse=True)
         drawn = draw_tracks(unique.tolist(), self._bank, self._members, self.decisions)
+        noise = drawn.noise
         if self._speaks:
-            noise = drawn.noise._replace(member=torch.full(drawn.end.shape, self._speaks))
-            drawn = drawn._replace(noise=noise)
-        moved = [None if part is None else part.to(device) for part in (*drawn.noise.mixture, drawn.noise.member)]
-        uniform, normal, member = moved
-        assert uniform is not None
-        assert normal is not None
-        self._noise, self._end_chance = Noise(MixtureNoise(uniform, normal), member), drawn.end.to(device)
+            noise = noise._replace(member=torch.full(drawn.end.shape, self._speaks))
+        self._noise, self._end_chance = noise.to(device), drawn.end.to(device)
         self._track = torch.from_numpy(track).to(device)
         self._rows, self._decision = np.asarray(rows), 0
         number = drawn.moment.to(device)[self._track]
@@ -122,9 +104,7 @@ class DreamTracks:
         """One decision in `rows` by act (b, a); the others are over."""
         if len(rows) < len(self._rows):
             self._drop(rows)
-        noise = self._noise.at(self._decision)
-        mixture = MixtureNoise(*(part[self._track] for part in noise.mixture))
-        noise = Noise(mixture, None if noise.member is None else noise.member[self._track])
+        noise = self._noise.at(self._decision).select(self._track)
         memories = [one.memory for one in self._members]
         now = step(memories, self._states, self._z, self._rew, act, self._config, noise)
         assert now.rew is not None
@@ -134,7 +114,7 @@ class DreamTracks:
         end, trunc, rew = paid.end, paid.trunc, paid.rew
         if now.end_logit is not None:
             chance = self._end_chance[self._track, self._decision]
-            end = end | (torch.sigmoid(now.end_logit) > (chance if self._config.temperature else 0.5))
+            end = end | has_ended(now.end_logit, chance, self._config.temperature)
         if self._doubt:
             assert now.doubt is not None, "a single M has no doubt"
             rew = rew - self._doubt.cost * now.doubt

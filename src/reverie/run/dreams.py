@@ -1,13 +1,18 @@
 """The settings of dreams to learn in."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from annotated_types import Ge, Gt, Le
 
 from reverie.devices import Precision
+from reverie.dream.ensemble import DoubtConfig
+from reverie.dream.imagine import DreamConfig
 from reverie.errors import UserError
 from reverie.types import NotNegative
+
+_Member = TypeVar("_Member")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +41,21 @@ class DreamsConfig:
     """Validation tracks on the road that each evaluated center drives, too, to be looked at: nothing follows from it.
     Their frames are counted as such that measure."""
 
+    @property
+    def dreaming(self) -> DreamConfig:
+        """How they are dreamt."""
+        return DreamConfig(temperature=self.temperature, precision=self.precision, members=self.members)
+
+    @property
+    def doubt(self) -> DoubtConfig:
+        """What becomes of those whose members disagree."""
+        return DoubtConfig(cut=self.doubt_cut, cost=self.doubt_cost)
+
+    def taking_part(self, ensemble: Sequence[_Member]) -> Sequence[_Member]:
+        """Of all members in their order, those whose word or doubt counts in the dreams of candidates."""
+        those = ensemble[:-1] if self.judge else ensemble
+        return those if self.doubt or self.members == "random" else those[:1]
+
     def check(self, members: int, reward_head: str) -> None:
         """Raises UserError where an M of so many members, with such a head for rewards, cannot dream so."""
         if reward_head == "none":
@@ -49,7 +69,7 @@ class DreamsConfig:
                 "controller.dream.judge needs an M beside the one of the dreams: set memory.members = 2 or more",
                 usage=True,
             )
-        several = self.members == "random" or self.doubt_cut or self.doubt_cost
+        several = self.members == "random" or self.doubt
         if several and members - self.judge < 2:
             which = "members = random" if self.members == "random" else "doubt_cut and doubt_cost"
             beside = " beside the judge" if self.judge else ""

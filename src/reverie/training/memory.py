@@ -79,6 +79,7 @@ def _train_member(
         fit.run(metrics, bar, units_per_step=timesteps, beat=clock.beat)
     path = run.path / numbered(MEMORY, member)
     save_memory(path, memory, vision_sha256=file_sha256(run.vision))
+    share = stage.dream_failures
     moments = make_moments(
         memory.cpu(),
         latents,
@@ -86,7 +87,7 @@ def _train_member(
         config.seed,
         context_of(latents),
         action_repeat=config.env.action_repeat,
-        failures=Failures(share=stage.dream_failures, got_on=got_on(latents, config.env)),
+        failures=Failures(share=share, got_on=got_on(latents, config.env)) if share else None,
     )
     save_moments(run.path / numbered(DREAM, member), moments, world_of(config.env), path)
     return {

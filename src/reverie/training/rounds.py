@@ -8,7 +8,7 @@ from rich.table import Table
 
 from reverie.models.files import load_controller
 from reverie.run.folder import RunFolder
-from reverie.run.ledger import own_ledger
+from reverie.run.ledger import Ledger, own_ledger
 from reverie.seeding import VALIDATION_TRACKS
 from reverie.training.controller.rollouts import Rollouts
 from reverie.workers.contract import Workers
@@ -57,13 +57,11 @@ def table_of(rounds: list[dict[str, Any]]) -> Table:
     columns = ("round", "episodes", "frames", "V error", "M loss", "steps", "judged", "laps", "score")
     table = Table(*columns, box=None, pad_edge=False, header_style="dim")
     for found in rounds:
-        ledger = found["ledger"]
-        frames = sum(ledger[kind] for kind in ("collecting", "learning", "measuring", "selecting"))
         error = _number(found["vision_error"], ".5f") + (" kept" if found["vision_kept"] else "")
         table.add_row(
             str(found["round"]),
             _number(found["episodes"], ","),
-            f"{frames:,}",
+            f"{Ledger(**found['ledger']).frames:,}",
             error,
             _number(found["memory_loss"], ".3f"),
             _number(found["steps"], ","),

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from reverie.dream.dreamer import Dreamer, Dreams
-from reverie.dream.ensemble import Member
 from reverie.dream.imagine import DreamConfig
 from reverie.dream.rollout import ControllerPolicy, rollout_dreams
 from reverie.dream.tracks import DreamTracks
@@ -38,10 +37,6 @@ class DreamReturns:
     """(m, n) until the end."""
     impossible: np.ndarray
     """(m, n) bool: at some moment the return was more than the real world can give."""
-
-    def rank_correlation(self, real: np.ndarray) -> float:
-        """Spearman's rho of the mean dreamt and real (m,) returns."""
-        return spearman(self.dream.mean(1), real)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,9 +126,8 @@ def judged_returns(
     dreams. None for a single M."""
     if not dreams.members:
         return None
-    first = Member(memory=dreams.memory, moments=dreams.moments)
     tracks = DreamTracks(
-        [first, dreams.members[-1]],
+        [dreams.ensemble[0], dreams.ensemble[-1]],
         dreams.world,
         DreamConfig(),
         num_dreams,

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from reverie.dream.imagine import DreamConfig, controlled, imagine
-from reverie.dream.moments import CONTEXT, Moments
+from reverie.dream.moments import CONTEXT
 from reverie.measure.dream.horizon import RealEpisodes, join, last_seen
 from reverie.measure.truth.judges import Judges
 from reverie.measure.truth.labelled import ATTRIBUTES, STATE
@@ -95,10 +95,9 @@ def measure_states(
 
     bank = last_seen(vision, memory, own)
     rows = torch.arange(n).repeat_interleave(NUM_DREAMS)
-    begun = Moments(z=bank.z[rows], state=bank.state.select(rows), rew=bank.rew[rows])
     policy = controlled(controller, torch.from_numpy(params.astype(np.float32))[None])
     chance = torch_generator(seed, "states of dreams")
-    dreamt = imagine(memory, policy, begun, length - CONTEXT, DreamConfig(temperature=1.0), chance=chance)
+    dreamt = imagine(memory, policy, bank.select(rows), length - CONTEXT, DreamConfig(temperature=1.0), chance=chance)
     later = np.arange(1, length - CONTEXT + 1, EVERY)
     dreamt_z, dreamt_h = dreamt.z[:, later].numpy(), dreamt.h[:, later, -1].numpy()
     at = CONTEXT + later

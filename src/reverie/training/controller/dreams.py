@@ -15,10 +15,9 @@ import torch
 from reverie.checkpoint import file_sha256
 from reverie.dream.dreamer import load_dreams
 from reverie.dream.ensemble import Member
-from reverie.dream.imagine import DreamConfig
 from reverie.dream.moments import DREAM, World
 from reverie.dream.rollout import ControllerPolicy
-from reverie.dream.tracks import DoubtConfig, DreamTracks
+from reverie.dream.tracks import DreamTracks
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import spec_of
 from reverie.errors import UserError
@@ -72,19 +71,15 @@ def run_dreams(task: DreamTask) -> list[Outcome]:
     spec = spec_of(task.env)
     first = found.members[0].memory
     controller = Controller(task.controller, first.z_size, first.config.hidden_size, spec.actions)
-    taking_part = found.members[:-1] if dream.judge else found.members
-    doubt = DoubtConfig(cut=dream.doubt_cut, cost=dream.doubt_cost)
     if task.by_judge:
-        members, doubt = (found.members[0], found.members[-1]), DoubtConfig()
-    elif doubt or dream.members == "random":
-        members = taking_part
+        members, doubt = (found.members[0], found.members[-1]), None
     else:
-        members = taking_part[:1]
+        members, doubt = dream.taking_part(found.members), dream.doubt
     held_out = task.seeds[0] in VALIDATION_TRACKS
     env = DreamTracks(
         members,
         found.world,
-        DreamConfig(temperature=dream.temperature, precision=dream.precision, members=dream.members),
+        dream.dreaming,
         len(task.seeds),
         bank=torch.nonzero(members[0].moments.held_out == held_out).squeeze(1),
         decisions=dream.decisions,
@@ -113,9 +108,7 @@ class _Found(NamedTuple):
 def cached_dreams(folder: Path, digest: str) -> _Found:  # noqa: ARG001 (the digest says when they are others)
     """What this process dreams with; kept, because every task of a round has the same."""
     dreams = load_dreams(located(folder))
-    first = Member(memory=dreams.memory, moments=dreams.moments)
-    members = (first, *dreams.members)
-    return _Found(tuple(one.to(torch.device("cpu")) for one in members), dreams.world)
+    return _Found(tuple(one.to(torch.device("cpu")) for one in dreams.ensemble), dreams.world)
 
 
 class DreamRollouts:

@@ -123,8 +123,7 @@ def _evaluate_center(evolution: Evolution, drives: Drives, metrics: Metrics) -> 
     row |= found.scores | {key: row[key] + cost for key, cost in found.costs.items()}
     row["seconds"] = round(row["seconds"] + time.monotonic() - started, 3)
     evolution.evaluated.append(center)
-    logged = {f"controller/validation/{key.removeprefix('eval_')}": score for key, score in found.scores.items()}
-    metrics.log("controller", evolution.generation - 1, logged)
+    metrics.log("controller", evolution.generation - 1, found.logged)
     if config.retrain and row["eval_mean_return"] < max(evolution.scores):
         evolution.strategy.recenter(evolution.best)
     evolution.save_controllers(**drives.made_with)

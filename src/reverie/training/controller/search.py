@@ -107,7 +107,7 @@ class Evolution:
         if "space.origin" not in arrays or len(arrays["evaluated"]) != len(self.scores):
             raise UserError(f"{self.path} was written by an earlier version: begin the search again (`--again`)")
         self.evaluated = list(arrays.pop("evaluated"))
-        self.space = SearchSpace(origin=arrays.pop("space.origin"), basis=arrays.pop("space.basis", None))
+        self.space = SearchSpace.taken_from(arrays)
         self.strategy = self._new_strategy()
         arrays = {key.removeprefix("strategy."): value for key, value in arrays.items()}
         with Progress("replay", len(self.history), "generations", quiet=quiet) as bar:

@@ -5,6 +5,7 @@ first layer, d decisions.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,12 @@ class SearchSpace:
     def params(self, coordinates: np.ndarray) -> np.ndarray:
         """(n, x) -> (n, p)."""
         return self.origin + (coordinates if self.basis is None else coordinates @ self.basis)
+
+    @classmethod
+    def taken_from(cls, arrays: dict[str, Any]) -> "SearchSpace":
+        """What `arrays` kept; they are taken out of those given, arrays or tensors."""
+        basis = arrays.pop("space.basis", None)
+        return cls(origin=np.asarray(arrays.pop("space.origin")), basis=None if basis is None else np.asarray(basis))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What to keep of it."""

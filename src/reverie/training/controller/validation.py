@@ -42,6 +42,11 @@ class Validation(NamedTuple):
     costs: dict[str, int]
     """What the episodes cost, and how they were: columns of the log."""
 
+    @property
+    def logged(self) -> dict[str, float]:
+        """The scores as metrics."""
+        return {f"controller/validation/{key.removeprefix('eval_')}": score for key, score in self.scores.items()}
+
 
 def validate(drives: Drives, params: np.ndarray, config: FinalsConfig) -> Validation:
     """Lets C with these params (p,) drive the validation tracks of evaluations, to their end."""

@@ -6,13 +6,13 @@ Shapes: b dreams, t decisions, f features of the critic, o outputs of C.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from reverie.dream.ensemble import Member
+from reverie.dream.ensemble import DoubtConfig, Member
 from reverie.dream.imagine import Decision, DreamConfig, Trajectory, imagine
 from reverie.dream.moments import Moments, World
 from reverie.errors import UserError
@@ -33,8 +33,7 @@ class DreamWorld:
     """M, and the further members that take part."""
     world: World
     config: DreamConfig
-    doubt_cut: float = 0.0
-    doubt_cost: float = 0.0
+    doubt: DoubtConfig = field(default_factory=DoubtConfig)
 
     @property
     def num_features(self) -> int:
@@ -61,13 +60,7 @@ class ActorCritic:
         drawn = list[Tensor]()
         with torch.set_grad_enabled(through_model):
             dreamt = self._dream(moments, drawn, chance, through_model=through_model)
-            paid = pay(
-                self.dreams.world,
-                moments[0],
-                dreamt,
-                doubt_cut=self.dreams.doubt_cut,
-                doubt_cost=self.dreams.doubt_cost,
-            )
+            paid = pay(self.dreams.world, moments[0], dreamt, self.dreams.doubt)
             discount = config.discount * (1 - paid.end)
             features = torch.cat([dreamt.z, dreamt.h[:, :, -1], paid.outlook], -1)
         seen = features.detach()

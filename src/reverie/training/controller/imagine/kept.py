@@ -50,9 +50,7 @@ class Imagination:
         if tensors:
             self.step, self.history, self.exploits = meta["step"], meta["history"], meta["exploits"]
             self.evaluated = list(tensors.pop("evaluated").numpy())
-            basis = tensors.pop("space.basis", None)
-            origin = tensors.pop("space.origin").numpy()
-            self.space = SearchSpace(origin=origin, basis=None if basis is None else basis.numpy())
+            self.space = SearchSpace.taken_from(tensors)
         else:
             self.space = search_space(run, controller, quiet=quiet)
         self._starts = Starts(

@@ -5,7 +5,7 @@ import time
 import numpy as np
 from torch import Tensor
 
-from reverie.dream.imagine import DreamConfig, require_rewards
+from reverie.dream.imagine import require_rewards
 from reverie.envs.registry import spec_of
 from reverie.metrics import Metrics, Progress
 from reverie.models.controller import Controller
@@ -81,16 +81,11 @@ def dreams_of(run: RunFolder) -> DreamWorld:
     dream = run.config.controller.dream
     memories = [load_memory(run.memory), *load_members(run.path)]
     require_rewards(memories[0])
-    if dream.judge:
-        memories = memories[:-1]
-    if dream.members == "first" and not (dream.doubt_cut or dream.doubt_cost):
-        memories = memories[:1]
     return DreamWorld(
-        memories=[memory.eval().requires_grad_(False) for memory in memories],
+        memories=[memory.eval().requires_grad_(False) for memory in dream.taking_part(memories)],
         world=world_of(run.config.env),
-        config=DreamConfig(temperature=dream.temperature, precision=dream.precision, members=dream.members),
-        doubt_cut=dream.doubt_cut,
-        doubt_cost=dream.doubt_cost,
+        config=dream.dreaming,
+        doubt=dream.doubt,
     )
 
 
@@ -115,8 +110,7 @@ def _evaluate(kept: Imagination, drives: Drives, metrics: Metrics, values: dict[
     )
     kept.evaluated.append(coordinates)
     kept.exploits = 0
-    logged = {f"controller/validation/{key.removeprefix('eval_')}": score for key, score in found.scores.items()}
-    metrics.log("controller", max(0, kept.step - 1), logged)
+    metrics.log("controller", max(0, kept.step - 1), found.logged)
     kept.save_controllers(**drives.made_with)
 
 

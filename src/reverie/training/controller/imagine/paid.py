@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from reverie.dream.accounting import settle
+from reverie.dream.accounting import settle_all
+from reverie.dream.ensemble import DoubtConfig
 from reverie.dream.imagine import Trajectory
 from reverie.dream.moments import Moments, World
 
@@ -27,33 +28,25 @@ class Paid(NamedTuple):
     """(b, t) what M promised beyond what was left to earn."""
 
 
-def pay(world: World, moments: Moments, dreamt: Trajectory, *, doubt_cut: float, doubt_cost: float) -> Paid:
-    """Settles the decisions of dreams that began at `moments`. A dream is over where its members disagree by more than
-    `doubt_cut` (0: never), and each decision costs `doubt_cost` times their disagreement."""
+def pay(world: World, begun: Moments, dreamt: Trajectory, doubt: DoubtConfig) -> Paid:
+    """Settles the decisions of dreams that began at such moments."""
     assert dreamt.rew is not None, "this memory does not predict rewards"
-    earned, frames = moments.earned, moments.frames
-    rew, over, excess, outlooks = list[Tensor](), list[Tensor](), list[Tensor](), [_outlook(world, earned, frames)]
-    for promised in dreamt.rew.unbind(1):
-        now = settle(world, earned, frames, promised)
-        earned, frames = earned + now.rew.detach(), frames + world.action_repeat
-        rew.append(now.rew)
-        over.append(now.end | now.trunc)
-        excess.append(now.excess)
-        outlooks.append(_outlook(world, earned, frames))
-    paid, is_over = torch.stack(rew, 1), torch.stack(over, 1)
+    account = settle_all(world, begun, dreamt.rew)
+    paid, is_over = account.decisions.rew, account.decisions.end | account.decisions.trunc
     if dreamt.doubt is not None:
-        if doubt_cost:
-            paid = paid - doubt_cost * dreamt.doubt
-        if doubt_cut:
-            is_over = is_over | (dreamt.doubt > doubt_cut)
+        if doubt.cost:
+            paid = paid - doubt.cost * dreamt.doubt
+        if doubt.cut:
+            is_over = is_over | (dreamt.doubt > doubt.cut)
     end = torch.zeros_like(paid) if dreamt.end is None else dreamt.end
-    return Paid(paid, torch.where(is_over, 1.0, end), torch.stack(outlooks, 1), torch.stack(excess, 1))
+    outlook = _outlook(world, account.earned, account.frames)
+    return Paid(paid, torch.where(is_over, 1.0, end), outlook, account.decisions.excess)
 
 
 def _outlook(world: World, earned: Tensor, frames: Tensor) -> Tensor:
-    """(b, 2)"""
+    """(..., 2) for what was earned (...,) in so many frames (...,)."""
     time = 1 - frames / (world.max_decisions * world.action_repeat)
     if world.largest_return is None:
         return torch.stack([torch.ones_like(time), time], -1)
-    left = world.largest_return.total - world.largest_return.frame_cost * frames - earned
+    left = world.largest_return.after(frames) - earned
     return torch.stack([left / world.largest_return.total, time], -1)
