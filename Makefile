@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test test-min lint bench clean
+.PHONY: run test test-min lint bench web clean
 
 run: $(VENV)/.run
 	$(BIN)/reverie train
@@ -36,6 +36,16 @@ bench: $(VENV)/.bench
 	$(BIN)/reverie bench memory
 	$(BIN)/reverie bench dream
 
+# CarRacing for the page, from Box2D's own sources: clang and what it needs for WebAssembly, and node for the tests.
+WEB_PACKAGES := clang lld wasi-libc libc++-dev-wasm32 libclang-rt-dev-wasm32 nodejs make
+
+web: $(VENV)/.dev
+	@dpkg -s $(WEB_PACKAGES) >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+		apt-get install -y -qq --no-install-recommends $(WEB_PACKAGES); } || \
+		{ echo "make web needs Debian's packages, which only root can install: $(WEB_PACKAGES)"; exit 1; }
+	$(MAKE) -C src/reverie/web/native/road PYTHON=$(abspath $(BIN)/python)
+	$(BIN)/python -m pytest -n 0 tests/web
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -52,4 +62,4 @@ $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $(VENV)/.run $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-min .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-min .pytest_cache .ruff_cache src/reverie/web/native/build
