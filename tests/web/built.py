@@ -14,3 +14,6 @@ ROAD_JS, ROAD_WASM = WEB / "static" / "road.js", WEB / "native" / "build" / "roa
 needs_road = pytest.mark.skipif(
     not ROAD_WASM.exists() or shutil.which("node") is None, reason="needs node and what `make web` builds"
 )
+ENGINE_JS, ENGINE_WASM = WEB / "static" / "engine.js", WEB / "native" / "engine.wasm"
+
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")

@@ -1,0 +1,1 @@
+"""C sources for WebAssembly, and what is built from them."""
