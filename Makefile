@@ -44,7 +44,7 @@ web: $(VENV)/.dev
 		apt-get install -y -qq --no-install-recommends $(WEB_PACKAGES); } || \
 		{ echo "make web needs Debian's packages, which only root can install: $(WEB_PACKAGES)"; exit 1; }
 	$(MAKE) -C src/reverie/web/native/road PYTHON=$(abspath $(BIN)/python)
-	$(BIN)/python -m pytest -n 0 tests/web
+	$(BIN)/python -m pytest -n 0 -s tests/web
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
