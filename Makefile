@@ -36,14 +36,16 @@ bench: $(VENV)/.bench
 	$(BIN)/reverie bench memory
 	$(BIN)/reverie bench dream
 
-# CarRacing for the page, from Box2D's own sources: clang and what it needs for WebAssembly, and node for the tests.
+# The page's engine, and CarRacing for it from Box2D's own sources: clang and what it needs for WebAssembly, node for the
+# tests.
 WEB_PACKAGES := clang lld wasi-libc libc++-dev-wasm32 libclang-rt-dev-wasm32 nodejs make
 
 web: $(VENV)/.dev
 	@dpkg -s $(WEB_PACKAGES) >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
 		apt-get install -y -qq --no-install-recommends $(WEB_PACKAGES); } || \
 		{ echo "make web needs Debian's packages, which only root can install: $(WEB_PACKAGES)"; exit 1; }
-	$(MAKE) -C src/reverie/web/native/road PYTHON=$(abspath $(BIN)/python)
+	$(BIN)/python -m reverie.web.native.make_engine
+	$(MAKE) --no-print-directory -C src/reverie/web/native/road PYTHON=$(abspath $(BIN)/python)
 	$(BIN)/python -m pytest -n 0 -s tests/web
 
 $(VENV)/bin/python:

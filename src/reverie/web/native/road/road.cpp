@@ -62,4 +62,7 @@ EXPORT(edges) const Edge* edges() { return track.edges; }
 // (n) int8: the side of each tile's kerb, -1 left, 1 right, 0 none.
 EXPORT(kerbs) const signed char* kerbs() { return track.kerbs; }
 
+// (n) bool: tiles that any part of the car has touched, which are all of one grey.
+EXPORT(touched) const bool* touched() { return simulation->tiles.touched; }
+
 }
