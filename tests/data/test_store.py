@@ -36,6 +36,8 @@ def test_round_trip(store, make_episode):
     assert store.num_decisions == 9
     assert store.num_frames == 12
     assert store.offsets().tolist() == [0, 4, 6, 12]
+    assert store.rows_of([0, 2]).tolist() == [0, 1, 2, 3, 6, 7, 8, 9, 10, 11]
+    assert store.rows_of([]).tolist() == []
     for i, t in enumerate([3, 1, 5]):
         assert same(store[i], make_episode(i, t, end=i != 1, trunc=i == 1))
     assert [entry["seed"] for entry in store.entries] == [1000, 1001, 1002]

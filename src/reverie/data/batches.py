@@ -8,7 +8,7 @@ Shapes: b batch, t decisions, z latent, a action; frames are (64, 64, 3) uint8.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,11 +42,6 @@ class FrameCache:
         if frames is None:
             raise UserError(f"{path} changed while it was being built: let only one process build it")
         self.frames: Frames = frames
-
-    def rows_of(self, episodes: Iterable[int]) -> np.ndarray:
-        """Where the frames of `episodes` are in `frames`, in their order."""
-        rows = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in episodes]
-        return np.concatenate(rows) if rows else np.empty(0, np.int64)
 
     def _open(self) -> Frames | None:
         """The cache, or None where it is missing, damaged, or of another store."""

@@ -18,6 +18,7 @@ import json
 import os
 import shutil
 import zipfile
+from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, TypedDict
@@ -166,6 +167,12 @@ class EpisodeStore:
     def offsets(self) -> np.ndarray:
         """Where each episode's observations begin when all are laid end to end, (episodes + 1,) int64."""
         return np.cumsum([0, *(entry["num_decisions"] + 1 for entry in self.entries)], dtype=np.int64)
+
+    def rows_of(self, episodes: Iterable[int]) -> np.ndarray:
+        """Where the observations of `episodes` are, so laid, in their order."""
+        offsets = self.offsets()
+        rows = [np.arange(offsets[i], offsets[i + 1]) for i in episodes]
+        return np.concatenate(rows) if rows else np.empty(0, np.int64)
 
     def digest(self) -> str:
         """SHA-256 over the checksums of all episodes: equal for equal content."""

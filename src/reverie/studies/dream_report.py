@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from reverie.checkpoint import write_atomically, write_json
-from reverie.measure.dream.failures import AFTER, SINCE, Failures, returns, stays
+from reverie.dream.moments import STUCK
+from reverie.measure.dream.failures import AFTER, Failures, returns, stays
 from reverie.measure.dream.horizon import HORIZONS
 from reverie.measure.dream.returns import ranks_above
 from reverie.measure.dream.states import StatesFound, percentiles, tail_shares
@@ -151,7 +152,7 @@ def _failures_text(failures: Failures) -> list[str]:
         interval = wilson_interval(share, n) or (0.0, 1.0)
         rows.append([name, f"{returns(rew).mean():.0f}", f"{share:.0%}", "{:.0%} to {:.0%}".format(*interval)])
     return [
-        f"{n} of {failures.cars} cars with shaking hands failed: {SINCE} decisions without a reward. From there hands "
+        f"{n} of {failures.cars} cars with shaking hands failed: {STUCK} decisions without a reward. From there hands "
         f"are steady, on the road and in {len(failures.dream)} dreams at temperature 1.",
         comparison.table(rows),
     ]

@@ -5,15 +5,13 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from reverie.data.store import About, EpisodeStore
+from reverie.dream.moments import STUCK
 from reverie.envs.registry import spec_of, start
 from reverie.envs.spec import LargestReturn
 from reverie.envs.vector import Start
 from reverie.run.recipe import RunConfig
 from reverie.seeding import generator, sample_tracks
 from reverie.types import Floats
-
-STUCK = 12
-"""Where a driver has no reward for more decisions, it is taken to have come off."""
 
 Driver = Literal["random", "agent", "lap"]
 """Chance, an agent whose hands shake, or the same with steady hands on a whole lap."""
@@ -87,8 +85,8 @@ def failures_of(store: EpisodeStore, number: int, action_repeat: int, largest: L
 
 
 def came_off(rew: Floats) -> int | None:
-    """The decision after the last reward before the first long stretch without one; None where there is none. A car
-    that has not had any reward yet has not come off."""
+    """The decision after the last reward before the first stretch of more than `STUCK` without one; None where there is
+    none. A car that has not had any reward yet has not come off."""
     gains = (rew > 0).nonzero()[0].tolist()
     for last, following in pairwise([*gains, len(rew)]):
         if following - last - 1 > STUCK:

@@ -62,7 +62,7 @@ def _held_out(rounds: list[int]) -> list[int]:
 def _reconstructions(run: RunFolder) -> Path:
     store, vision = EpisodeStore(run.rollouts), load_vision(run.vision).eval()
     offsets = store.offsets()
-    rows = np.concatenate([np.arange(*offsets[i : i + 2]) for i in _held_out(store.rounds)])
+    rows = store.rows_of(_held_out(store.rounds))
     chosen = rows[np.linspace(0, len(rows) - 1, NUM_RECONSTRUCTIONS).astype(np.int64)]
     episodes = np.searchsorted(offsets, chosen, side="right") - 1
     parts = [store[i].obs[chosen[episodes == i] - offsets[i]] for i in np.unique(episodes).tolist()]

@@ -46,7 +46,7 @@ def train_vision(run: RunFolder, metrics: Metrics, *, quiet: bool, device: str =
         clock.done([run.vision], {"model": stage.model, "steps": 0, "images": 0, **last.facts(store)})
         return
     cache = open_frames(run, store, quiet=quiet)
-    train, held_out = (cache.rows_of(episodes) for episodes in split(store.rounds))
+    train, held_out = (store.rows_of(episodes) for episodes in split(store.rounds))
     sampler = FrameSampler(cache.frames, stage.fit.batch_size, config.seed, rows=train)
     with torch_seeded(config.seed, "vision"):
         vision = make_vision(stage).to(device)

@@ -8,7 +8,7 @@ import pytest
 from reverie.envs.config import EnvConfig
 from reverie.envs.vector import Transition
 from reverie.measure.dream import failures
-from reverie.measure.dream.failures import AFTER, CONTEXT, NUM_DREAMS, SINCE, first_failure, measure_failures, stays
+from reverie.measure.dream.failures import AFTER, CONTEXT, NUM_DREAMS, STUCK, first_failure, measure_failures, stays
 from reverie.run.folder import RunFolder
 from reverie.training.controller.rollouts import agent_of
 
@@ -19,15 +19,15 @@ def rewards(good: int, then: int = 200) -> np.ndarray:
 
 
 def test_a_failure_is_so_many_decisions_after_the_last_reward():
-    assert first_failure(rewards(30)) == 30 + SINCE
-    assert first_failure(rewards(30, then=SINCE - 1)) is None
-    twice = np.concatenate([rewards(20, SINCE - 1), rewards(5)])
-    assert first_failure(twice) == len(rewards(20, SINCE - 1)) + 5 + SINCE
+    assert first_failure(rewards(30)) == 30 + STUCK
+    assert first_failure(rewards(30, then=STUCK - 1)) is None
+    twice = np.concatenate([rewards(20, STUCK - 1), rewards(5)])
+    assert first_failure(twice) == len(rewards(20, STUCK - 1)) + 5 + STUCK
 
 
 def test_one_that_m_has_not_seen_coming_or_that_comes_too_late_does_not_count():
-    assert first_failure(rewards(CONTEXT - SINCE - 1)) is None
-    assert first_failure(rewards(CONTEXT - SINCE)) == CONTEXT
+    assert first_failure(rewards(CONTEXT - STUCK - 1)) is None
+    assert first_failure(rewards(CONTEXT - STUCK)) == CONTEXT
     assert first_failure(rewards(140)) is None
 
 
@@ -70,7 +70,7 @@ class Road:
 
 def test_returns_after_failures_are_those_of_the_road(tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch):
     """One car never comes back, one does after ten more decisions, one never fails."""
-    road = Road(good=[20, 30, 1000], back=[1000, 30 + SINCE + 10, 1000])
+    road = Road(good=[20, 30, 1000], back=[1000, 30 + STUCK + 10, 1000])
     monkeypatch.setattr(failures, "make_vector_env", lambda env, num: road)  # noqa: ARG005
     agent, params = agent_of(tiny_run)
     found = measure_failures(agent, np.zeros_like(params), [500_000, 500_001, 500_002], EnvConfig(), seed=0)
@@ -79,9 +79,9 @@ def test_returns_after_failures_are_those_of_the_road(tiny_run: RunFolder, monke
     assert stays(found.road).tolist() == [True, False]
     # Hands shake until a car has failed, and never again.
     steer = np.stack(road.acts)[:, :, 0]
-    assert np.abs(steer[: 20 + SINCE, 0]).min() > 0
-    assert not np.nan_to_num(steer[20 + SINCE :, 0]).any()
-    assert not steer[30 + SINCE : 150, 1].any()
+    assert np.abs(steer[: 20 + STUCK, 0]).min() > 0
+    assert not np.nan_to_num(steer[20 + STUCK :, 0]).any()
+    assert not steer[30 + STUCK : 150, 1].any()
     assert np.abs(steer[1:140, 2]).min() > 0
 
 

@@ -15,7 +15,7 @@ import torch
 from reverie.agent import Agent
 from reverie.dream.dreamer import Dreamer
 from reverie.dream.imagine import DreamConfig
-from reverie.dream.moments import CONTEXT, Moments, moments_after
+from reverie.dream.moments import CONTEXT, STUCK, Moments, moments_after
 from reverie.dream.rollout import rollout_dreams
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_vector_env, start
@@ -25,8 +25,6 @@ from reverie.policies import AgentPolicy, NoisyPolicy
 from reverie.seeding import torch_generator
 from reverie.types import Frames
 
-SINCE = 12
-"""Decisions after the last reward at which a drive counts as failed."""
 AFTER = 60
 """Decisions that are looked at from then on, t."""
 NUM_DREAMS = 8
@@ -73,7 +71,7 @@ class _Steadied:
     def act(self, obs: np.ndarray, prev_rew: np.ndarray) -> np.ndarray:
         """Actions (b, a)."""
         self._idle = np.where(prev_rew > 0, 0, self._idle + 1)  # the first sight came without a decision, too
-        self._driver.steady(self._idle >= SINCE)
+        self._driver.steady(self._idle >= STUCK)
         return self._driver.act(obs, prev_rew)
 
     def keep(self, mask: np.ndarray) -> None:
@@ -96,7 +94,7 @@ def measure_failures(agent: Agent, params: np.ndarray, tracks: Sequence[int], en
         tracks,
         starts=starts,
         max_decisions=length,
-        stall_decisions=SINCE + AFTER,
+        stall_decisions=STUCK + AFTER,
     )
     obs: list[list[Frames]] = [[frame] for frame in episodes.obs]
     act, rew = ([[] for _ in tracks] for _ in range(2))
@@ -125,12 +123,12 @@ def measure_failures(agent: Agent, params: np.ndarray, tracks: Sequence[int], en
 
 
 def first_failure(rew: np.ndarray) -> int | None:
-    """The first decision of a drive, by its rewards (t,), that comes `SINCE` after the last that brought something, and
+    """The first decision of a drive, by its rewards (t,), that comes `STUCK` after the last that brought something, and
     that M has seen `CONTEXT` before of; None where there is none, or it comes too late."""
     idle = 0
     for i, earned in enumerate(rew):
         idle = 0 if earned > 0 else idle + 1
-        if idle == SINCE and CONTEXT <= i + 1 <= _SHAKING:
+        if idle == STUCK and CONTEXT <= i + 1 <= _SHAKING:
             return i + 1
     return None
 

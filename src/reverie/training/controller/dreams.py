@@ -167,17 +167,17 @@ class DreamRollouts:
         return [outcome for found in self._workers.map(run_dreams, parts) for outcome in found]
 
     def validated(self, params: np.ndarray, tracks: np.ndarray) -> list[Outcome]:
-        """See `Drives`: by the judge, where there is one."""
+        """See `SearchWorld`: by the judge, where there is one."""
         return self.outcomes(params, tracks, by_judge=self._config.judge)
 
     @property
     def watched(self) -> tuple[str, ...]:
-        """See `Drives`."""
+        """See `SearchWorld`."""
         own, road = (OWN,) * self._config.judge, (ROAD,) * bool(self._config.road_tracks)
         return own + road
 
     def watch(self, params: np.ndarray, tracks: np.ndarray) -> dict[str, list[Outcome]]:
-        """See `Drives`: the same dreams by those that take part, and the road."""
+        """See `SearchWorld`: the same dreams by those that take part, and the road."""
         found = {}
         if OWN in self.watched:
             found[OWN] = self.outcomes(params, tracks)

@@ -13,10 +13,10 @@ from reverie.rollout import Outcome
 from reverie.run.folder import RunFolder
 from reverie.run.search import SearchConfig
 from reverie.show.charts import hours_of_paper
-from reverie.training.controller.drives import Drives
 from reverie.training.controller.fitness import longest, measure, num_tracks, tracks_of
 from reverie.training.controller.forecast import seconds_left
 from reverie.training.controller.search import Evolution
+from reverie.training.controller.search_world import SearchWorld
 from reverie.training.controller.validation import choose, is_spent, validate, worlds_of
 from reverie.training.pictures import draw_learning_curve
 from reverie.training.stage_clock import StageClock
@@ -30,11 +30,11 @@ def evolve(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) -
     those of the evaluations choose among its best centers."""
     config, stage = run.config, run.config.controller
     search, model = stage.search, config.memory.model
-    world = spec_of(config.env)
-    controller = Controller(stage.model, config.vision.net.z_size, model.hidden_size, world.actions)
+    spec = spec_of(config.env)
+    controller = Controller(stage.model, config.vision.net.z_size, model.hidden_size, spec.actions)
     started = time.monotonic()
     evolution = Evolution(run, controller, quiet=quiet)  # may refuse: before the manifest says that the stage runs
-    drives, finals, road = worlds_of(run, workers)
+    world, finals, road = worlds_of(run, workers)
     clock = StageClock(run, "controller", since=started)
     metrics.rewind("controller", evolution.generation)
     saved, begun = time.monotonic(), evolution.generation
@@ -44,10 +44,10 @@ def evolve(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) -
             and not _out_of_time(clock, search.minutes)
             and not is_spent(evolution.scores, stage.dream.patience if stage.world == "dream" else 0)
         ):
-            row = _generation(evolution, drives, metrics)
+            row = _generation(evolution, world, metrics)
             if evaluate_now := evolution.generation % search.finals.eval_every == 0:
-                _evaluate_center(evolution, drives, metrics)
-            bar.update(evolution.generation, **_shown(row, evolution, in_paper=world.in_paper and drives is road))
+                _evaluate_center(evolution, world, metrics)
+            bar.update(evolution.generation, **_shown(row, evolution, in_paper=spec.in_paper and world is road))
             bar.expect(_seconds_left(search, evolution, clock, begun))
             if evaluate_now or time.monotonic() - saved > SNAPSHOT_SECONDS:
                 evolution.save()
@@ -56,25 +56,25 @@ def evolve(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) -
             if evaluate_now:
                 draw_learning_curve(run)  # to look at while it goes on
         if evolution.history[-1]["eval_mean_return"] is None:
-            _evaluate_center(evolution, drives, metrics)
+            _evaluate_center(evolution, world, metrics)
         evolution.save()
         chosen = choose(finals, evolution.space.params(evolution.finalists(search.finals)), search.finals)
-    save_controller(run.controller, controller, chosen.params, **drives.made_with)
-    costs = drives.columns(chosen.outcomes)
+    save_controller(run.controller, controller, chosen.params, **world.made_with)
+    costs = world.columns(chosen.outcomes)
     facts = {
         "generations": evolution.generation,
         **{key: int(evolution.total(key)) + value for key, value in costs.items()},
         "validation_score": round(chosen.score, 3),
-        **drives.made_with,
+        **world.made_with,
     }
-    if drives is not road:  # in the search itself, only what is looked at beside the dreams was driven
+    if world is not road:  # in the search itself, only what is looked at beside the dreams was driven
         facts |= {"selecting_frames": costs["frames"], "measuring_frames": int(evolution.total("frames"))}
     clock.done([run.controller, evolution.path], facts)
 
 
-def _generation(evolution: Evolution, drives: Drives, metrics: Metrics) -> dict[str, Any]:
+def _generation(evolution: Evolution, world: SearchWorld, metrics: Metrics) -> dict[str, Any]:
     """Asks, drives, tells, and adds a row to the history."""
-    config, search, history = drives.run.config, drives.run.config.controller.search, evolution.history
+    config, search, history = world.run.config, world.run.config.controller.search, evolution.history
     started = time.monotonic()
     candidates = evolution.strategy.ask()
     params = evolution.space.params(candidates)
@@ -83,11 +83,11 @@ def _generation(evolution: Evolution, drives: Drives, metrics: Metrics) -> dict[
     limit = longest(search.cap_length, history, config.env.action_repeat)
 
     def evaluate(rows: np.ndarray, seeds: np.ndarray) -> list[Outcome]:
-        return drives.outcomes(params[rows], seeds, stall_decisions=search.stall_decisions or None, max_decisions=limit)
+        return world.outcomes(params[rows], seeds, stall_decisions=search.stall_decisions or None, max_decisions=limit)
 
     found = measure(evaluate, tracks, race=search.race, kind=search.fitness)
     evolution.strategy.tell(candidates, found.fitness)
-    columns = drives.columns(found.outcomes)
+    columns = world.columns(found.outcomes)
     steps = columns["frames"] or config.env.action_repeat * columns["dreamt"]
     row = {
         "generation": evolution.generation + 1,
@@ -105,7 +105,7 @@ def _generation(evolution: Evolution, drives: Drives, metrics: Metrics) -> dict[
         "noise": found.noise,
         "seconds": round(time.monotonic() - started, 3),
         "eval_mean_return": None,
-        **dict.fromkeys(drives.watched),
+        **dict.fromkeys(world.watched),
     }
     history.append(row)
     logged = ("mean_return", "max_return", "sigma", "mean_steps", "tracks", "signal", "noise", "exploits")
@@ -114,19 +114,19 @@ def _generation(evolution: Evolution, drives: Drives, metrics: Metrics) -> dict[
     return row
 
 
-def _evaluate_center(evolution: Evolution, drives: Drives, metrics: Metrics) -> None:
+def _evaluate_center(evolution: Evolution, world: SearchWorld, metrics: Metrics) -> None:
     """Drives the center on the validation tracks, to their end; a search that retrains goes back to the best one where
     this one is worse."""
-    started, config = time.monotonic(), drives.run.config.controller.search.finals
+    started, config = time.monotonic(), world.run.config.controller.search.finals
     center = evolution.strategy.center
-    found, row = validate(drives, evolution.space.params(center[None])[0], config), evolution.history[-1]
+    found, row = validate(world, evolution.space.params(center[None])[0], config), evolution.history[-1]
     row |= found.scores | {key: row[key] + cost for key, cost in found.costs.items()}
     row["seconds"] = round(row["seconds"] + time.monotonic() - started, 3)
     evolution.evaluated.append(center)
     metrics.log("controller", evolution.generation - 1, found.logged)
     if config.retrain and row["eval_mean_return"] < max(evolution.scores):
         evolution.strategy.recenter(evolution.best)
-    evolution.save_controllers(**drives.made_with)
+    evolution.save_controllers(**world.made_with)
 
 
 def _shown(row: dict[str, Any], evolution: Evolution, *, in_paper: bool) -> dict[str, str]:

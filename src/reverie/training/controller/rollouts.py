@@ -101,17 +101,17 @@ class Rollouts:
         return rollout_all(task, self._workers, rows_per_task=rows, progress=progress)
 
     def validated(self, params: np.ndarray, tracks: np.ndarray) -> list[Outcome]:
-        """See `Drives`."""
+        """See `SearchWorld`."""
         return self.outcomes(params, tracks)
 
     watched = ()
 
     def watch(self, params: np.ndarray, tracks: np.ndarray) -> dict[str, list[Outcome]]:  # noqa: ARG002
-        """See `Drives`: nothing."""
+        """See `SearchWorld`: nothing."""
         return {}
 
     def columns(self, outcomes: Sequence[Outcome]) -> dict[str, int]:
-        """See `Drives`."""
+        """See `SearchWorld`."""
         return {
             "frames": sum(outcome.frames for outcome in outcomes),
             "decisions": sum(outcome.decisions for outcome in outcomes),

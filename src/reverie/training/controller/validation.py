@@ -13,16 +13,16 @@ from reverie.run.folder import RunFolder
 from reverie.run.search import FinalsConfig
 from reverie.seeding import VALIDATION_TRACKS
 from reverie.training.controller.dreams import DreamRollouts
-from reverie.training.controller.drives import Drives
 from reverie.training.controller.rollouts import Rollouts
+from reverie.training.controller.search_world import SearchWorld
 from reverie.workers.contract import Workers
 
 
 class Worlds(NamedTuple):
-    """Where C drives, and where the finals are."""
+    """Where C is tried on the way, and where the finals are."""
 
-    drives: Drives
-    finals: Drives
+    world: SearchWorld
+    finals: SearchWorld
     road: Rollouts
 
 
@@ -30,8 +30,8 @@ def worlds_of(run: RunFolder, workers: Workers) -> Worlds:
     """As the recipe says: the road, or dreams of it. Raises UserError where the run cannot be dreamt in so."""
     stage = run.config.controller
     road = Rollouts(run, workers, stage.model)
-    drives = DreamRollouts(road, workers) if stage.world == "dream" else road
-    return Worlds(drives, road if stage.search.finals.world == "road" else drives, road)
+    world = DreamRollouts(road, workers) if stage.world == "dream" else road
+    return Worlds(world, road if stage.search.finals.world == "road" else world, road)
 
 
 class Validation(NamedTuple):
@@ -48,12 +48,12 @@ class Validation(NamedTuple):
         return {f"controller/validation/{key.removeprefix('eval_')}": score for key, score in self.scores.items()}
 
 
-def validate(drives: Drives, params: np.ndarray, config: FinalsConfig) -> Validation:
+def validate(world: SearchWorld, params: np.ndarray, config: FinalsConfig) -> Validation:
     """Lets C with these params (p,) drive the validation tracks of evaluations, to their end."""
     tracks = np.array(VALIDATION_TRACKS[: config.eval_tracks])[None]
-    found = {"eval_mean_return": drives.validated(params[None], tracks), **drives.watch(params[None], tracks)}
+    found = {"eval_mean_return": world.validated(params[None], tracks), **world.watch(params[None], tracks)}
     scores = {key: float(np.mean([outcome.ret for outcome in outcomes])) for key, outcomes in found.items()}
-    costs = [drives.columns(outcomes) for outcomes in found.values()]
+    costs = [world.columns(outcomes) for outcomes in found.values()]
     return Validation(scores, {key: sum(cost[key] for cost in costs) for key in costs[0]})
 
 
@@ -67,14 +67,14 @@ class Chosen(NamedTuple):
     """The episodes that this took."""
 
 
-def choose(drives: Drives, params: np.ndarray, config: FinalsConfig) -> Chosen:
+def choose(world: SearchWorld, params: np.ndarray, config: FinalsConfig) -> Chosen:
     """The best of the finalists with these params (f, p).
 
     The best of many scores flatters, and what it picks was lucky on those tracks: so those with the best scores, and
     means of some, which the noise of single steps has less of, drive on other tracks.
     """
     tracks = np.array(VALIDATION_TRACKS[config.eval_tracks : config.eval_tracks + config.tracks])
-    outcomes = drives.validated(params, np.repeat(tracks[None], len(params), 0))
+    outcomes = world.validated(params, np.repeat(tracks[None], len(params), 0))
     scores = np.array([outcome.ret for outcome in outcomes]).reshape(len(params), -1).mean(1)
     return Chosen(params[scores.argmax()], float(scores.max()), outcomes)
 

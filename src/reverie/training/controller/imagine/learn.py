@@ -11,10 +11,10 @@ from reverie.metrics import Metrics, Progress
 from reverie.models.controller import Controller
 from reverie.models.files import load_members, load_memory, save_controller
 from reverie.run.folder import RunFolder
-from reverie.training.controller.drives import Drives
 from reverie.training.controller.finals import finalists
 from reverie.training.controller.imagine.actor_critic import DreamWorld
 from reverie.training.controller.imagine.kept import Imagination
+from reverie.training.controller.search_world import SearchWorld
 from reverie.training.controller.validation import choose, is_spent, validate, worlds_of
 from reverie.training.memory import world_of
 from reverie.training.pictures import draw_learning_curve
@@ -34,23 +34,23 @@ def learn(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) ->
     settings = stage.imagine
     started = time.monotonic()
     dreams = dreams_of(run)
-    world = spec_of(config.env)
-    controller = Controller(stage.model, config.vision.net.z_size, config.memory.model.hidden_size, world.actions)
-    drives, finals, road = worlds_of(run, workers)  # may refuse, as may what comes next: before the manifest says that
+    spec = spec_of(config.env)
+    controller = Controller(stage.model, config.vision.net.z_size, config.memory.model.hidden_size, spec.actions)
+    world, finals, road = worlds_of(run, workers)  # may refuse, as may what comes next: before the manifest says that
     kept = Imagination(run, controller, dreams, quiet=quiet)  # the stage runs
     clock = StageClock(run, "controller", since=started)
     metrics.rewind("controller", kept.step)
     with Progress("controller", settings.steps, "steps", start=kept.step, quiet=quiet) as bar:
         saved, since = time.monotonic(), time.monotonic()
         if not kept.history:
-            _evaluate(kept, drives, metrics, {}, 0.0)
+            _evaluate(kept, world, metrics, {}, 0.0)
         while kept.step < settings.steps and not is_spent(kept.scores, stage.dream.patience):
             values = kept.learn()
             is_last = kept.step == settings.steps
             if (kept.step - 1) % LOG_EVERY == 0 or is_last:
                 metrics.log("controller", kept.step - 1, {f"controller/train/{k}": v for k, v in values.items()})
             if evaluate_now := kept.step % settings.eval_every == 0 or is_last:
-                _evaluate(kept, drives, metrics, values, time.monotonic() - since)
+                _evaluate(kept, world, metrics, values, time.monotonic() - since)
                 since = time.monotonic()
             if evaluate_now or time.monotonic() - saved > SNAPSHOT_SECONDS:
                 kept.save()
@@ -62,16 +62,16 @@ def learn(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) ->
         kept.save()
         candidates = finalists(np.array(kept.evaluated), np.array(kept.scores), stage.search.finals)
         chosen = choose(finals, kept.space.params(candidates), stage.search.finals)
-    save_controller(run.controller, controller, chosen.params, **drives.made_with)
-    costs, evaluating = drives.columns(chosen.outcomes), int(kept.total("frames"))
-    selects = drives is road  # else what was driven on the way is only looked at beside the dreams
+    save_controller(run.controller, controller, chosen.params, **world.made_with)
+    costs, evaluating = world.columns(chosen.outcomes), int(kept.total("frames"))
+    selects = world is road  # else what was driven on the way is only looked at beside the dreams
     facts = {
         "steps": kept.step,
         **{key: int(kept.total(key)) + costs.get(key, 0) for key in COSTS},
         "selecting_frames": costs["frames"] + (evaluating if selects else 0),
         "measuring_frames": 0 if selects else evaluating,
         "validation_score": round(chosen.score, 3),
-        **drives.made_with,
+        **world.made_with,
     }
     clock.done([run.controller, kept.path], facts)
 
@@ -89,12 +89,14 @@ def dreams_of(run: RunFolder) -> DreamWorld:
     )
 
 
-def _evaluate(kept: Imagination, drives: Drives, metrics: Metrics, values: dict[str, Tensor], seconds: float) -> None:
+def _evaluate(
+    kept: Imagination, world: SearchWorld, metrics: Metrics, values: dict[str, Tensor], seconds: float
+) -> None:
     """Lets C drive as it is now, without noise, on validation tracks, and adds a row to the history. `values`: what the
     last step found; `seconds`: since the last row."""
-    started, config, history = time.monotonic(), drives.run.config.controller, kept.history
+    started, config, history = time.monotonic(), world.run.config.controller, kept.history
     coordinates = kept.coordinates
-    found = validate(drives, kept.space.params(coordinates[None])[0], config.search.finals)
+    found = validate(world, kept.space.params(coordinates[None])[0], config.search.finals)
     seconds += time.monotonic() - started
     steps = kept.step - (history[-1]["step"] if history else 0)
     learning = {"dreamt": steps * config.imagine.batch * config.imagine.horizon, "exploits": kept.exploits}
@@ -111,7 +113,7 @@ def _evaluate(kept: Imagination, drives: Drives, metrics: Metrics, values: dict[
     kept.evaluated.append(coordinates)
     kept.exploits = 0
     metrics.log("controller", max(0, kept.step - 1), found.logged)
-    kept.save_controllers(**drives.made_with)
+    kept.save_controllers(**world.made_with)
 
 
 def _shown(values: dict[str, Tensor], kept: Imagination) -> dict[str, str]:

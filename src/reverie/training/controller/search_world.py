@@ -12,7 +12,7 @@ from reverie.rollout import Outcome
 from reverie.run.folder import RunFolder
 
 
-class Drives(Protocol):
+class SearchWorld(Protocol):
     """Lets controllers of one shape drive: on the road (`Rollouts`), or in dreams of it (`DreamRollouts`)."""
 
     run: RunFolder
