@@ -9,56 +9,29 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.web.agents import NUM_MOMENTS, SMALL, ensemble_of
 from tests.web.built import ENGINE_JS, ENGINE_WASM, HERE, needs_node
 
-from reverie.actions import AnyActions, BoxActions, Categories, SteerGasBrake
+from reverie.actions import BoxActions, Categories, SteerGasBrake
 from reverie.dream.accounting import settle
 from reverie.dream.dreamer import Dreams, load_dreams
-from reverie.dream.ensemble import Member, disagreement
-from reverie.dream.moments import Moments, World
+from reverie.dream.ensemble import disagreement
 from reverie.models.autoencoder import NetConfig
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.distributions import Mixture
 from reverie.models.files import load_controller
-from reverie.models.mdn_rnn import Memory, MemoryConfig, MemoryState, Prediction
+from reverie.models.mdn_rnn import MemoryConfig, MemoryState, Prediction
 from reverie.models.rewards import RewardConfig
-from reverie.models.vae_gan import VaeGan, VaeGanConfig
-from reverie.models.vision import VisionConfig, make_vision
+from reverie.models.vae_gan import VaeGanConfig
+from reverie.models.vision import VisionConfig
 from reverie.run.folder import RunFolder
-from reverie.seeding import torch_seeded
 from reverie.types import LargestReturn
 from reverie.web.bundle import arrays_of, bundle, config_of, pack
 
 pytestmark = needs_node
 
-SMALL = NetConfig(z_size=5, encoder_channels=(3, 8, 12, 9), decoder_features=7, decoder_channels=(10, 6, 3))
-"""No number of channels is a multiple of what the kernels want."""
-NUM_MOMENTS, NUM_DECISIONS = 3, 12
+NUM_DECISIONS = 12
 ACCOUNTS = [(0.0, 0, 3.5), (990.0, 200, 3.5), (979.9, 196, -0.4), (0.0, 996, 1.0), (900.0, 400, 70.0), (990.0, 96, 0.4)]
-
-
-def ensemble_of(
-    memory: MemoryConfig, vision: VisionConfig, actions: AnyActions, controller: ControllerConfig, members: int = 1
-) -> tuple[Dreams, Controller, np.ndarray]:
-    """V, M and C with random weights, larger than at birth, so that gates do something and pictures have contrast."""
-    with torch_seeded(3, "engine"):
-        seen = make_vision(vision)
-        if isinstance(seen, VaeGan) and seen.averaged is not None:
-            for parameter in seen.averaged.parameters():
-                parameter.data *= -0.9  # another one than the decoder that is trained
-        sizes = (vision.net.z_size, actions.size)
-        every = [Memory(memory, *sizes) for _ in range(members)]
-        driver = Controller(controller, sizes[0], memory.hidden_size, actions)
-        params = torch.randn(driver.num_params).numpy() * 0.5
-        z = torch.randn(NUM_MOMENTS, sizes[0])
-        rew, earned, frames = torch.randn(NUM_MOMENTS), torch.tensor([0.0, 10, 20]), torch.tensor([40, 80, 120])
-        states = [torch.randn(2, NUM_MOMENTS, memory.num_layers, memory.hidden_size) for _ in every]
-        banks = [Moments(z=z, state=MemoryState(*s), rew=rew, earned=earned, frames=frames) for s in states]
-    for name, parameter in [pair for module in (seen, *every) for pair in module.named_parameters()]:
-        parameter.data *= 5 if name.startswith(("decoder", "averaged")) else 2
-    world = World(env_id="Any-v0", actions=actions, action_repeat=4, max_decisions=250)
-    others = tuple(Member(memory=one, moments=bank) for one, bank in zip(every[1:], banks[1:], strict=True))
-    return Dreams(seen.eval(), every[0].eval(), banks[0], world, others), driver, params
 
 
 class Torch:
