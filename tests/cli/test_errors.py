@@ -19,9 +19,9 @@ def one_line(text: str) -> str:
     return lines[0]
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [*VERBS, "export onnx"])
 def test_every_verb_has_help_with_defaults(verb: str) -> None:
-    done = reverie(verb, "--help")
+    done = reverie(*verb.split(), "--help")
     assert done.returncode == 0, done.stderr
     assert f"usage: reverie {verb}" in done.stdout
     assert "default" in done.stdout.lower()

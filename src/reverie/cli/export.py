@@ -24,4 +24,6 @@ def _help(verb: str) -> str:
     width = max(map(len, KINDS))
     lines = [f"  {kind:<{width}}  {text}" for kind, text in KINDS.items()]
     head = [f"usage: reverie {verb} KIND RUN [options]", "", "A run for other tools.", ""]
-    return "\n".join([*head, *lines, "", f"`reverie {verb} KIND --help` tells the options of a kind."])
+    return "\n".join(
+        [*head, *lines, "", f"`reverie {verb} KIND --help` tells the options of a kind and their defaults."]
+    )
