@@ -30,8 +30,10 @@
     }
 
     /** One frame of 1/50 s under [steer -1..1, gas 0..1, brake 0..1]: {reward, terminated, truncated}. It goes on after
-     *  an end, as Gymnasium does. */
+     *  an end, as Gymnasium does. Throws before the first reset, and on what is no number. */
     step([steer, gas, brake]) {
+      if (!this.wasm.num_tiles()) throw new Error("reset the road before a step");
+      if (![steer, gas, brake].every(Number.isFinite)) throw new RangeError(`not an action: ${[steer, gas, brake]}`);
       const reward = this.wasm.step(steer, gas, brake);
       this.frames += 1;
       return { reward, terminated: this.wasm.terminated() !== 0, truncated: this.frames >= MAX_FRAMES };
