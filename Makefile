@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test test-min lint bench web clean
+.PHONY: run test test-min lint bench web web-test clean
 
 run: $(VENV)/.run
 	$(BIN)/reverie train
@@ -47,6 +47,18 @@ web: $(VENV)/.dev
 	$(BIN)/python -m reverie.web.native.make_engine
 	$(MAKE) --no-print-directory -C src/reverie/web/native/road PYTHON=$(abspath $(BIN)/python)
 	$(BIN)/python -m pytest -n 0 -s tests/web
+
+# The page in real Chromium, by the keyboard and by touch; its pictures stay in build/page.
+PAGE := $(abspath build/page)
+
+web-test: $(VENV)/.dev
+	@for package in chromium:chromium nodejs:node npm:npm; do command -v $${package#*:} >/dev/null || { \
+		[ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends $${package%:*}; } || \
+		{ echo "make web-test needs Debian's package $${package%:*}, which only root can install"; exit 1; }; done
+	npm install --prefix tests/web/page --no-audit --no-fund --silent
+	mkdir -p $(PAGE)
+	$(BIN)/reverie export web pretrained --out $(PAGE)/dream.html
+	PAGE=$(PAGE)/dream.html SHOTS=$(PAGE) node --test --test-reporter=spec --test-concurrency=1 tests/web/page/
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

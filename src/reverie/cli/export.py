@@ -1,11 +1,14 @@
-"""`reverie export`: a run for other tools. Each kind is a module `export_KIND`, whose `main` is given the rest."""
+"""`reverie export`: a run for others. Each kind is a module `export_KIND`, whose `main` is given the rest."""
 
 import importlib
 from collections.abc import Sequence
 
 from reverie.errors import UserError
 
-KINDS = {"onnx": "V, M and C as ONNX files, with a card in JSON"}
+KINDS = {
+    "web": "a page that opens from the disk: the dream, and the road beside it",
+    "onnx": "V, M and C as ONNX files, with a card in JSON",
+}
 """Kind -> what it is."""
 
 
@@ -23,7 +26,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
 def _help(verb: str) -> str:
     width = max(map(len, KINDS))
     lines = [f"  {kind:<{width}}  {text}" for kind, text in KINDS.items()]
-    head = [f"usage: reverie {verb} KIND RUN [options]", "", "A run for other tools.", ""]
+    head = [f"usage: reverie {verb} KIND RUN [options]", "", "A run for others.", ""]
     return "\n".join(
         [*head, *lines, "", f"`reverie {verb} KIND --help` tells the options of a kind and their defaults."]
     )

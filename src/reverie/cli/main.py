@@ -25,7 +25,7 @@ VERBS = {
     "compare": "several runs side by side: pictures, edits, dreams and scores",
     "recipes": "list the recipes, what they cost and what they scored",
     "info": "say what a run holds",
-    "export": "a run for other tools: ONNX",
+    "export": "a run for others: a page for a browser, ONNX",
     "bench": "measure speed against the alternatives",
 }
 """Verb -> what it does; each is the function `main` of the module of its name, but for those that are a mere stage."""

@@ -1,0 +1,102 @@
+"""Runs as a page: one HTML file that needs nothing else, not even a server; or a folder for one, where runs are loaded
+when they are wanted.
+
+A browser that reads a file from the disk may not fetch others, so all bytes stand in the page as text, in script tags
+that are not run: base64, packed with gzip.
+"""
+
+import base64
+import gzip
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from reverie.checkpoint import read_text, write_atomically
+from reverie.errors import UserError
+from reverie.run.folder import RunFolder
+from reverie.web.bundle import bundle
+
+STATIC = Path(__file__).parent / "static"
+NATIVE = Path(__file__).parent / "native"
+ROAD = NATIVE / "build" / "road.wasm"
+"""CarRacing, which `make web` builds; without it the dream is alone in the page."""
+SCRIPTS = (
+    "engine.js",
+    "road.js",
+    "picture.js",
+    "run.js",
+    "dream.js",
+    "drive.js",
+    "wheel.js",
+    "stage.js",
+    "chart.js",
+    "film.js",
+    "driving.js",
+    "app.js",
+)
+"""In the order in which they are run."""
+
+
+def write_page(path: Path, runs: Sequence[RunFolder]) -> None:
+    """One file with all of `runs`. Raises UserError where one cannot be shown."""
+    packed = _packed(runs)
+    entries = [{"name": name, "id": f"run-{i}"} for i, name in enumerate(packed)]
+    data = [_data(f"run-{i}", text) for i, text in enumerate(packed.values())]
+    _write(path, _page(entries, data))
+
+
+def write_folder(folder: Path, runs: Sequence[RunFolder]) -> None:
+    """index.html, and for each of `runs` a script that brings it. Errors as `write_page`."""
+    packed = _packed(runs)
+    files = {name: f"run-{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.js" for name in packed}
+    if len(set(files.values())) < len(files):
+        raise UserError(f"runs with names as alike as {', '.join(packed)} cannot share a folder: rename one")
+    for name, text in packed.items():
+        _write(folder / files[name], f"Reverie.deliver({json.dumps(name)}, {json.dumps(text)});\n")
+    _write(folder / "index.html", _page([{"name": name, "file": file} for name, file in files.items()], []))
+
+
+def _packed(runs: Sequence[RunFolder]) -> Mapping[str, str]:
+    """What goes into the page of each run, by its name."""
+    found: dict[str, str] = {}
+    for run in runs:
+        if run.path.name in found:
+            raise UserError(f"two runs are called {run.path.name}: give each once, or rename one's folder", usage=True)
+        if (world := run.config.env.id) != "CarRacing-v3":
+            raise UserError(
+                f"{run.name} drives in {world}, and the wheel and the pedals of the page are those of CarRacing-v3: "
+                f"`reverie export onnx` takes any run"
+            )
+        found[run.path.name] = _text(bundle(run))
+    return found
+
+
+def _page(entries: Sequence[Mapping[str, str]], data: Sequence[str]) -> str:
+    parts = [_data("engine-wasm", _text((NATIVE / "engine.wasm").read_bytes())), *data]
+    if ROAD.exists():
+        parts.append(_data("road-wasm", _text(ROAD.read_bytes())))
+    listed = json.dumps(list(entries)).replace("<", "\\u003c")  # nothing in a name ends the tag
+    parts.append(f'<script type="application/json" id="runs">{listed}</script>')
+    scripts = [f'<script id="{name}">\n{_static(name)}</script>' for name in SCRIPTS]
+    page = _static("index.html")
+    for mark, content in (("style", _static("app.css")), ("data", "\n".join(parts)), ("scripts", "\n".join(scripts))):
+        page = page.replace(f"<!-- {mark} -->", content)
+    return page
+
+
+def _static(name: str) -> str:
+    return read_text(STATIC / name)
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
+
+
+def _data(name: str, text: str) -> str:
+    return f'<script type="application/octet-stream" id="{name}">{text}</script>'
+
+
+def _write(path: Path, text: str) -> None:
+    with write_atomically(path) as file:
+        file.write(text.encode())

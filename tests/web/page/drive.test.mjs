@@ -1,0 +1,120 @@
+// The view Drive. No test asks how fast anything was: that is printed.
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { DESKTOP, launch, look, open, PHONE, rate, shoot, until } from "./browser.mjs";
+
+let browser, page;
+before(async () => (browser = await launch()));
+after(() => browser.close());
+afterEach(async () => {
+  const { faults } = page;
+  await page.context().close();
+  assert.deepEqual(faults, [], "no error in the console, no request but for the page itself");
+});
+
+const stage = (page, what) => page.evaluate(`(({ dream, drive, ...stage }) => (${what}))(Reverie.page.stage)`);
+
+test("it opens from the disk and drives by itself", async (t) => {
+  page = await open(browser);
+  const first = await page.evaluate(() => Reverie.page.firstPicture);
+  await until(page, () => Reverie.page.stage.dream.decisions > 20 && Reverie.page.stage.drive.decisions > 20);
+  assert.equal(await page.locator("#who-road").textContent(), "C drives");
+  t.diagnostic(`first picture after ${first.toFixed(0)} ms, ${(await rate(page, 4)).toFixed(0)} pictures a second`);
+  const client = await page.context().newCDPSession(page);
+  await client.send("Emulation.setCPUThrottlingRate", { rate: 4 });
+  t.diagnostic(`throttled four times: ${(await rate(page, 4)).toFixed(0)} pictures a second`);
+  await shoot(page, "drive-desktop-light");
+});
+
+test("ten seconds of driving by keys; any of them takes the wheel", async () => {
+  page = await open(browser, { ...DESKTOP, colorScheme: "dark" });
+  await page.keyboard.down("ArrowUp");
+  await until(page, () => Reverie.page.stage.driver === "you");
+  await until(page, () => Reverie.page.stage.drive.action[1] === 1);
+  assert.match(await page.locator("#said").textContent(), /^You drive on the road/);
+  await page.keyboard.down("KeyA");
+  await until(page, () => Reverie.page.stage.drive.action[0] === -1);
+  await page.keyboard.up("KeyA");
+  await until(page, () => Reverie.page.stage.drive.frames > 500);
+  await page.keyboard.up("ArrowUp");
+  assert.ok(await stage(page, "drive.road.car().speed > 1"));
+  await shoot(page, "drive-keys");
+  await page.keyboard.press("c");
+  await until(page, () => Reverie.page.stage.driver === "C");
+});
+
+test("a fork dreams on from the real moment, under the same actions", async () => {
+  page = await open(browser);
+  await until(page, () => Reverie.page.stage.drive.decisions > 25);
+  await page.keyboard.press("f");
+  await until(page, () => Reverie.page.stage.linked?.points.length > 30);
+  assert.ok(await stage(page, "dream.action.every((x, i) => x === drive.action[i])"));
+  const [first, last] = await stage(page, "[stage.linked.points[0], stage.linked.points.at(-1)]");
+  assert.equal(first.dream, first.vision, "at the fork the dream sees what V sees");
+  assert.equal(first.still, 0);
+  assert.ok(last.dream > first.dream);
+  assert.equal(await page.locator("#fork-chart path").count(), 3);
+  await shoot(page, "drive-fork");
+  await page.locator("#release").click();
+  assert.equal(await stage(page, "stage.linked"), null);
+});
+
+test("pause, step, restart, temperature, swap", async () => {
+  page = await open(browser);
+  await page.keyboard.press("Space");
+  await until(page, () => Reverie.page.stage.paused);
+  const before = await stage(page, "dream.decisions");
+  await page.locator('[data-do="step"]').click();
+  const after = await stage(page, "dream.decisions");
+  assert.ok(after - before === 1 || after === 1);
+  await page.locator("#temperature").fill("0.5");
+  assert.equal(await stage(page, "stage.temperature"), 0.5);
+  await page.keyboard.press("Tab");
+  await page.locator("#world-dream .screen").click();
+  assert.equal(await stage(page, "stage.lead"), "dream");
+  await page.keyboard.press("r");
+  assert.equal(await stage(page, "dream.decisions"), 0);
+});
+
+test("a link carries track, temperature and seed", async () => {
+  page = await open(browser, DESKTOP, "#track=7&temperature=0.3&seed=5");
+  assert.deepEqual(await stage(page, "[stage.track, stage.temperature, stage.seed]"), [7, 0.3, 5]);
+  await page.keyboard.press("n");
+  await until(page, () => location.hash.includes("track=8"));
+  assert.match(page.url(), /run=pretrained&track=8&temperature=0.3&seed=5/);
+});
+
+test("a film is saved", async (t) => {
+  page = await open(browser);
+  await page.keyboard.press("v");
+  await until(page, () => Reverie.page.driving.film);
+  await page.waitForTimeout(2000);
+  const [download] = await Promise.all([page.waitForEvent("download"), page.keyboard.press("v")]);
+  assert.match(download.suggestedFilename(), /^reverie-pretrained-track-0\.(mp4|webm)$/);
+  await until(page, () => Reverie.page.driving.filmed);
+  const { type, size } = await page.evaluate(() => Reverie.page.driving.filmed);
+  assert.ok(size > 10_000);
+  t.diagnostic(`${type}, ${size} bytes`);
+});
+
+test("touch takes the wheel on a phone, and nothing is wider than it", async (t) => {
+  page = await open(browser, { ...PHONE, colorScheme: "dark" });
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+  const gas = await page.locator('[data-hold="gas"]').boundingBox();
+  const client = await page.context().newCDPSession(page);
+  const touchPoints = [{ x: gas.x + gas.width / 2, y: gas.y + gas.height / 2 }];
+  await client.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints });
+  await until(page, () => Reverie.page.stage.driver === "you" && Reverie.page.stage.drive.action[1] === 1);
+  await client.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+  await until(page, () => Reverie.page.stage.drive.action[1] === 0);
+  t.diagnostic(`${(await rate(page, 3)).toFixed(0)} pictures a second at the size of a phone`);
+  await shoot(page, "drive-phone-dark");
+});
+
+test("where little motion is wanted, it waits", async () => {
+  page = await open(browser, { ...PHONE, reducedMotion: "reduce" });
+  assert.equal(await stage(page, "stage.paused"), true);
+  const seen = await look(page, "#dream");
+  assert.equal(await look(page, "#dream"), seen);
+  await shoot(page, "drive-phone-light");
+});
