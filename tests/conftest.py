@@ -1,5 +1,11 @@
 """A tiny run with every stage done, made by the real file formats: random V, M and C, made-up episodes and scores."""
 
+import os
+
+# The processes of pytest share the cores: each of them, and whatever they start, computes on one thread if nobody says
+# otherwise. This must stand before torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import shutil
 import warnings
 from dataclasses import asdict, replace

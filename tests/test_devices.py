@@ -1,11 +1,12 @@
 """What there is for us, on made-up machines: cores, arithmetic; and threads are as they were after one was enough."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from reverie import devices
 from reverie.devices import autocast, fast_precision, has_bf16_units, num_cores, one_thread, within_quota
@@ -80,14 +81,27 @@ def test_without_process_cpu_count_the_cores_that_it_is_pinned_to(
     assert num_cores(tmp_path) == 3
 
 
+@pytest.fixture
+def _on_two_threads() -> Iterator[None]:
+    """Torch and NumPy, whatever the environment says."""
+    threads = torch.get_num_threads()
+    with threadpool_limits(2):
+        torch.set_num_threads(2)
+        yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("_on_two_threads")
 def test_one_thread_and_then_as_before() -> None:
-    before, torchs = [pool["num_threads"] for pool in threadpool_info()], torch.get_num_threads()
+    def threads() -> list[int]:
+        return [torch.get_num_threads(), *(pool["num_threads"] for pool in threadpool_info())]
+
+    before = threads()
+    assert set(before) == {2}
     for libraries in (None, devices.ThreadpoolController()):
         with one_thread(libraries):
-            assert torch.get_num_threads() == 1
-            assert {pool["num_threads"] for pool in threadpool_info()} == {1}
-        assert [pool["num_threads"] for pool in threadpool_info()] == before
-        assert torch.get_num_threads() == torchs
+            assert set(threads()) == {1}
+        assert threads() == before
 
 
 def cpu(root: Path, vendor: str, flags: str) -> Path:
