@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -205,3 +206,19 @@ def test_the_agent_that_ships(tmp_path: Path) -> None:
     print({key: f"{value:.3f} ms" for key, value in found["milliseconds"].items()})
     assert largest.pop("picture") <= 1
     assert max(largest.values()) < 1e-3, largest
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [(lambda content: content[:-5000], "cut short"), (lambda content: b"x" + content[1:], "no run of this version")],
+)
+def test_what_is_no_bundle_is_refused(change: Callable[[bytes], bytes], message: str) -> None:
+    content = pack({"name": "x"}, {"a.weight": np.ones((64, 64)), "b.bias": np.ones(2000)}, "x")
+    script = "require(process.argv[1]); const run = Reverie.openBundle(new Uint8Array(require('fs').readFileSync(0)));"
+    script += "console.log(run.array('a.weight')[4095] + run.array('b.bias')[1999]);"
+    command = ["node", "-e", script, str(ENGINE_JS)]
+    done = subprocess.run(command, input=content, capture_output=True, check=True)
+    assert done.stdout == b"2\n"
+    done = subprocess.run(command, input=change(content), capture_output=True, check=False)
+    assert done.returncode != 0
+    assert message in done.stderr.decode()

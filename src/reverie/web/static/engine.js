@@ -32,7 +32,10 @@
     const known = new Map();
     const read = ({ shape, dtype, at }) => {
       const size = shape.reduce((a, b) => a * b, 1), blocks = Math.ceil(size / BLOCK), from = start + at;
-      const part = (first, length) => bytes.slice(from + first, from + first + length).buffer;
+      const part = (first, length) => {
+        if (from + first + length > bytes.length) throw new Error("this run is cut short: export it anew");
+        return bytes.slice(from + first, from + first + length).buffer;
+      };
       if (dtype === "f4") return new Float32Array(part(0, 4 * size));
       const whole = new Int16Array(part(0, 2 * size)), factors = new Float32Array(part(2 * BLOCK * blocks, 4 * blocks));
       return Float32Array.from(whole, (number, i) => number * factors[Math.floor(i / BLOCK)]);
