@@ -45,6 +45,21 @@ const milliseconds = (n, work) => { // the least of n: what else runs here is no
   }
   for (const [earned, frames, reward] of given.accounts) found.settled.push(engine.settle(earned, frames, reward));
 
+  if (given.draws) { // many dreams of one decision, from the same moment
+    const random = new Reverie.Random(given.seed), { z, state } = engine.moment(given.moment);
+    const action = engine.act(state, z), sum = new Float64Array(z.length), squares = new Float64Array(z.length);
+    let ends = 0, reward;
+    for (let i = 0; i < given.draws; i++) {
+      const mine = engine.copyState(state), next = engine.dream(mine, z, action, given.temperature, random);
+      next.z.forEach((x, d) => { sum[d] += x; squares[d] += x * x; });
+      ends += next.end;
+      reward = mine.reward;
+    }
+    const mean = list(sum).map((x) => x / given.draws);
+    const variance = list(squares).map((x, d) => x / given.draws - mean[d] ** 2);
+    found.draws = { mean, variance, ends: ends / given.draws, reward };
+  }
+
   if (given.measure) {
     const frame = new Uint8Array(64 * 64 * 3).fill(100), { z, state } = engine.moment(0);
     const action = engine.act(state, z), random = new Reverie.Random(1);

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -192,6 +192,35 @@ def test_every_configuration_is_computed_as_torch_does(name: str, tmp_path: Path
         assert got["reward"] == pytest.approx(float(paid.rew[i]), abs=1e-3)
         assert got["excess"] == pytest.approx(float(paid.excess[i]), abs=1e-3)
         assert (got["end"], got["truncated"]) == (bool(paid.end[i]), bool(paid.trunc[i]))
+
+
+@pytest.mark.parametrize("mixture", ["per_dimension", "shared"])
+def test_dreams_are_drawn_from_the_mixture(mixture: Literal["per_dimension", "shared"], tmp_path: Path) -> None:
+    """Over many draws: mean and variance of z, the share of ends; the reward is kept for M to read."""
+    num, temperature = 20_000, 0.8
+    memory = replace(PLAIN, mixture=mixture, reward_input=True)
+    dreams, controller, params = ensemble_of(memory, VisionConfig(net=SMALL), SteerGasBrake(), ControllerConfig())
+    with torch.inference_mode():
+        at = dreams.moments.select(torch.tensor([1]))
+        act = controller.act(torch.from_numpy(params)[None].float(), at.z, at.state)
+        expected = dreams.memory.predict(dreams.memory.step(at.z, act, at.state, at.rew).top, at.z)
+        logpi = (expected.z.logpi[0] / temperature).log_softmax(0)
+        mean = (logpi.exp() * expected.z.mu[0]).sum(0)
+        spread = temperature * (2 * expected.z.logsigma[0]).exp() + (expected.z.mu[0] - mean).square()
+        variance = (logpi.exp() * spread).sum(0)
+    case = {"frames": [], "latents": [], "decisions": [], "accounts": [], "moment": 1, "fromNothing": False}
+    case |= {"draws": num, "seed": 3, "temperature": temperature}
+    header = {"config": config_of(dreams, controller), "world": {}}
+    found = in_node(tmp_path, pack(header, arrays_of(dreams, controller, params), "it"), case)["draws"]
+    error = (variance / num).sqrt().numpy()
+    assert (np.abs(np.array(found["mean"]) - mean.numpy()) < 4 * error).all()
+    np.testing.assert_allclose(found["variance"], variance, rtol=0.06)
+    assert expected.reward is not None
+    assert found["reward"] == pytest.approx(float(expected.reward), abs=1e-3)
+    assert expected.end_logit is not None
+    end = float(torch.sigmoid(expected.end_logit))
+    assert 0.05 < end < 0.95, "a sure end proves nothing"
+    assert found["ends"] == pytest.approx(end, abs=4 * (end * (1 - end) / num) ** 0.5)
 
 
 def test_the_agent_that_ships(tmp_path: Path) -> None:

@@ -93,7 +93,6 @@
       this.bundle = bundle;
       const { config, world } = bundle.header;
       Object.assign(this, { config, world, zSize: config.z_size, members: config.members });
-      this.random = new Reverie.Random(0); // for who brings no chance of their own
       this.buffers = [];
       this.#makeEncoder();
       this.#makeDecoder();
@@ -264,17 +263,17 @@
     }
 
     // The chance in one draw of z: `uniform` chooses the component, for each dimension or for all of them.
-    drawNoise(random = this.random) {
+    drawNoise(random) {
       const draws = (n, draw) => Float32Array.from({ length: n }, draw);
       const shared = this.config.memory.mixture === "shared";
       return { uniform: draws(shared ? 1 : this.zSize, () => random.uniform()), normal: draws(this.zSize, () => random.normal()) };
     }
 
-    // Reads M after `step(state, z, ...)`; a `noise` of null is drawn from engine.random where it is needed.
-    predict(state, z, noise = null, temperature = 1, member = 0) {
+    // Reads M after `step(state, z, ...)`; `noise` as `drawNoise` gives it, or null at temperature 0, which needs none.
+    predict(state, z, noise, temperature, member = 0) {
       const expected = this.memories.map((_, i) => (this.members > 1 || i === member ? this.expect(state, z, i) : null));
       const { reward, endProbability, ...mixture } = expected[member];
-      const next = this.#sample(mixture, temperature > 0 ? noise ?? this.drawNoise() : null, temperature);
+      const next = this.#sample(mixture, temperature > 0 ? noise : null, temperature);
       return { z: next, reward, endProbability, doubt: this.members > 1 ? this.#doubt(expected) : null };
     }
 
@@ -314,7 +313,7 @@
     }
 
     // One decision in a dream: the state goes on, with the reward that M expects. -> as `predict`, and `end`
-    dream(state, z, action, temperature = 1, random = this.random) {
+    dream(state, z, action, temperature, random) {
       this.step(state, z, action);
       const found = this.predict(state, z, temperature > 0 ? this.drawNoise(random) : null, temperature);
       state.reward = found.reward ?? 0;
