@@ -48,8 +48,9 @@ def _nothing_said_yet() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest come first, so that no process is left with one of them when the others have nothing to do."""
-    items.sort(key=lambda item: "test_readme.py" not in item.nodeid)
+    """The longest come first, so that no process is left with one of them when the others have nothing to do. (Those of
+    a group all run in one process.)"""
+    items.sort(key=lambda item: not item.get_closest_marker("xdist_group") and "test_readme.py" not in item.nodeid)
 
 
 @pytest.fixture
