@@ -33,6 +33,11 @@ SCRIPTS = (
     "chart.js",
     "film.js",
     "driving.js",
+    "parts.js",
+    "see.js",
+    "compare.js",
+    "scorer.js",
+    "proof.js",
     "app.js",
 )
 """In the order in which they are run."""

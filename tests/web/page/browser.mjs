@@ -14,9 +14,9 @@ export const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor:
 export const launch = () => chromium.launch({ executablePath: EXECUTABLE, args: ["--no-sandbox"] });
 
 // Opens the page in a context of its own; resolves when it is awake.
-export async function open(browser, options = DESKTOP, hash = "") {
+export async function open(browser, options = DESKTOP, hash = "", file = PAGE) {
   const context = await browser.newContext({ acceptDownloads: true, ...options });
-  const page = await context.newPage(), address = pathToFileURL(PAGE).href;
+  const page = await context.newPage(), address = pathToFileURL(file).href;
   page.setDefaultTimeout(PATIENCE);
   page.faults = [];
   page.on("console", (message) => message.type() === "error" && page.faults.push(message.text()));

@@ -34,8 +34,10 @@ globalThis.Reverie ??= {};
   // Called by run-NAME.js.
   Reverie.deliver = (name, text) => waiting[name](unpack(text));
 
+  // Tells those who look, and those who listen.
   const say = (words) => {
     find("said").textContent = words;
+    find("heard").textContent = words;
   };
 
   function readLink() {
@@ -72,9 +74,12 @@ globalThis.Reverie ??= {};
     }
   }
 
+  const opened = async (entry) => (entry.run ??= await Reverie.openRun(entry.name, await bytesOf(entry), state.wasm));
+  state.allRuns = () => Promise.all(state.entries.map(opened));
+
   async function openRun(name, asked) {
     const entry = state.entries.find((one) => one.name === name);
-    state.run = entry.run ??= await Reverie.openRun(name, await bytesOf(entry), state.wasm);
+    state.run = await opened(entry);
     state.wheel ??= new Reverie.Wheel(() => state.view === "drive" && state.stage.take());
     state.stage = new Reverie.Stage(state.run, null, state.wheel, { ...asked, said: say });
     if (!state.firstPicture) {
@@ -86,15 +91,19 @@ globalThis.Reverie ??= {};
     state.roadWasm ??= find("road-wasm") && (await unpack(find("road-wasm").textContent));
     const road = state.roadWasm ? (state.road ??= await Reverie.Road.create(state.roadWasm)) : null;
     if (road) state.stage = new Reverie.Stage(state.run, road, state.wheel, { ...asked, said: say });
+    // A drive of its own, for a view that wants one.
+    state.roadDrive = road && (() => new Reverie.Drive(state.run, state.spare));
+    state.spare ??= state.roadWasm && (await Reverie.Road.create(state.roadWasm));
     state.stage.paused = calm;
     state.driving = new Reverie.Driving(state.stage, state.wheel, say);
     state.driving.changed = writeLink;
     for (const view of Object.values(views)) view.leave?.();
     views.drive = state.driving;
     for (const [key, View] of [["see", Reverie.See], ["compare", Reverie.Compare], ["proof", Reverie.Proof]]) {
-      if (View) views[key] = new View(find(key), state, { say, bytesOf });
-      find(`tab-${key}`).hidden = !View || (key === "compare" && state.entries.length < 2);
+      find(key).textContent = "";
+      views[key] = new View(find(key), state, { say, bytesOf });
     }
+    find("tab-compare").hidden = state.entries.length < 2;
     find("run").value = name;
     state.driving.show();
     say(calm ? "Paused, since this device asks for little motion. Space goes on." : "C drives. Any arrow key takes the wheel.");

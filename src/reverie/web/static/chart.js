@@ -26,6 +26,7 @@ Reverie.Chart = class {
   // In `host`: `lines` is {key: {name, tone}}, `across` and `up` name the axes, `label` says it to those who listen.
   constructor(host, { lines, across, up, label, height = 190 }) {
     host.textContent = "";
+    host.classList.add("chart");
     this.host = host;
     Object.assign(this, { lines, across, up, height });
     this.svg = Reverie.draw(host, "svg", { role: "img", "aria-label": label });

@@ -1,0 +1,89 @@
+// The views See, Compare and Proof.
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { DESKTOP, launch, look, open, PHONE, shoot, until } from "./browser.mjs";
+
+let browser, page;
+before(async () => (browser = await launch()));
+after(() => browser.close());
+afterEach(async () => {
+  const { faults } = page;
+  await page.context().close();
+  assert.deepEqual(faults, [], "no error in the console, no request but for the page itself");
+});
+
+const CHANGED = "#see .picture.you canvas";
+
+test("sliders change the picture, and the dream", async () => {
+  page = await open(browser, { ...DESKTOP, colorScheme: "dark" }, "#view=see");
+  const slider = page.locator("#see .latent input").first();
+  const plain = await look(page, CHANGED);
+  await slider.fill("2");
+  const moved = await look(page, CHANGED);
+  assert.notEqual(moved, plain);
+  await slider.focus();
+  await page.keyboard.press("ArrowLeft");
+  assert.equal(await slider.inputValue(), "1.95", "arrows move a slider and nobody's wheel");
+  assert.equal(await page.evaluate(() => Reverie.page.stage.driver), "C");
+  await page.getByRole("button", { name: "Hold in the dream" }).click();
+  const held = await look(page, CHANGED);
+  await page.waitForFunction(
+    ([selector, before]) => {
+      const canvas = document.querySelector(selector);
+      const bytes = canvas.getContext("2d").getImageData(0, 0, 64, 64).data;
+      return bytes.reduce((sum, byte, i) => (sum * 31 + byte + i) % 1_000_000_007, 7) !== before;
+    },
+    [CHANGED, held],
+  );
+  await page.getByRole("button", { name: "Undo all" }).click();
+  await page.getByRole("button", { name: "Still" }).click();
+  assert.equal(await look(page, CHANGED), plain);
+  await shoot(page, "see-desktop-dark");
+});
+
+test("between two moments", async () => {
+  page = await open(browser, { ...PHONE, colorScheme: "light" }, "#view=see");
+  const path = page.getByLabel("From A to B", { exact: true });
+  await path.fill("0");
+  const start = await look(page, CHANGED);
+  await path.fill("0.5");
+  assert.notEqual(await look(page, CHANGED), start);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+  await shoot(page, "see-phone-light");
+});
+
+test("C is scored in the page", async (t) => {
+  page = await open(browser, DESKTOP, "#view=proof");
+  await page.locator("#verify").click();
+  await until(page, () => +document.querySelector("#proof progress").value >= 4);
+  const mean = +(await page.locator("#proof .big").nth(1).textContent());
+  assert.ok(mean > 800 && mean < 1000, `${mean}`);
+  assert.ok((await page.locator("#proof circle.dot-road").count()) >= 4);
+  t.diagnostic(`mean of the first tracks ${mean}`);
+  await page.locator("#verify").click();
+  assert.equal(await page.locator("#verify").textContent(), "Score C on 100 tracks, here and now");
+  await shoot(page, "proof-desktop-light");
+  await page.setViewportSize({ width: 390, height: 844 });
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+});
+
+test("tabs go by arrows, and one run is not compared", async () => {
+  page = await open(browser);
+  await page.locator("#tab-drive").focus();
+  await page.keyboard.press("ArrowRight");
+  assert.equal(await page.locator("#tab-see").getAttribute("aria-selected"), "true");
+  await page.keyboard.press("ArrowRight");
+  assert.equal(await page.locator("#tab-proof").getAttribute("aria-selected"), "true");
+  assert.equal(await page.locator("#tab-compare").isVisible(), false);
+});
+
+test("runs are compared on one track", async () => {
+  page = await open(browser, { ...DESKTOP, colorScheme: "dark" }, "#view=compare&track=3", process.env.TWO);
+  await page.getByRole("button", { name: "16 ×" }).click();
+  await until(page, () => document.querySelectorAll("#compare .veil:not([hidden])").length === 2);
+  const returns = await page.locator("#compare .world .figure").allTextContents();
+  assert.equal(returns[0], returns[1], "the same agent on the same track");
+  await shoot(page, "compare-desktop-dark");
+  await page.locator("#run").selectOption("again");
+  await until(page, () => Reverie.page.run.name === "again");
+});
