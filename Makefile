@@ -52,6 +52,7 @@ web: $(VENV)/.dev
 PAGE := $(abspath build/page)
 
 web-test: $(VENV)/.dev
+	@test -f src/reverie/web/native/build/road.wasm || $(MAKE) --no-print-directory web
 	@for package in chromium:chromium nodejs:node npm:npm; do command -v $${package#*:} >/dev/null || { \
 		[ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends $${package%:*}; } || \
 		{ echo "make web-test needs Debian's package $${package%:*}, which only root can install"; exit 1; }; done

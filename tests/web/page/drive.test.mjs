@@ -1,7 +1,9 @@
 // The view Drive. No test asks how fast anything was: that is printed.
 import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
 import { after, afterEach, before, test } from "node:test";
-import { DESKTOP, launch, look, open, PHONE, rate, shoot, until } from "./browser.mjs";
+import { DESKTOP, launch, look, open, PAGE, PHONE, rate, shoot, SHOTS, until } from "./browser.mjs";
 
 let browser, page;
 before(async () => (browser = await launch()));
@@ -117,4 +119,34 @@ test("where little motion is wanted, it waits", async () => {
   const seen = await look(page, "#dream");
   assert.equal(await look(page, "#dream"), seen);
   await shoot(page, "drive-phone-light");
+});
+
+test("a promise beyond what a track can pay is called an exploit, and ends the dream", async () => {
+  page = await open(browser);
+  await page.keyboard.press("Space");
+  await page.evaluate(() => {
+    const { dream, run } = Reverie.page.stage;
+    run.engine.dream = () => ({ z: dream.z, reward: 60, end: false, doubt: null }); // M promises 60
+    dream.earned = 980 - run.world.repeat * 0.1 - 0.1 * dream.frames; // and 20 are left
+    dream.return = Reverie.page.stage.frame = 0;
+    Reverie.page.driving.do("step");
+  });
+  assert.match(await page.locator("#exploit").textContent(), /promised 40 more than a track can still pay/);
+  assert.equal(await page.locator("#return-dream").textContent(), "20");
+  assert.match(await page.locator("#veil-dream").textContent(), /all that a track can pay is earned/);
+});
+
+test("without the road the dream is alone, says so, and can be driven", async () => {
+  const alone = path.join(SHOTS, "alone.html");
+  fs.writeFileSync(alone, fs.readFileSync(PAGE, "utf8").replace(/<script[^>]*id="road-wasm">.*?<\/script>/s, ""));
+  page = await open(browser, DESKTOP, "", alone);
+  assert.equal(await page.locator("#world-road").isVisible(), false);
+  assert.ok(await page.getByText("The dream is alone here").isVisible());
+  await page.keyboard.press("ArrowUp");
+  await until(page, () => Reverie.page.stage.driver === "you" && Reverie.page.stage.dream.decisions > 5);
+  await page.locator("#tab-see").click();
+  await page.locator("#tab-proof").click();
+  assert.ok(await page.locator("#verify").isDisabled());
+  await page.locator("#tab-drive").click();
+  await shoot(page, "alone-desktop-light");
 });
