@@ -61,7 +61,7 @@ web-test: $(VENV)/.dev
 	$(BIN)/reverie export web pretrained --out $(PAGE)/dream.html
 	rm -rf $(PAGE)/again && cp -r src/reverie/pretrained $(PAGE)/again
 	$(BIN)/reverie export web pretrained $(PAGE)/again --out $(PAGE)/two.html
-	PAGE=$(PAGE)/dream.html TWO=$(PAGE)/two.html SHOTS=$(PAGE) node --test --test-reporter=spec --test-concurrency=1 tests/web/page/
+	PAGE=$(PAGE)/dream.html TWO=$(PAGE)/two.html SHOTS=$(PAGE) node --test --test-reporter=spec --test-concurrency=1 tests/web/page/*.test.mjs
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
