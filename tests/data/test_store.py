@@ -197,7 +197,7 @@ def test_without_links_files_are_copied(store, tmp_path, monkeypatch):
 def test_other_episodes_are_not_mixed_up(store, tmp_path, make_episode):
     other = EpisodeStore(tmp_path / "next")
     other.append(pack_episode(0, make_episode(5, 2), 1))
-    with pytest.raises(UserError, match=r"next does not begin with the episodes of .*rollouts: restore"):
+    with pytest.raises(UserError, match=r"next does not have the episodes of .*rollouts from number 0 on: restore"):
         other.adopt(store)
     (store.folder / "episode_000001.npz").unlink()
     fresh = EpisodeStore(tmp_path / "fresh")

@@ -105,7 +105,8 @@ class SequenceSampler:
     """Random windows of `length` decisions over encoded episodes; long episodes are drawn the more often.
 
     An episode shorter than `length` is taken whole and padded. `episodes` (rising) restricts the draw, to those held
-    out for validation, say. A share `newest` of the windows is drawn from the last `num_newest` of them alone.
+    out for validation, say. With `mirror`, half of the windows are seen in a mirror. A share `newest` of the windows is
+    drawn from the last `num_newest` episodes alone.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class SequenceSampler:
         seed: int,
         *,
         episodes: Sequence[int] | np.ndarray | None = None,
+        mirror: bool = False,
         newest: float = 0.0,
         num_newest: int = 0,
     ) -> None:
@@ -125,6 +127,7 @@ class SequenceSampler:
         self._newest = newest if num_newest else 0.0
         self._num_older = len(chosen) - num_newest
         self._latents = latents
+        self._mirrored = latents.mirrored if mirror else None
         self._batch_size = batch_size
         self._length = length
         self._seed = seed
@@ -151,14 +154,21 @@ class SequenceSampler:
         at = store.decision_offsets[episode] + decision
         has_prev = mask & (within[:, :-1] > 0)
 
-        mu = torch.from_numpy(store.mu[at_obs]).float()
-        std = torch.from_numpy(store.logvar[at_obs]).float().mul_(0.5).exp_()
+        mu, logvar, act = store.mu[at_obs], store.logvar[at_obs], store.act[at]
+        if (mirrored := self._mirrored) is not None:
+            rows = np.flatnonzero(rng.random(b) < 0.5)
+            mu[rows], logvar[rows], act[rows] = (
+                mirrored.mu[at_obs[rows]],
+                mirrored.logvar[at_obs[rows]],
+                mirrored.act[at[rows]],
+            )
+        mu, std = torch.from_numpy(mu).float(), torch.from_numpy(logvar).float().mul_(0.5).exp_()
         noise = torch.from_numpy(rng.standard_normal(mu.shape, np.float32))
         valid = torch.from_numpy(mask).float()
         seen = torch.from_numpy(within <= num[:, None]).float()
         return SequenceBatch(
             z=noise.mul_(std).add_(mu).mul_(seen[..., None]),
-            act=torch.from_numpy(store.act[at]) * valid[..., None],
+            act=torch.from_numpy(act) * valid[..., None],
             rew=torch.from_numpy(store.rew[at]) * valid,
             prev_rew=torch.from_numpy(np.where(has_prev, store.rew[np.maximum(at - 1, 0)], np.float32(0))),
             end=torch.from_numpy(store.end[at]).float() * valid,

@@ -8,6 +8,7 @@ Files, for n observations, d decisions and e episodes:
     end.npy             (d,) bool        true at the last decision where the world ended the episode
     offsets.npy         (e + 1,) int64   where each episode's observations begin; its decisions begin at offset - index
     meta.json           written last: its presence says that the rest is complete
+    mirrored/           the same of all frames seen in a mirror, with actions to match, where M learns from those, too
 
 float16 keeps mu to one part in 2000, far within the Gaussian's own width, at half the disk and memory.
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -45,6 +47,9 @@ def _layout(n: int, e: int, z: int, a: int) -> dict[str, tuple[tuple[int, ...], 
         "end": ((n - e,), "|b1"),
         "offsets": ((e + 1,), "<i8"),
     }
+
+
+MIRRORED = "mirrored"
 
 
 class LatentStore:
@@ -91,6 +96,11 @@ class LatentStore:
         """Whether `folder` holds latents that were written to the end."""
         return (folder / "meta.json").exists()
 
+    @cached_property
+    def mirrored(self) -> LatentStore:
+        """The same episodes seen in a mirror. Raises UserError where they have not been encoded."""
+        return LatentStore(self.folder / MIRRORED)
+
     def of_episode(self, index: int) -> tuple[Floats, Floats]:
         """mu and logvar of an episode's frames, (t + 1, z) float32 each."""
         rows = slice(*self.offsets[index : index + 2].tolist())
@@ -101,6 +111,8 @@ class LatentStore:
         for name, sha256 in self._description["sha256"].items():
             if file_sha256(self.folder / name) != sha256:
                 raise UserError(f"{self.folder / name} is damaged (its checksum does not match): {self._cure}")
+        if self.is_complete(self.folder / MIRRORED):
+            self.mirrored.verify()
 
     def __len__(self) -> int:
         return self.num_episodes

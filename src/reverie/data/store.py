@@ -117,22 +117,23 @@ class EpisodeStore:
             file.write(packed.data)
         self._note([entry])
 
-    def adopt(self, other: EpisodeStore) -> None:
-        """Takes in all episodes of `other`, which this store must begin with: those that are still missing. Their files
-        are linked, or copied where the file system has no links.
+    def adopt(self, other: EpisodeStore, first: int = 0) -> None:
+        """Takes in all episodes of `other`, which this store must have from number `first` on: those that are still
+        missing. Their files are linked, or copied where the file system has no links.
 
-        Raises UserError where this store begins with others, or a file is missing.
+        Raises UserError where this store has others there, or a file is missing.
         """
-        if self.entries[: len(other)] != other.entries[: len(self)]:
+        theirs = [Entry(**{**entry, "file": episode_file(first + i)}) for i, entry in enumerate(other.entries)]
+        have = len(self) - first
+        if have < 0 or self.entries[first : first + len(theirs)] != theirs[:have]:
             raise UserError(
-                f"{self.folder} does not begin with the episodes of {other.folder}: restore them from a copy, or "
-                "collect again (`reverie collect --again`)"
+                f"{self.folder} does not have the episodes of {other.folder} from number {first} on: restore them from "
+                "a copy, or collect again (`reverie collect --again`)"
             )
-        missing = other.entries[len(self) :]
-        for entry in missing:
-            _link(other.folder / entry["file"], self.folder / entry["file"])
-        if missing:
-            self._note(missing)
+        for entry, own in zip(other.entries[have:], theirs[have:], strict=True):
+            _link(other.folder / entry["file"], self.folder / own["file"])
+        if theirs[have:]:
+            self._note(theirs[have:])
 
     def _note(self, entries: list[Entry]) -> None:
         """Adds lines to the index, whose files are on the disk."""

@@ -6,6 +6,7 @@ episode, with the state that M had after it was shown the decisions before.
 Shapes: n moments, t decisions of context, z latent, a action, l layers, h hidden.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -115,9 +116,11 @@ def make_moments(
     *,
     action_repeat: int,
     failures: Failures | None = None,
+    mirror: bool = False,
 ) -> Moments:
     """Draws `num` moments from the encoded episodes, each after at least `context` decisions of `action_repeat` frames;
-    every moment is as likely as another, but for a share before `failures`. At least one decision of context, since the
+    every moment is as likely as another, but for a share before `failures`; with `mirror`, every other one is seen in a
+    mirror. At least one decision of context, since the
     reward that comes with a latent is part of it. Raises UserError where no episode is long enough."""
     numbers = generator(seed, "dream starts").integers(num_moments(latents, context), size=num)
     if failures:
@@ -125,7 +128,23 @@ def make_moments(
         if len(near):
             some = round(failures.share * num)
             numbers[:some] = near[generator(seed, "dream starts", "failures").integers(len(near), size=some)]
-    return moments_at(memory, latents, numbers, context, action_repeat=action_repeat)
+    if not mirror:
+        return moments_at(memory, latents, numbers, context, action_repeat=action_repeat)
+    return joined(
+        moments_at(memory, store, numbers[i::2], context, action_repeat=action_repeat)
+        for i, store in enumerate((latents, latents.mirrored))
+    )
+
+
+def joined(parts: Iterable[Moments]) -> Moments:
+    """All moments of some banks as one, in their order."""
+    banks = list(parts)
+    state = MemoryState(*(torch.cat(values) for values in zip(*(bank.state for bank in banks), strict=True)))
+    rest = {
+        name: torch.cat([getattr(bank, name) for bank in banks])
+        for name in ("z", "rew", "earned", "frames", "held_out")
+    }
+    return Moments(state=state, **rest)
 
 
 def context_of(latents: LatentStore) -> int:

@@ -25,6 +25,20 @@ _LARGEST_BOUND = 1e30
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mirror:
+    """How the actions of a world read that is seen in a mirror, left for right."""
+
+    order: tuple[int, ...]
+    """Of the numbers of an action as M reads it."""
+    signs: tuple[int, ...]
+    """1 or -1 for each of them, once they are in that order."""
+
+    def of(self, act: np.ndarray) -> np.ndarray:
+        """Actions (..., a) in the mirror."""
+        return act[..., list(self.order)] * np.array(self.signs, act.dtype)
+
+
+@dataclass(frozen=True, kw_only=True)
 class EnvSpec:
     """A world: pure data."""
 
@@ -36,6 +50,8 @@ class EnvSpec:
     """What of an episode counts as getting on, for `stall_decisions`."""
     largest_return: LargestReturn | None = None
     """None where nobody knows."""
+    mirror: Mirror | None = None
+    """None where the world in a mirror is another one, or nobody knows."""
     reward_scale: float = 1.0
     """The size of rewards that matter: `memory.model.reward.scale` of a recipe that does not say it."""
     return_range: tuple[float, float] | None = None

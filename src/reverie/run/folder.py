@@ -102,6 +102,7 @@ class RunFolder:
     dream = property(lambda self: self.path / DREAM)
     controller = property(lambda self: self.path / CONTROLLER)
     evolution = property(lambda self: self.path / "evolution")
+    laps = property(lambda self: self.path / "laps")
     evaluation = property(lambda self: self.path / "evaluation.json")
     pictures = property(lambda self: self.path / "pictures")
     videos = property(lambda self: self.path / "videos")
@@ -199,7 +200,7 @@ class RunFolder:
             yield
 
     def _put_in_order(self) -> None:
-        for folder in (self.path, self.rollouts, self.latents, self.evolution, self.pictures):
+        for folder in (self.path, self.rollouts, self.latents, self.evolution, self.laps, self.pictures):
             checkpoint.sweep(folder)
         self.manifest = read_manifest(self.path)  # another process may have gone on since it was opened
         for stage in STAGES:

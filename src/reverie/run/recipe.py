@@ -99,6 +99,9 @@ class MemoryStage:
     fit: FitConfig = field(default_factory=FitConfig)
     steps: NotNegative = 4000
     """Gradient steps; 0 leaves M as it was born, with random weights (an ablation)."""
+    mirror: bool = False
+    """Whether half of the sequences, and half of the moments at which dreams begin, are seen in a mirror, with actions
+    to match: twice as many roads from the same driving."""
     length: Annotated[int, Gt(0), Le(10_000)] = 250
     """Decisions of a training sequence."""
     eval_every: Positive = 500

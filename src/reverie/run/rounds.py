@@ -46,8 +46,8 @@ class RoundsConfig:
     imagine_steps: Positive = 500
     """Steps of the learner `imagine` in a round after the first."""
     keep: Literal["last", "best"] = "last"
-    """`best`: in the end the agents of all rounds drive on validation tracks, and the best is scored beside the last
-    one, which stays the run's own."""
+    """`best`: in the end the agents of all rounds drive on validation tracks (where finals were driven on the road, the
+    best two by those), and the best is scored beside the last one, which stays the run's own."""
     keep_tracks: Annotated[int, Gt(0), Le(10_000)] = 16
     """Validation tracks that each of them drives."""
 

@@ -41,14 +41,32 @@ class FinalsConfig:
     """Validation tracks of such an evaluation."""
     retrain: bool = False
     """Whether the search goes back to the best evaluated center when an evaluation is worse (the report's option)."""
-    finalists: Annotated[int, Gt(0), Le(1000)] = 4
+    finalists: Annotated[int, Ge(0), Le(1000)] = 4
     """How many of the evaluated centers, those with the best scores, drive in the finals; and as many means of some."""
+    spread: Annotated[int, Ge(0), Le(1000)] = 0
+    """How many centers, spread evenly from where the search began to its end, drive there whatever they scored: a dream
+    that was searched for too long does not say so."""
     average: Annotated[int, Ge(2), Le(1000)] = 4
     """Centers evaluated in a row of which such a mean is made: the noise of single generations falls out of it."""
     tracks: NumTracks = 64
     """Validation tracks of the finals, which no evaluation has seen."""
+    halving: NotNegative = 0
+    """Tracks after which only the better half of the finalists drives on, and again whenever they have driven twice as
+    many (successive halving); 0 to let all drive to the end."""
     world: Literal["same", "road"] = "same"
     """Where the finals are driven: where the search went, or on the road, where that was a dream."""
+    record: bool = False
+    """Whether finals on the road are driven on training tracks, and kept as episodes for the next round to learn from:
+    who drives badly there shows M what it did not know."""
+
+    def __post_init__(self) -> None:
+        if not self.finalists and not self.spread:
+            raise UserError("controller.search.finals: nobody drives in them: give finalists, or spread", usage=True)
+        if self.record and self.world != "road":
+            raise UserError(
+                "controller.search.finals.record keeps drives on the road: set controller.search.finals.world = road",
+                usage=True,
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -153,7 +153,13 @@ def _override(table: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]
     return table
 
 
-_ANY_WORLD = {"collect.policy": "random", "collect.starts": "line", "rounds.failures": 0, "rounds.beside": 0}
+_ANY_WORLD = {
+    "memory.mirror": False,
+    "collect.policy": "random",
+    "collect.starts": "line",
+    "rounds.failures": 0,
+    "rounds.beside": 0,
+}
 """What stands in for what a recipe says of the world that it was written for, in another one."""
 _REWARD_SCALE = "memory.model.reward.scale"
 

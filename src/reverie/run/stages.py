@@ -12,7 +12,7 @@ OUTPUTS = {
     "vision": ("vision.*",),
     "encode": ("latents",),
     "memory": ("memory.*", "dream.*", "dream"),
-    "controller": ("controller.*", "evolution"),
+    "controller": ("controller.*", "evolution", "laps"),
     "evaluate": ("evaluation.json",),
     "pictures": ("pictures",),
 }
@@ -31,6 +31,7 @@ EXTENDABLE = (
 )
 """Settings that may change from one sitting to the next: more of the same, or elsewhere."""
 _OF_STAGE = {
+    "memory.mirror": "encode",
     "rounds.vision_epochs": "vision",
     "rounds.vision_tolerance": "vision",
     "rounds.memory_steps": "memory",

@@ -11,7 +11,7 @@ from reverie.models.vision import make_vision
 from reverie.run.chain import as_round, round_of
 from reverie.run.recipe import RunConfig
 from reverie.run.search import SearchConfig
-from reverie.training.controller.finals import num_finalists
+from reverie.training.controller.finals import num_episodes, num_finalists
 from reverie.training.controller.fitness import scheduled_tracks
 from reverie.training.controller.forecast import final_episodes, num_evaluations
 
@@ -41,7 +41,9 @@ def budget(config: RunConfig) -> dict[str, Any]:
         costs.append(_of_round(round_, driven, collected))
     total = {key: sum(cost[key] for cost in costs) for key in costs[0]}
     search, rounds = config.controller.search, config.rounds
-    selecting = rounds.num * rounds.keep_tracks if rounds.num > 1 and rounds.keep == "best" else 0
+    selecting = 0
+    if rounds.num > 1 and rounds.keep == "best":
+        selecting = (min(2, rounds.num) if search.finals.world == "road" else rounds.num) * rounds.keep_tracks
     return {
         "scout": config.collect.scout,
         "rounds": rounds.num,
@@ -73,7 +75,7 @@ def _learning(config: RunConfig) -> tuple[int, int]:
     if stage.learner == "imagine":
         imagined = stage.imagine.steps * stage.imagine.batch * stage.imagine.horizon
         evaluations, candidates = 1 + -(-stage.imagine.steps // stage.imagine.eval_every), 0
-        last = num_finalists(evaluations, finals) * finals.tracks
+        last = num_episodes(num_finalists(evaluations, finals), finals)
     else:
         imagined, last = 0, final_episodes(search)
         evaluations, candidates = num_evaluations(search), search.strategy.settings.population * _tracks(search)

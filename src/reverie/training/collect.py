@@ -13,7 +13,6 @@ from reverie.checkpoint import file_sha256
 from reverie.data.episode import Episode
 from reverie.data.store import Entry, EpisodeStore, Packed, pack_episode
 from reverie.envs.registry import random_policy, spec_of
-from reverie.envs.vector import Transition
 from reverie.errors import UserError
 from reverie.measure.statistics import confidence_interval
 from reverie.metrics import Progress
@@ -28,6 +27,7 @@ from reverie.run.ledger import forerunner_facts
 from reverie.run.recipe import RunConfig
 from reverie.seeding import generator, torch_seeded
 from reverie.training.drives import Drive, Driver, about, planned
+from reverie.training.recorder import Recorder
 from reverie.training.stage_clock import StageClock
 from reverie.workers.contract import Workers
 
@@ -69,22 +69,25 @@ def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
     """Takes in the episodes of the round before, if there is one, and collects those that are still missing."""
     config, store = run.config, EpisodeStore(run.rollouts)
     before = round_before(run)
-    earlier = EpisodeStore(before.rollouts if before else run.path / "none")
-    foreign = _foreign_agent(run, workers, begun=len(store) > len(earlier))
+    parts = [EpisodeStore(before.rollouts), EpisodeStore(before.laps)] if before else []
+    earlier = sum(map(len, parts))
+    foreign = _foreign_agent(run, workers, begun=len(store) > earlier)
     clock = StageClock(run, "collect")
     if foreign:
         clock.entry["agent_digest"] = foreign.digest
         clock.beat()  # known from before the first episode on
     if before:
         before.verify("collect")
-        store.adopt(earlier)
-    drives = planned(config, earlier)
-    num, done = len(drives), len(store) - len(earlier)
+        for i, part in enumerate(parts):
+            store.adopt(part, sum(map(len, parts[:i])))
+    drives = planned(config, store, earlier)
+    num, done = len(drives), len(store) - earlier
+    known = store.num_decisions - sum(entry["num_decisions"] for entry in store.entries[earlier:])
     first = done // EPISODES_PER_TASK * EPISODES_PER_TASK  # a group that was cut short is driven again, whole
     tasks = [
         CollectTask(
             first=i,
-            earlier=len(earlier),
+            earlier=earlier,
             skip=max(0, done - i),
             drives=tuple(drives[i : i + EPISODES_PER_TASK]),
             config=config,
@@ -96,9 +99,9 @@ def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
         for episodes in workers.map(run_collect_task, tasks):
             for episode in episodes:
                 store.append(episode)
-            bar.update(len(store) - len(earlier), decisions=store.num_decisions - earlier.num_decisions)
+            bar.update(len(store) - earlier, decisions=store.num_decisions - known)
             clock.beat()
-    facts = _facts(run, store.entries[len(earlier) :], drives) | forerunner_facts(run)
+    facts = _facts(run, store.entries[earlier:], drives) | forerunner_facts(run)
     clock.done([run.rollouts / "index.jsonl"], facts)
 
 
@@ -166,7 +169,7 @@ def run_collect_task(task: CollectTask) -> list[Packed]:
 
 def _record(task: CollectTask, indices: Sequence[int], policy: Policy) -> dict[int, Episode]:
     """Some episodes of a task that may last as long, in lockstep: index -> episode."""
-    env, recorder = vector_env(task.config.env, EPISODES_PER_TASK), _Recorder()
+    env, recorder = vector_env(task.config.env, EPISODES_PER_TASK), Recorder()
     drives = [task.drives[i - task.first] for i in indices]
     starts: Any = [drive.start for drive in drives]  # None stands for the usual place
     rollout(
@@ -179,33 +182,6 @@ def _record(task: CollectTask, indices: Sequence[int], policy: Policy) -> dict[i
         observer=recorder,
     )
     return {i: recorder.episode(row) for row, i in enumerate(indices)}
-
-
-class _Recorder:
-    """Keeps what each row saw and did."""
-
-    def __init__(self) -> None:
-        self._obs: dict[int, list[np.ndarray]] = defaultdict(list)
-        self._act: dict[int, list[np.ndarray]] = defaultdict(list)
-        self._rew: dict[int, list[float]] = defaultdict(list)
-        self._last: dict[int, tuple[np.ndarray, bool, bool]] = {}
-
-    def __call__(self, rows: np.ndarray, obs: np.ndarray, act: np.ndarray, step: Transition) -> None:
-        for i, row in enumerate(rows):
-            self._obs[row].append(obs[i])
-            self._act[row].append(act[i])
-            self._rew[row].append(step.rew[i])
-            self._last[row] = (step.obs[i], bool(step.end[i]), bool(step.trunc[i]))
-
-    def episode(self, row: int) -> Episode:
-        last, end, trunc = self._last[row]
-        return Episode(
-            obs=np.stack([*self._obs[row], last]),
-            act=np.stack(self._act[row]).astype(np.float32),
-            rew=np.array(self._rew[row], np.float32),
-            end=end,
-            trunc=trunc,
-        )
 
 
 def _random_policy(config: RunConfig, indices: Sequence[int]) -> Policy:

@@ -1,6 +1,6 @@
 """Which episodes a run collects: who drives each, on which track, from where, and for how long at most."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
@@ -40,18 +40,19 @@ class Failure(NamedTuple):
     """Of the lap, from 0 to 1, by the tiles that it had until there."""
 
 
-def planned(config: RunConfig, earlier: EpisodeStore) -> list[Drive]:
-    """All episodes that a run collects itself, where it goes on from `earlier` ones: a pure function of both.
+def planned(config: RunConfig, store: EpisodeStore, num_earlier: int) -> list[Drive]:
+    """All episodes that a run collects itself, where its store begins with `num_earlier` of rounds before: a pure
+    function of its recipe and those.
 
     No track of theirs is driven again, but for those on which the last driver came off.
     """
     collect, rounds = config.collect, config.rounds
     laps, num = (rounds.laps, rounds.episodes) if rounds.num > 1 else (0, collect.episodes)
-    driven = {entry["seed"] for entry in earlier.entries}
+    driven = {entry["seed"] for entry in store.entries[:num_earlier]}
     drawn = sample_tracks(generator(config.seed, "collect", "tracks"), laps + num + len(driven))
     tracks = [track for track in drawn if track not in driven][: laps + num]
     drives = [Drive("lap", track, None, None, None) for track in tracks[:laps]]
-    places = _places(config, earlier)
+    places = _places(config, store, num_earlier)
     for i, track in enumerate(tracks[laps:]):
         is_agents = config.by_agent(i + 1) > config.by_agent(i)
         own = config.by_agent(i) if is_agents else i - config.by_agent(i)  # each driver counts its own
@@ -69,11 +70,14 @@ def about(config: RunConfig, drive: Drive) -> About | None:
     return About(round=config.rounds.num - 1, driver=drive.driver, start=place)
 
 
-def failures_of(store: EpisodeStore, number: int, action_repeat: int, largest: LargestReturn) -> list[Failure]:
-    """Where the agent came off in the episodes of a round, once in each at most."""
+def failures_of(
+    store: EpisodeStore, episodes: Iterable[int], action_repeat: int, largest: LargestReturn
+) -> list[Failure]:
+    """Where an agent came off in some episodes, once in each at most."""
     found = list[Failure]()
-    for i, entry in enumerate(store.entries):
-        if entry.get("round", 0) != number or entry.get("driver") not in ("agent", "lap"):
+    for i in episodes:
+        entry = store.entries[i]
+        if entry.get("driver") not in ("agent", "lap"):
             continue
         rew = store[i].rew
         decision = came_off(rew)
@@ -94,12 +98,13 @@ def came_off(rew: Floats) -> int | None:
     return None
 
 
-def _places(config: RunConfig, earlier: EpisodeStore) -> list[Failure]:
+def _places(config: RunConfig, store: EpisodeStore, num_earlier: int) -> list[Failure]:
     """Failures to begin before, in random order."""
     rounds, largest = config.rounds, spec_of(config.env).largest_return
     if rounds.num == 1 or not rounds.failures or largest is None:
         return []
-    found = failures_of(earlier, rounds.num - 2, config.env.action_repeat, largest)
+    last = [i for i in range(num_earlier) if store.entries[i].get("round", 0) >= rounds.num - 2]  # its finals, too
+    found = failures_of(store, last, config.env.action_repeat, largest)
     return [found[i] for i in generator(config.seed, "collect", "failures").permutation(len(found))]
 
 

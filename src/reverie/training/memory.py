@@ -50,10 +50,10 @@ def _train_member(
     name = f"memory.{member}" if member else "memory"
     batches = config.seed if member == 0 else int(generator(config.seed, "memory", member).integers(2**31))
 
-    def sampler(episodes: np.ndarray, seed: int, **newest: Any) -> SequenceSampler:
-        return SequenceSampler(latents, stage.fit.batch_size, stage.length, seed, episodes=episodes, **newest)
+    def sampler(episodes: np.ndarray, seed: int, **more: Any) -> SequenceSampler:
+        return SequenceSampler(latents, stage.fit.batch_size, stage.length, seed, episodes=episodes, **more)
 
-    train = sampler(fitted_on, batches, newest=config.rounds.newest, num_newest=num_newest)
+    train = sampler(fitted_on, batches, mirror=stage.mirror, newest=config.rounds.newest, num_newest=num_newest)
     held_out = sampler(unseen, config.seed + 1)
     held_out_batches = [held_out.batch(i).to(device) for i in range(HELD_OUT_BATCHES)]
     with torch_seeded(config.seed, name):
@@ -87,6 +87,7 @@ def _train_member(
         config.seed,
         context_of(latents),
         action_repeat=config.env.action_repeat,
+        mirror=stage.mirror,
         failures=Failures(share=share, got_on=got_on(latents, config.env)) if share else None,
     )
     save_moments(run.path / numbered(DREAM, member), moments, world_of(config.env), path)

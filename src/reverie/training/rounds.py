@@ -78,15 +78,29 @@ def select_round(run: RunFolder, workers: Workers) -> tuple[RunFolder, dict[str,
     finals = run.config.controller.search.finals
     first = finals.eval_tracks + finals.tracks
     tracks = np.array(VALIDATION_TRACKS[first : first + run.recipe.rounds.keep_tracks])
-    rounds, means, frames = rounds_of(run), list[float](), 0
+    rounds, means, frames = _candidates(rounds_of(run)), list[float](), 0
     for each in rounds:
         each.require_agent()
         controller, params = load_controller(each.controller)
         outcomes = Rollouts(each, workers, controller.config).outcomes(params[None], tracks[None])
         means.append(float(np.mean([outcome.ret for outcome in outcomes])))
         frames += sum(outcome.frames for outcome in outcomes)
-    best = len(means) - 1 - int(np.argmax(means[::-1]))
-    return rounds[best], {"selected_round": best, "validated_rounds": means, "selecting_frames": frames}
+    best = rounds[len(means) - 1 - int(np.argmax(means[::-1]))]
+    validated = {each.recipe.rounds.num - 1: mean for each, mean in zip(rounds, means, strict=True)}
+    return best, {
+        "selected_round": best.recipe.rounds.num - 1,
+        "validated_rounds": {str(number): mean for number, mean in validated.items()},
+        "selecting_frames": frames,
+    }
+
+
+def _candidates(rounds: list[RunFolder]) -> list[RunFolder]:
+    """The rounds that may be the best one, in order: where their finals were driven on the road, the two whose agents
+    did best there."""
+    if rounds[-1].config.controller.search.finals.world != "road":
+        return rounds
+    scores = [each.stage("controller")["validation_score"] for each in rounds]
+    return [rounds[i] for i in np.sort(np.argsort(scores, kind="stable")[-2:])]
 
 
 def _number(value: float | None, form: str) -> str:

@@ -15,6 +15,7 @@ from reverie.run.search import SearchConfig
 from reverie.show.charts import hours_of_paper
 from reverie.training.controller.fitness import longest, measure, num_tracks, tracks_of
 from reverie.training.controller.forecast import seconds_left
+from reverie.training.controller.laps import lap_files
 from reverie.training.controller.search import Evolution
 from reverie.training.controller.search_world import SearchWorld
 from reverie.training.controller.validation import choose, is_spent, validate, worlds_of
@@ -69,7 +70,7 @@ def evolve(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) -
     }
     if world is not road:  # in the search itself, only what is looked at beside the dreams was driven
         facts |= {"selecting_frames": costs["frames"], "measuring_frames": int(evolution.total("frames"))}
-    clock.done([run.controller, evolution.path], facts)
+    clock.done([run.controller, evolution.path, *lap_files(run)], facts)
 
 
 def _generation(evolution: Evolution, world: SearchWorld, metrics: Metrics) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reverie.run.search import SearchConfig
-from reverie.training.controller.finals import num_finalists
+from reverie.training.controller.finals import num_episodes, num_finalists
 from reverie.training.controller.fitness import SMOOTHING, num_tracks, scheduled_tracks
 
 
@@ -15,7 +15,7 @@ def num_evaluations(search: SearchConfig) -> int:
 
 def final_episodes(search: SearchConfig) -> int:
     """Episodes of the finals of a whole search."""
-    return num_finalists(num_evaluations(search), search.finals) * search.finals.tracks
+    return num_episodes(num_finalists(num_evaluations(search), search.finals), search.finals)
 
 
 def seconds_left(search: SearchConfig, history: Sequence[Mapping[str, Any]], begun: int) -> float | None:

@@ -3,7 +3,7 @@
 Shapes: p parameters of C, f finalists.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,16 +13,27 @@ from reverie.run.folder import RunFolder
 from reverie.run.search import FinalsConfig
 from reverie.seeding import VALIDATION_TRACKS
 from reverie.training.controller.dreams import DreamRollouts
+from reverie.training.controller.finals import better_half, heats
+from reverie.training.controller.laps import Laps, lap_tracks
 from reverie.training.controller.rollouts import Rollouts
 from reverie.training.controller.search_world import SearchWorld
 from reverie.workers.contract import Workers
+
+
+class Finals(NamedTuple):
+    """Where finalists drive."""
+
+    tracks: np.ndarray
+    """(t,)"""
+    drive: Callable[[np.ndarray, np.ndarray], list[Outcome]]
+    """Lets each of params (n, p) drive its own tracks (n, t): outcomes controller by controller."""
 
 
 class Worlds(NamedTuple):
     """Where C is tried on the way, and where the finals are."""
 
     world: SearchWorld
-    finals: SearchWorld
+    finals: Finals
     road: Rollouts
 
 
@@ -31,7 +42,13 @@ def worlds_of(run: RunFolder, workers: Workers) -> Worlds:
     stage = run.config.controller
     road = Rollouts(run, workers, stage.model)
     world = DreamRollouts(road, workers) if stage.world == "dream" else road
-    return Worlds(world, road if stage.search.finals.world == "road" else world, road)
+    config = stage.search.finals
+    if config.record:
+        finals = Finals(lap_tracks(run), Laps(road, workers).drive)
+    else:
+        tracks = np.array(VALIDATION_TRACKS[config.eval_tracks : config.eval_tracks + config.tracks])
+        finals = Finals(tracks, (road if config.world == "road" else world).validated)
+    return Worlds(world, finals, road)
 
 
 class Validation(NamedTuple):
@@ -67,16 +84,22 @@ class Chosen(NamedTuple):
     """The episodes that this took."""
 
 
-def choose(world: SearchWorld, params: np.ndarray, config: FinalsConfig) -> Chosen:
+def choose(finals: Finals, params: np.ndarray, config: FinalsConfig) -> Chosen:
     """The best of the finalists with these params (f, p).
 
     The best of many scores flatters, and what it picks was lucky on those tracks: so those with the best scores, and
     means of some, which the noise of single steps has less of, drive on other tracks.
     """
-    tracks = np.array(VALIDATION_TRACKS[config.eval_tracks : config.eval_tracks + config.tracks])
-    outcomes = world.validated(params, np.repeat(tracks[None], len(params), 0))
-    scores = np.array([outcome.ret for outcome in outcomes]).reshape(len(params), -1).mean(1)
-    return Chosen(params[scores.argmax()], float(scores.max()), outcomes)
+    left, returns, outcomes = np.arange(len(params)), np.zeros((len(params), 0)), list[Outcome]()
+    for heat in heats(config):
+        if heat.start:
+            kept = np.sort(np.argsort(-returns.mean(1), kind="stable")[: better_half(len(left))])
+            left, returns = left[kept], returns[kept]
+        found = finals.drive(params[left], np.repeat(finals.tracks[None, heat.start : heat.stop], len(left), 0))
+        returns = np.concatenate([returns, np.array([one.ret for one in found]).reshape(len(left), -1)], 1)
+        outcomes += found
+    scores = returns.mean(1)
+    return Chosen(params[left[scores.argmax()]], float(scores.max()), outcomes)
 
 
 def is_spent(scores: Sequence[float], patience: int) -> bool:

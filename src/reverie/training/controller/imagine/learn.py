@@ -14,6 +14,7 @@ from reverie.run.folder import RunFolder
 from reverie.training.controller.finals import finalists
 from reverie.training.controller.imagine.actor_critic import DreamWorld
 from reverie.training.controller.imagine.kept import Imagination
+from reverie.training.controller.laps import lap_files
 from reverie.training.controller.search_world import SearchWorld
 from reverie.training.controller.validation import choose, is_spent, validate, worlds_of
 from reverie.training.memory import world_of
@@ -73,7 +74,7 @@ def learn(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) ->
         "validation_score": round(chosen.score, 3),
         **world.made_with,
     }
-    clock.done([run.controller, kept.path], facts)
+    clock.done([run.controller, kept.path, *lap_files(run)], facts)
 
 
 def dreams_of(run: RunFolder) -> DreamWorld:
