@@ -11,8 +11,8 @@ from reverie.cli.main import main
 from reverie.run.folder import RunFolder
 
 PACKAGE = Path(reverie.__file__).parent
-RESULTS = ("cli", "training/summary.py")
-"""What prints results, which is asked whether it shall be JSON."""
+RESULTS = ("cli", "training/summary.py", "web/native")
+"""What prints results, which is asked whether it shall be JSON; and what builds the page's engine."""
 GYMNASIUM_S = "envs/car_racing/env.py"
 """Says what Gymnasium's environment says when it is asked to be verbose."""
 
