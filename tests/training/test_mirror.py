@@ -39,7 +39,7 @@ def test_frames_are_encoded_as_a_mirror_shows_them_with_actions_to_match(mirrore
     assert (other.offsets == latents.offsets).all()
     assert (other.rew == latents.rew).all()
     assert (other.end == latents.end).all()
-    assert (other.act == latents.act * np.float32([-1, 1, 1])).all()
+    assert (other.act == latents.act * np.array([-1, 1, 1], np.float32)).all()
     assert np.abs(other.act[:, 0]).max() > 0
     for i in range(len(store)):
         seen, _ = encode_frames(vision.eval(), store[i].obs[:, :, ::-1].copy(), batch=None, precision="fp32")
@@ -101,7 +101,7 @@ def test_a_mirror_of_a_mirror_is_the_world(continuous: bool, moves: dict[int, in
     assert there.dtype == np.float32
     assert (mirror.of(there) == act).all()
     if moves:
-        assert (there == act * np.float32([-1, 1, 1])).all()
+        assert (there == act * np.array([-1, 1, 1], np.float32)).all()
     else:
         assert (there == act[:, [0, 2, 1, 3, 4]]).all(), "right and left change places"
 
