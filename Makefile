@@ -59,7 +59,7 @@ web-test: $(VENV)/.dev
 	npm install --prefix tests/web/page --no-audit --no-fund --silent
 	mkdir -p $(PAGE)
 	$(BIN)/reverie export web pretrained --out $(PAGE)/dream.html
-	rm -rf $(PAGE)/again && cp -r src/reverie/pretrained $(PAGE)/again
+	rm -rf $(PAGE)/again && cp -r src/reverie/shipped/pretrained $(PAGE)/again
 	$(BIN)/reverie export web pretrained $(PAGE)/again --out $(PAGE)/two.html
 	PAGE=$(PAGE)/dream.html TWO=$(PAGE)/two.html SHOTS=$(PAGE) node --test --test-reporter=spec --test-concurrency=1 tests/web/page/*.test.mjs
 

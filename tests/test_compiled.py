@@ -113,7 +113,7 @@ def test_a_package_of_root_serves_a_user_without_a_home(for_everyone: Path) -> N
     """
     package = for_everyone / "reverie"
     shutil.copytree(
-        Path(reverie.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__", "pretrained", "judges")
+        Path(reverie.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__", "shipped", "judges")
     )
     temporary = for_everyone / "tmp"
     temporary.mkdir()

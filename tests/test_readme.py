@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from reverie.models.files import SHIPPED
 from tests.cli.conftest import reverie, reverie_in_a_process
 
 ROOT = Path(__file__).parents[1]
@@ -53,7 +54,8 @@ def test_every_command_about_a_run_works(tmp_path: Path) -> None:
 
 def test_every_other_command_works(tmp_path: Path) -> None:
     run_all([command for command in commands() if "runs/" not in command and command not in ELSEWHERE], tmp_path)
-    assert (tmp_path / "pretrained_track_0.mp4").stat().st_size > 100_000
+    for name in SHIPPED:
+        assert (tmp_path / f"{name}_track_0.mp4").stat().st_size > 100_000
 
 
 def test_the_makefile_has_the_targets_that_must_work() -> None:

@@ -39,6 +39,7 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
         ("dream", "pretrained", "--truth", "--drives"),
         ("dream", "pretrained", "--track"),
         ("watch", "pretrained", "--track"),
+        ("watch", "dreamt", "--track"),
         ("inspect", "pretrained", "--tracks"),
         ("inspect", "pretrained", "--seed"),
         ("compare", "pretrained", "pretrained", "--tracks"),

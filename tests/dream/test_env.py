@@ -17,7 +17,7 @@ from reverie.dream.dreamer import Dreamer, Dreams
 from reverie.dream.env import OBSERVED, DreamEnv, Observed
 from reverie.dream.moments import Moments, World
 from reverie.errors import UserError
-from reverie.models.files import VISION, agent_folder, load_vision
+from reverie.models.files import SHIPPED, VISION, agent_folder, load_vision
 from reverie.run.folder import RunFolder
 from reverie.types import LargestReturn
 from tests.dream.test_replay import Adder
@@ -62,9 +62,9 @@ def episode(env: DreamEnv, seed: int, num: int = 5) -> np.ndarray:
 
 @UNBOUNDED
 @pytest.mark.parametrize("observation", OBSERVED)
-@pytest.mark.parametrize("kind", ["tiny", "pretrained"])
+@pytest.mark.parametrize("kind", ["tiny", *SHIPPED])
 def test_gymnasium_s_own_checker_passes(kind: str, observation: Observed, request: pytest.FixtureRequest) -> None:
-    run = "pretrained" if kind == "pretrained" else str(request.getfixturevalue("tiny_run").path)
+    run = kind if kind in SHIPPED else str(request.getfixturevalue("tiny_run").path)
     env = gymnasium.make(DREAM, run=run, observation=observation, render_mode="rgb_array")
     check_env(env.unwrapped)
     assert env.spec is not None

@@ -131,7 +131,7 @@ def plain(layer: nn.Module) -> nn.Module:
 
 @pytest.mark.parametrize("b", [1, 5])
 def test_the_shipped_v_decodes_as_with_torchs_layers(b: int) -> None:
-    vision = load_vision(Path(reverie.__file__).parent / "pretrained" / "vision.safetensors")
+    vision = load_vision(Path(reverie.__file__).parent / "shipped" / "pretrained" / "vision.safetensors")
     z = torch.randn(b, vision.z_size, generator=torch.Generator().manual_seed(0))
     frames = vision.decode(z).permute(0, 3, 1, 2)
     with torch.inference_mode():

@@ -10,7 +10,7 @@ import pytest
 
 from reverie.cli.main import main
 from reverie.errors import UserError
-from reverie.models.files import packaged
+from reverie.models.files import SHIPPED
 from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.run.migration import CHANGED, MOVED
@@ -100,5 +100,6 @@ def test_one_line_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_what_ships_has_the_names_of_today(capsys: pytest.CaptureFixture[str]) -> None:
     for name in settings.names():
         settings.load(name)
-    RunFolder.open(packaged())
+    for name in SHIPPED:
+        RunFolder.open(name)
     assert capsys.readouterr().err == ""

@@ -20,7 +20,7 @@ from reverie.dream.ensemble import disagreement
 from reverie.models.autoencoder import NetConfig
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.distributions import Mixture
-from reverie.models.files import load_controller
+from reverie.models.files import SHIPPED, load_controller
 from reverie.models.mdn_rnn import MemoryConfig, MemoryState, Prediction
 from reverie.models.rewards import RewardConfig
 from reverie.models.vae_gan import VaeGanConfig
@@ -223,8 +223,9 @@ def test_dreams_are_drawn_from_the_mixture(mixture: Literal["per_dimension", "sh
     assert found["ends"] == pytest.approx(end, abs=4 * (end * (1 - end) / num) ** 0.5)
 
 
-def test_the_agent_that_ships(tmp_path: Path) -> None:
-    run = RunFolder.open("pretrained")
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_agents_that_ship(name: str, tmp_path: Path) -> None:
+    run = RunFolder.open(name)
     content = bundle(run)
     assert content == bundle(run)
     dreams, (controller, params) = load_dreams(run.path), load_controller(run.controller)

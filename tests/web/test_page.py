@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import reverie
 
-from reverie.models.files import packaged
+from reverie.models.files import SHIPPED, packaged
 from reverie.run.folder import RunFolder
 from reverie.web import page as page_module
 from reverie.web.page import SCRIPTS, STATIC, write_folder, write_page
@@ -40,17 +40,18 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_a_folder_brings_each_run_when_it_is_chosen(tmp_path: Path) -> None:
     other = tmp_path / "another run"
     shutil.copytree(packaged(), other)
-    write_folder(tmp_path / "site", [RunFolder.open(packaged()), RunFolder.open(other)])
+    write_folder(tmp_path / "site", [*(RunFolder.open(name) for name in SHIPPED), RunFolder.open(other)])
     assert sorted(path.name for path in (tmp_path / "site").iterdir()) == [
         "index.html",
         "run-another_run.js",
+        "run-dreamt.js",
         "run-pretrained.js",
     ]
     script = (tmp_path / "site" / "run-another_run.js").read_text()
     assert script.startswith('Reverie.deliver("another run", "')
     listed = re.search(r'id="runs">(.*?)</script>', (tmp_path / "site" / "index.html").read_text())
     assert listed
-    assert json.loads(listed[1])[1] == {"name": "another run", "file": "run-another_run.js"}
+    assert json.loads(listed[1])[2] == {"name": "another run", "file": "run-another_run.js"}
 
 
 def test_without_the_road_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,8 @@ class CollectArguments(StageArguments):
     stall_decisions: int | None = None
     """Decisions without progress after which an episode ends; 0 for never."""
     agent: str | None = None
-    """A finished run whose agent drives a share of the episodes: its folder, or `pretrained` for the one that ships."""
+    """A finished run whose agent drives a share of the episodes: its folder, or
+    `pretrained` or `dreamt`, which ship."""
     agent_share: float | None = None
     """Share of the episodes that the agent drives, 0 to 1."""
     agent_noise: float | None = None

@@ -17,8 +17,8 @@ class CompareArguments:
     """Which runs, and on which tracks."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """Folders of runs, or `pretrained`. Runs that differ in nothing but the seed are one group; the other groups are
-    compared with that of the first run."""
+    """Folders of runs, `pretrained` or `dreamt`. Runs that differ in nothing but the seed are one group; the other
+    groups are compared with that of the first run."""
     tracks: Annotated[int, Ge(2), Le(100_000)] = 200
     """Number of tracks, about 4 frames of each."""
     split: Literal["validation", "test"] = "validation"

@@ -20,7 +20,7 @@ class DreamArguments:
     """Which run, from which drive, and how wild."""
 
     run: Annotated[str, tyro.conf.Positional]
-    """Folder of a run, or `pretrained`."""
+    """Folder of a run, `pretrained` or `dreamt`."""
     track: Seed = 0
     """The real drive that the dream forks from: Gymnasium's reset(seed=track)."""
     seconds: Annotated[float, Gt(0), Le(3600)] = 20.0
@@ -36,8 +36,8 @@ class DreamArguments:
     drives: Annotated[int, Ge(2), Le(100_000)] = 100
     """With --truth: real drives to dream along."""
     driver: str | None = None
-    """With --truth: whose agent drives half of them; a run, or `pretrained`. Default: this run's. M knows best how the
-    agent drives that took part in its collecting (collect.agent)."""
+    """With --truth: whose agent drives half of them; a run, `pretrained` or `dreamt`. Default: this run's. M knows best
+    how the agent drives that took part in its collecting (collect.agent)."""
     controllers: Annotated[int, Ge(4), Le(100_000)] = 24
     """With --truth: controllers of varied skill; half as many again are near the best."""
     tracks: Annotated[int, Ge(2), Le(100_000)] = 16
@@ -82,7 +82,7 @@ def _video(args: DreamArguments, run: "RunFolder") -> None:
     agent, params = agent_of(run)
     env = run.config.env
     name = f"dream_{args.track}.mp4"
-    path = args.output or (Path(f"pretrained_{name}") if run.is_packaged else run.videos / name)
+    path = args.output or (Path(f"{run.name}_{name}") if run.is_packaged else run.videos / name)
     decisions = max(1, round(args.seconds * spec_of(env).decisions_per_second(env.action_repeat)))
     film = make_film(agent, params, env, args.track, decisions, args.temperature, args.seed)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ class EvaluateArguments(PlanArguments):
     """Which agent, and on which tracks."""
 
     run: Annotated[str, tyro.conf.Positional]
-    """Folder of a run, or `pretrained`."""
+    """Folder of a run, `pretrained` or `dreamt`."""
     tracks: int = 100
     """Number of test tracks."""
     first_seed: int = 0

@@ -15,7 +15,7 @@ class OnnxArguments:
     """Which run, and where to."""
 
     run: Annotated[str, tyro.conf.Positional]
-    """Folder of a run, or `pretrained`."""
+    """Folder of a run, `pretrained` or `dreamt`."""
     out: Path | None = None
     """Folder for the files (default RUN/onnx): encoder, decoder, memory (memory.1, ... for further members of an
     ensemble), controller, and card.json, which says what goes in and comes out."""
@@ -30,7 +30,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     from reverie.web.onnx import CARD, export_onnx
 
     run = RunFolder.open(args.run)
-    folder = args.out or (Path("pretrained_onnx") if run.is_packaged else run.path / "onnx")
+    folder = args.out or (Path(f"{run.name}_onnx") if run.is_packaged else run.path / "onnx")
     card = export_onnx(run, folder)
     if args.json:
         print_json(card)

@@ -16,7 +16,7 @@ class WebArguments:
     """Which runs, and where to."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """Folders of runs, or `pretrained`. The page begins with the first."""
+    """Folders of runs, `pretrained` or `dreamt`. The page begins with the first."""
     out: Path = Path("dream.html")
     """A file that ends in .html holds everything, and opens from the disk. Anything else is a folder for a server: its
     index.html loads each run when it is chosen."""
@@ -28,7 +28,9 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     """Writes the page, and says how large it is."""
     args = parse(WebArguments, arguments, verb, "The dream, and the road beside it, as a page that needs no server.")
     if not args.runs:
-        raise UserError(f"which runs? Give their folders, or `pretrained`; see `reverie {verb} --help`", usage=True)
+        raise UserError(
+            f"which runs? Give their folders, `pretrained` or `dreamt`; see `reverie {verb} --help`", usage=True
+        )
     is_file = args.out.suffix == ".html"
     if args.out.exists() and args.out.is_dir() == is_file:
         wanted = "a folder, and a file was asked for" if is_file else "a file, and a folder was asked for"

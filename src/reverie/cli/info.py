@@ -22,7 +22,7 @@ class InfoArguments:
     """Which run."""
 
     run: Annotated[str, tyro.conf.Positional]
-    """Folder of a run, or `pretrained`."""
+    """Folder of a run, `pretrained` or `dreamt`."""
     quiet: bool = False
     """Show no progress."""
     json: bool = False

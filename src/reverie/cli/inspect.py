@@ -20,9 +20,9 @@ class InspectArguments:
     """Whose V, on which frames, and where to put the pictures."""
 
     run: Annotated[str, tyro.conf.Positional]
-    """Folder of a run, or `pretrained`."""
+    """Folder of a run, `pretrained` or `dreamt`."""
     output: Path | None = None
-    """Folder for pictures and numbers. Default: RUN/inspect, or pretrained_inspect for the packaged run."""
+    """Folder for pictures and numbers. Default: RUN/inspect, or NAME_inspect for a run that ships."""
     dims: tuple[int, int] | None = None
     """Two dimensions of the latent for the grid. Default: the two most informative ones."""
     tracks: Annotated[int, Ge(1), Le(100_000)] = 60
@@ -50,7 +50,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     run = RunFolder.open(args.run)
     run.require("vision")
     run.verify("vision")
-    output = args.output or (Path("pretrained_inspect") if run.is_packaged else run.path / "inspect")
+    output = args.output or (Path(f"{run.name}_inspect") if run.is_packaged else run.path / "inspect")
     found = inspect_run(
         run,
         load_judges(),

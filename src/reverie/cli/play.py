@@ -16,7 +16,7 @@ class PlayArguments:
     """Which run, and where to begin."""
 
     run: Annotated[str, tyro.conf.Positional]
-    """Folder of a run that has V and M, or `pretrained`."""
+    """Folder of a run that has V and M, `pretrained` or `dreamt`."""
     dream: bool = False
     """Begin in a dream, at a moment of the driving that M learned from."""
     real: bool = False

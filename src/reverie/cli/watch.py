@@ -20,7 +20,7 @@ class WatchArguments(PlanArguments):
     """Which agent, on which track, and where to show it."""
 
     run: Annotated[str, tyro.conf.Positional]
-    """Folder of a run, or `pretrained`."""
+    """Folder of a run, `pretrained` or `dreamt`."""
     track: Seed = 0
     """The track: Gymnasium's reset(seed=track); seeds below 500000 are test tracks."""
     controller: Path | None = None
@@ -90,4 +90,4 @@ def _at_the_wheel(run: "RunFolder", path: Path | None) -> "AgentPolicy":
 
 
 def _default_output(run: "RunFolder", name: str) -> Path:
-    return Path(f"pretrained_{name}") if run.is_packaged else run.videos / name
+    return Path(f"{run.name}_{name}") if run.is_packaged else run.videos / name

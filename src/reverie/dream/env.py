@@ -60,8 +60,8 @@ class DreamEnv(gymnasium.Env):
     `doubt`, where the run's M is an ensemble (`memory.members`): how far its members disagree about the next latent.
 
     ## Arguments
-    `run`: folder of a run, or `pretrained`. `temperature`: of the mixture that the next latent is drawn from; 1 is what
-    M believes, 0 its heaviest guess. `precision`: of its arithmetic, `"fp32"`, `"bf16"` (faster for
+    `run`: folder of a run, `pretrained` or `dreamt`. `temperature`: of the mixture that the next latent is drawn
+    from; 1 is what M believes, 0 its heaviest guess. `precision`: of its arithmetic, `"fp32"`, `"bf16"` (faster for
     hundreds of dreams on a machine with units for it), or `"auto"`. `members`: of an ensemble, `"first"` for dreams
     of its first M, `"random"` for those of a member drawn at every decision. `device`: where M runs.
     """

@@ -21,7 +21,9 @@ from reverie.models.vision import VISION_MODELS, Vision, kind_of
 from reverie.versions import other_version, signed
 
 PRETRAINED = "pretrained"
-"""Name of the agent that ships in the package."""
+"""The agent that ships in the package and drives best."""
+SHIPPED = (PRETRAINED, "dreamt")
+"""Names of the agents that ship in the package, each in the folder `shipped/NAME`."""
 VISION, MEMORY, CONTROLLER = "vision.safetensors", "memory.safetensors", "controller.safetensors"
 MODELS = (VISION, MEMORY)
 """What a driver's process needs, beside the parameters of C."""
@@ -32,14 +34,14 @@ _Config = TypeVar("_Config")
 
 
 def agent_folder(name: str | Path) -> Path:
-    """The folder of an agent by its path, or of `pretrained`, the one in the package."""
+    """The folder of an agent by its path, or of one in the package by its name."""
     path = checkpoint.typed_path(name)
-    return packaged() if str(name) == PRETRAINED and not path.exists() else path
+    return packaged(str(name)) if str(name) in SHIPPED and not path.exists() else path
 
 
-def packaged() -> Path:
-    """The folder of the agent that ships in the package."""
-    return Path(str(resources.files("reverie") / PRETRAINED))
+def packaged(name: str = PRETRAINED) -> Path:
+    """The folder of an agent that ships in the package."""
+    return Path(str(resources.files("reverie") / "shipped" / name))
 
 
 def save_vision(path: Path, vision: Vision, **meta: Any) -> None:

@@ -11,7 +11,7 @@ from reverie import checkpoint
 from reverie.devices import Decided
 from reverie.dream.moments import DREAM
 from reverie.errors import UserError
-from reverie.models.files import CONTROLLER, MEMORY, PRETRAINED, VISION, agent_folder, packaged
+from reverie.models.files import CONTROLLER, MEMORY, SHIPPED, VISION, agent_folder, packaged
 from reverie.run import settings
 from reverie.run.chain import as_round
 from reverie.run.lock import is_lock, locked
@@ -56,12 +56,12 @@ class RunFolder:
     @property
     def name(self) -> str:
         """How a user names this run."""
-        return PRETRAINED if self.is_packaged else str(self.path)
+        return self.path.name if self.is_packaged else str(self.path)
 
     @property
     def is_packaged(self) -> bool:
-        """Whether this is the run that ships in the package, which is only read."""
-        return self.path == packaged()
+        """Whether this is a run that ships in the package, which is only read."""
+        return self.path in map(packaged, SHIPPED)
 
     @property
     def forerunner(self) -> Path | None:
@@ -132,7 +132,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, name: str | Path) -> "RunFolder":
-        """An existing run by its path, or `pretrained`, the one in the package. Raises UserError if there is none."""
+        """An existing run by its path, or one in the package by its name. Raises UserError if there is none."""
         path = agent_folder(name)
         if not (path / "recipe.toml").is_file():
             raise UserError(f"there is no run in {path}: give the folder of a run, or make one with `reverie train`")
@@ -314,7 +314,7 @@ def collecting_agent(run: RunFolder) -> RunFolder | None:
             f"with `reverie collect --run {run.path} --again`"
         )
     try:
-        agent = RunFolder.open(packaged() if name == PRETRAINED else name)
+        agent = RunFolder.open(packaged(name) if name in SHIPPED else name)
         agent.require_agent()
     except UserError as error:
         raise UserError(f"{key}: {error}") from error

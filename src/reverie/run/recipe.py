@@ -41,8 +41,8 @@ class CollectConfig:
     stall_decisions: NotNegative = 0
     """An episode ends after this many decisions without progress, since grass teaches little; 0 for never."""
     agent: str = ""
-    """A finished run whose agent drives a share of the episodes: its folder, or `pretrained` for the one that ships;
-    empty for none. A relative path starts where the command is run, and the new run keeps it in full."""
+    """A finished run whose agent drives a share of the episodes: its folder, or `pretrained` or `dreamt`,
+    which ship; empty for none. A relative path starts where the command is run, and the new run keeps it in full."""
     scout: str = ""
     """A recipe that is run first, up to its controller, in the folder `scout` of the run, for its agent to take part
     instead: V and M then learn from driving like that which C will do (the paper's iterative training, section 5). It

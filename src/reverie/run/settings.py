@@ -19,7 +19,7 @@ from reverie.envs.config import EnvConfig
 from reverie.envs.registry import reward_scale
 from reverie.errors import UserError
 from reverie.measure.score import test_seeds
-from reverie.models.files import PRETRAINED
+from reverie.models.files import SHIPPED
 from reverie.run.chain import round_before
 from reverie.run.migration import migrate, migrate_override
 from reverie.run.recipe import RunConfig
@@ -231,8 +231,8 @@ def _validated(kind: type[_Config], table: dict[str, Any], where: str) -> _Confi
 
 
 def _in_full(path: str) -> str:
-    """A path that a run finds again wherever it is continued from; `pretrained` stays as it is."""
-    return path if path in ("", PRETRAINED) else str(typed_path(path).resolve())
+    """A path that a run finds again wherever it is continued from; the name of an agent that ships stays as it is."""
+    return path if path in ("", *SHIPPED) else str(typed_path(path).resolve())
 
 
 def _with_start_in_full(search: SearchConfig) -> SearchConfig:

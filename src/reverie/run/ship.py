@@ -2,9 +2,12 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from reverie import checkpoint
-from reverie.dream.moments import DREAM
+from reverie.dream.moments import DREAM, load_moments, save_moments
 from reverie.models.files import CONTROLLER, MEMORY, VISION, num_members, numbered
 from reverie.run.folder import RunFolder
 
@@ -12,18 +15,27 @@ _SHIPPED = (
     "recipe.toml",
     "evaluation.json",
     "evolution/log.csv",
-    *(name for file in (VISION, MEMORY, CONTROLLER, DREAM) for name in (file, file.replace(".safetensors", ".json"))),
+    *(name for file in (VISION, MEMORY, CONTROLLER) for name in (file, file.replace(".safetensors", ".json"))),
 )
+_STARTS = 240
+"""Moments that each bank keeps: 2.2 kB each, and all members of an ensemble have a bank."""
 
 
 def copy_agent(run: RunFolder, destination: Path) -> None:
-    """Copies what it takes to drive, and what tells where it came from, but no data: how an agent is shipped."""
+    """Copies what it takes to drive and to dream, and what tells where it came from, but no data: how an agent
+    is shipped.
+
+    Raises UserError where a bank of moments is missing, damaged, or of another M.
+    """
     shipped = [*_SHIPPED, *(path.relative_to(run.path) for path in sorted(run.pictures.glob("*.png")))]
     for member in range(1, num_members(run.path)):
-        shipped += [numbered(name, member) for name in _SHIPPED if name.startswith(("memory.", "dream."))]
+        shipped += [numbered(name, member) for name in _SHIPPED if name.startswith("memory.")]
     for file in map(Path, shipped):
         (destination / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(run.path / file, destination / file)
+    banks = [numbered(DREAM, member) for member in range(num_members(run.path))]
+    for member, bank in enumerate(banks):
+        _thin_out(run.path / bank, run.path / numbered(MEMORY, member), destination / bank)
     stages = {
         name: stage | {"files": {f: sha256 for f, sha256 in stage["files"].items() if Path(f) in map(Path, shipped)}}
         for name, stage in run.manifest["stages"].items()
@@ -31,6 +43,23 @@ def copy_agent(run: RunFolder, destination: Path) -> None:
     evaluation = destination / run.evaluation.name  # it names its run, by a path that others do not have
     checkpoint.write_json(evaluation, checkpoint.read_json(evaluation) | {"run": destination.name})
     stages["evaluate"]["files"][evaluation.name] = checkpoint.file_sha256(evaluation)
+    if rounds := stages["evaluate"].get("rounds"):
+        stages["evaluate"]["rounds"] = _renamed(rounds, destination.name)
+    stages["memory"]["files"] |= {bank: checkpoint.file_sha256(destination / bank) for bank in banks}
     manifest = run.manifest | {"stages": stages}
     del manifest["precision"]  # where it drives, that machine decides
     checkpoint.write_json(destination / "manifest.json", manifest)
+
+
+def _thin_out(bank: Path, memory: Path, destination: Path) -> None:
+    """Writes `_STARTS` moments of a bank, spread evenly over it: by their place in it, moments are in a mirror or not,
+    shortly before a failure or not. They are the same ones for all members of an ensemble."""
+    moments, world = load_moments(bank, memory)
+    num = min(_STARTS, len(moments))
+    save_moments(destination, moments.select(torch.arange(num) * len(moments) // num), world, memory)
+
+
+def _renamed(rounds: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """What a manifest kept of a run's rounds, which name themselves by paths that others do not have."""
+    *earlier, last = rounds
+    return [*(each | {"run": f"{name}/rounds/{each['round']}"} for each in earlier), last | {"run": name}]

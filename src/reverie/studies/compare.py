@@ -126,7 +126,7 @@ def _grounds(runs: Sequence[RunFolder], tracks: int, split: Literal["validation"
 
 
 def _episodes(runs: Sequence[RunFolder], tracks: Sequence[int], seed: int) -> RealEpisodes:
-    """Half by the agent that ships, half at random; all runs must decide equally often."""
+    """Half by the best agent that ships, half at random; all runs must decide equally often."""
     env = runs[0].config.env
     if any(run.config.env != env for run in runs):
         raise UserError(

@@ -45,8 +45,8 @@ def _selected(run: RunFolder) -> dict[str, Any] | None:
     number = run.manifest["stages"].get("evaluate", {}).get("selected_round")
     if number is None:
         return None
-    path = rounds_of(run)[number].evaluation
-    return {"round": number, "evaluation": read_json(path) if path.is_file() else None}
+    paths = [each.evaluation for each in rounds_of(run) if each.recipe.rounds.num == number + 1]
+    return {"round": number, "evaluation": read_json(paths[0]) if paths and paths[0].is_file() else None}
 
 
 def score_text(evaluation: dict[str, Any] | None) -> str:
