@@ -151,4 +151,4 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, capsys:
 @pytest.mark.parametrize("words", [[], ["tflite", "pretrained"]])
 def test_an_export_that_there_is_not_is_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", *words]) == 2
-    assert "Choose from onnx" in capsys.readouterr().err
+    assert "Choose from web, onnx" in capsys.readouterr().err

@@ -12,7 +12,9 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from reverie.actions import SteerGasBrake
 from reverie.checkpoint import read_text, write_atomically
+from reverie.envs.registry import spec_of
 from reverie.errors import UserError
 from reverie.run.folder import RunFolder
 from reverie.web.bundle import bundle
@@ -68,9 +70,9 @@ def _packed(runs: Sequence[RunFolder]) -> Mapping[str, str]:
     for run in runs:
         if run.path.name in found:
             raise UserError(f"two runs are called {run.path.name}: give each once, or rename one's folder", usage=True)
-        if (world := run.config.env.id) != "CarRacing-v3":
+        if not isinstance(spec_of(run.config.env).actions, SteerGasBrake):
             raise UserError(
-                f"{run.name} drives in {world}, and the wheel and the pedals of the page are those of CarRacing-v3: "
+                f"{run.name} acts in {run.config.env.id}, and all that the page has is a wheel and two pedals: "
                 f"`reverie export onnx` takes any run"
             )
         found[run.path.name] = _text(bundle(run))
