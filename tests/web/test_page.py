@@ -3,11 +3,13 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import reverie
 
+from reverie.errors import UserError
 from reverie.models.files import SHIPPED, packaged
 from reverie.run.folder import RunFolder
 from reverie.web import page as page_module
@@ -78,3 +80,11 @@ def test_refusals(words: list[str], said: str, tmp_path: Path) -> None:
     assert done.returncode
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_run_without_wheel_and_pedals_is_refused(tiny_run: RunFolder, tmp_path: Path) -> None:
+    env = replace(tiny_run.config.env, kwargs={"continuous": False})
+    tiny_run.config = replace(tiny_run.config, env=env)
+    with pytest.raises(UserError, match=r"all that the page has is a wheel and two pedals"):
+        write_page(tmp_path / "dream.html", [tiny_run])
+    assert not (tmp_path / "dream.html").exists()
