@@ -14,7 +14,7 @@ from reverie.cli.main import main
 from reverie.data.episode import Episode
 from reverie.data.latents import LatentStore
 from reverie.data.split import split
-from reverie.data.store import About, EpisodeStore, Packed, pack_episode
+from reverie.data.store import About, EpisodeStore, pack_episode
 from reverie.errors import UserError
 from reverie.models.coding import encode
 from reverie.models.files import load_memory, load_vision
@@ -26,40 +26,11 @@ from reverie.seeding import TRAINING_TRACKS
 from reverie.training import loop
 from reverie.training.budget import budget
 from reverie.training.controller import evolve
-from reverie.training.controller.laps import LapsTask, run_laps
 from reverie.training.drives import came_off, planned
 from reverie.training.pipeline import DRIVING_STAGES, run_stages
 from reverie.training.rounds import describe_rounds
 from reverie.training.summary import summarise
-
-SMALL = (
-    "env.max_frames=24",
-    "collect.episodes=4",
-    "collect.steps=6",
-    "collect.starts=random",
-    "collect.policy=walk",
-    "vision.epochs=1",
-    "vision.fit.batch_size=8",
-    "memory.steps=2",
-    "memory.eval_every=2",
-    "controller.search.generations=2",
-    "controller.search.start.imitate=true",
-    "controller.search.start.directions=4",
-    "rounds.num=3",
-    "rounds.episodes=4",
-    "rounds.laps=1",
-    "rounds.vision_epochs=1",
-    "rounds.vision_tolerance=0",
-    "rounds.memory_steps=2",
-    "rounds.newest=0.5",
-    "rounds.generations=1",
-    "rounds.beside=0.3",
-    "rounds.failures=0.3",
-)
-
-
-def of_rounds(path: Path, *overrides: str) -> RunFolder:
-    return RunFolder.create(path, settings.load("debug", [*SMALL, *overrides]))
+from tests.training.small_rounds import SMALL, of_rounds, rounds_of
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +44,6 @@ def _whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(_whole: Path, tmp_path: Path) -> RunFolder:
     """A run of three rounds, up to its controller."""
     return RunFolder.open(shutil.copytree(_whole, tmp_path / "run"))
-
-
-def rounds_of(run: RunFolder) -> list[RunFolder]:
-    return [*(RunFolder.open(run.rounds / str(i)) for i in range(run.recipe.rounds.num - 1)), run]
 
 
 def test_a_round_follows_from_the_recipe_of_the_last_one() -> None:
@@ -379,84 +346,3 @@ def test_what_is_dreamt_is_no_frame(tmp_path: Path) -> None:
     assert found.dreamt == sum(each.stage("controller")["dreamt"] for each in rounds_of(run)) > 0
     assert found.frames == sum(each.stage("collect")["frames"] for each in rounds_of(run))
     assert found.dreamt <= budget(run.recipe)["dreamt_decisions"]
-
-
-ON_ROAD = (
-    "controller.world=dream",
-    "memory.members=2",
-    "memory.dream_starts=64",
-    "controller.dream.decisions=4",
-    "controller.search.finals.eval_every=1",
-    "controller.search.finals.world=road",
-    "controller.search.finals.record=true",
-    "controller.search.finals.finalists=0",
-    "controller.search.finals.spread=3",
-    "controller.search.finals.halving=1",
-    "controller.search.finals.tracks=2",
-    "collect.episodes=8",
-)
-
-
-@pytest.fixture(scope="module")
-def _recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = of_rounds(tmp_path_factory.mktemp("recorded") / "run", *ON_ROAD, "rounds.laps=0")
-    run_stages(run, DRIVING_STAGES, quiet=True)
-    return run.path
-
-
-@pytest.fixture
-def recorded(_recorded: Path, tmp_path: Path) -> RunFolder:
-    """A run of three rounds whose finals were driven on the road and kept."""
-    return RunFolder.open(shutil.copytree(_recorded, tmp_path / "run"))
-
-
-def test_the_next_round_learns_from_the_finals_on_the_road(recorded: RunFolder) -> None:
-    """Two centers and the beginning, then the better two: three laps and two more. Their frames are counted once."""
-    rounds = rounds_of(recorded)
-    stores, laps = [EpisodeStore(run.rollouts) for run in rounds], [EpisodeStore(run.laps) for run in rounds]
-    num = [len(store) for store in laps]
-    assert num[0] == 3 + 2
-    assert num[1:] == [2 + 1] * 2, "one generation: where it began, and where it ended"
-    assert stores[1].rounds == [8, num[0] + 4]
-    assert stores[2].rounds == [8, num[0] + 4, num[1] + 4]
-    for run, store, kept in zip(rounds, stores[1:], laps, strict=False):
-        theirs = store.entries[-len(kept) - 4 : -4]
-        assert [entry["sha256"] for entry in theirs] == [entry["sha256"] for entry in kept.entries]
-        assert {entry.get("driver") for entry in theirs} == {"lap"}
-        assert all(entry["seed"] in TRAINING_TRACKS for entry in theirs)
-        frames = sum(entry["num_decisions"] for entry in kept.entries) * run.config.env.action_repeat
-        assert own_ledger(run).selecting == frames
-    driven = {entry["seed"] for entry in laps[0].entries}
-    assert not driven & {entry["seed"] for entry in stores[1].entries[-4:]}
-
-
-def test_finals_on_the_road_are_not_driven_twice(recorded: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that was cut in the middle of its finals goes on with the next lap, and ends with the same bytes."""
-    names = ("controller.safetensors", "laps/index.jsonl", "laps/episode_000002.npz")
-    before = {name: (recorded.path / name).read_bytes() for name in names}
-    facts = dict(recorded.stage("controller"))
-    recorded.reopen("controller")
-    index = recorded.laps / "index.jsonl"
-    index.write_bytes(b"".join(index.read_bytes().splitlines(keepends=True)[:1]) + b"{")
-    (recorded.laps / "episode_000001.npz").unlink()
-    driven = list[int]()
-
-    def counted(task: LapsTask) -> list[Packed]:
-        driven.append(len(task.rollout.seeds) - task.skip)
-        return run_laps(task)
-
-    monkeypatch.setattr("reverie.training.controller.laps.run_laps", counted)
-    run_stages(recorded, ("controller",), quiet=True)
-    assert sum(driven) == 2
-    assert {name: (recorded.path / name).read_bytes() for name in names} == before
-    assert {**recorded.stage("controller"), "seconds": 0} == {**facts, "seconds": 0}
-
-
-def test_other_finalists_drive_anew(recorded: RunFolder) -> None:
-    old = EpisodeStore(recorded.laps).entries
-    run = RunFolder.open_or_create(recorded.path, None, ["rounds.generations=3"])
-    run_stages(run, ("controller",), quiet=True)
-    new = EpisodeStore(run.laps).entries
-    assert len(new) == 3 + 2
-    assert new[0] == old[0], "where it began"
-    assert new[1:3] != old[1:3]

@@ -162,6 +162,12 @@ def _one_line(box: str) -> str:
     return " ".join(itertools.takewhile(lambda line: not line.startswith("Argument helptext"), words))
 
 
+def output_of(run: "RunFolder", inside: Path) -> Path:
+    """Where a verb puts what it makes of a run, if nobody says: `inside` it; of a run that ships, which is only read,
+    in the folder where the command is run."""
+    return Path(f"{run.name}_{inside.name}") if run.is_packaged else inside
+
+
 def print_json(value: Any) -> None:
     """One object on standard output."""
     json.dump(value, sys.stdout, indent=2)

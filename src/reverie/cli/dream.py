@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from annotated_types import Ge, Gt, Le
 
-from reverie.cli.arguments import Seed, parse, print_json
+from reverie.cli.arguments import Seed, output_of, parse, print_json
 from reverie.errors import UserError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _video(args: DreamArguments, run: "RunFolder") -> None:
     agent, params = agent_of(run)
     env = run.config.env
     name = f"dream_{args.track}.mp4"
-    path = args.output or (Path(f"{run.name}_{name}") if run.is_packaged else run.videos / name)
+    path = args.output or output_of(run, run.videos / name)
     decisions = max(1, round(args.seconds * spec_of(env).decisions_per_second(env.action_repeat)))
     film = make_film(agent, params, env, args.track, decisions, args.temperature, args.seed)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from reverie.cli.arguments import parse, print_json
+from reverie.cli.arguments import output_of, parse, print_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     from reverie.web.onnx import CARD, export_onnx
 
     run = RunFolder.open(args.run)
-    folder = args.out or (Path(f"{run.name}_onnx") if run.is_packaged else run.path / "onnx")
+    folder = args.out or output_of(run, run.path / "onnx")
     card = export_onnx(run, folder)
     if args.json:
         print_json(card)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from annotated_types import Ge, Le
 
-from reverie.cli.arguments import Seed, parse, print_json
+from reverie.cli.arguments import Seed, output_of, parse, print_json
 from reverie.errors import UserError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     run = RunFolder.open(args.run)
     run.require("vision")
     run.verify("vision")
-    output = args.output or (Path(f"{run.name}_inspect") if run.is_packaged else run.path / "inspect")
+    output = args.output or output_of(run, run.path / "inspect")
     found = inspect_run(
         run,
         load_judges(),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from reverie.cli.arguments import PlanArguments, Seed, parse, print_json
+from reverie.cli.arguments import PlanArguments, Seed, output_of, parse, print_json
 from reverie.errors import UserError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     if args.window:
         drive = show_window(driver, config, args.track, quiet=args.quiet)
     else:
-        path = args.output or _default_output(run, f"{'planned' if plan else 'track'}_{args.track}.mp4")
+        path = args.output or output_of(run, run.videos / f"{'planned' if plan else 'track'}_{args.track}.mp4")
         title = f"{run.config.name}{', planned,' if plan else ''} on track {args.track}"
         drive = record(path, driver, config, args.track, title=title, quiet=args.quiet)
     if args.json:
@@ -87,7 +87,3 @@ def _at_the_wheel(run: "RunFolder", path: Path | None) -> "AgentPolicy":
         raise UserError(f"--controller {path} is not of {run.name}: its inputs are of another size")
     check_made_for(path or run.controller, run.path)
     return AgentPolicy(Agent(vision, memory, controller, run.config.agent), params[None])
-
-
-def _default_output(run: "RunFolder", name: str) -> Path:
-    return Path(f"{run.name}_{name}") if run.is_packaged else run.videos / name

@@ -6,7 +6,7 @@ episode, with the state that M had after it was shown the decisions before.
 Shapes: n moments, t decisions of context, z latent, a action, l layers, h hidden.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -60,6 +60,9 @@ class World:
         return max_decisions
 
 
+_BESIDE_STATE = ("z", "rew", "earned", "frames", "held_out")
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Moments:
     """Moments at which a dream can begin."""
@@ -86,14 +89,15 @@ class Moments:
 
     def select(self, rows: Tensor) -> "Moments":
         """Those with the numbers `rows` (m,)."""
-        rest = {name: getattr(self, name)[rows] for name in ("z", "rew", "earned", "frames", "held_out")}
-        return Moments(state=self.state.select(rows), **rest)
+        return self._each(lambda part: part[rows])
 
     def to(self, device: torch.device | str) -> "Moments":
         """The same on another device."""
-        state = MemoryState(self.state.h.to(device), self.state.c.to(device))
-        rest = {name: getattr(self, name).to(device) for name in ("z", "rew", "earned", "frames", "held_out")}
-        return Moments(state=state, **rest)
+        return self._each(lambda part: part.to(device))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Moments":
+        rest = {name: change(getattr(self, name)) for name in _BESIDE_STATE}
+        return Moments(state=MemoryState(*map(change, self.state)), **rest)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -120,8 +124,8 @@ def make_moments(
 ) -> Moments:
     """Draws `num` moments from the encoded episodes, each after at least `context` decisions of `action_repeat` frames;
     every moment is as likely as another, but for a share before `failures`; with `mirror`, every other one is seen in a
-    mirror. At least one decision of context, since the
-    reward that comes with a latent is part of it. Raises UserError where no episode is long enough."""
+    mirror. At least one decision of context, since the reward that comes with a latent is part of it. Raises UserError
+    where no episode is long enough."""
     numbers = generator(seed, "dream starts").integers(num_moments(latents, context), size=num)
     if failures:
         near = np.flatnonzero(before_failures(failures.got_on, latents.end, latents.decision_offsets, context))
@@ -140,10 +144,7 @@ def joined(parts: Iterable[Moments]) -> Moments:
     """All moments of some banks as one, in their order."""
     banks = list(parts)
     state = MemoryState(*(torch.cat(values) for values in zip(*(bank.state for bank in banks), strict=True)))
-    rest = {
-        name: torch.cat([getattr(bank, name) for bank in banks])
-        for name in ("z", "rew", "earned", "frames", "held_out")
-    }
+    rest = {name: torch.cat([getattr(bank, name) for bank in banks]) for name in _BESIDE_STATE}
     return Moments(state=state, **rest)
 
 

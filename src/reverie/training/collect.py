@@ -21,17 +21,16 @@ from reverie.models.files import MODELS, load_controller
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import make_vision
 from reverie.policies import AgentPolicy, NoisyPolicy, Policy, RandomPolicy
-from reverie.rollout import cached_agent, rollout, vector_env
+from reverie.rollout import cached_agent
 from reverie.run.folder import RunFolder, collecting_agent, round_before
 from reverie.run.ledger import forerunner_facts
 from reverie.run.recipe import RunConfig
 from reverie.seeding import generator, torch_seeded
 from reverie.training.drives import Drive, Driver, about, planned
-from reverie.training.recorder import Recorder
+from reverie.training.recorder import EPISODES_PER_TASK, groups_left, record
 from reverie.training.stage_clock import StageClock
 from reverie.workers.contract import Workers
 
-EPISODES_PER_TASK = 8
 NETWORK_SPREAD = 0.1
 """Standard deviation of the weights of a random controller; V and M keep the random weights they are born with."""
 
@@ -81,21 +80,21 @@ def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
         for i, part in enumerate(parts):
             store.adopt(part, sum(map(len, parts[:i])))
     drives = planned(config, store, earlier)
-    num, done = len(drives), len(store) - earlier
+    left = groups_left(len(drives), len(store) - earlier)
     known = store.num_decisions - sum(entry["num_decisions"] for entry in store.entries[earlier:])
-    first = done // EPISODES_PER_TASK * EPISODES_PER_TASK  # a group that was cut short is driven again, whole
     tasks = [
         CollectTask(
-            first=i,
+            first=first,
             earlier=earlier,
-            skip=max(0, done - i),
-            drives=tuple(drives[i : i + EPISODES_PER_TASK]),
+            skip=skip,
+            drives=tuple(drives[first : first + EPISODES_PER_TASK]),
             config=config,
             foreign=foreign,
         )
-        for i in range(first, num, EPISODES_PER_TASK)
+        for first, skip in left
     ]
-    with Progress("collect", num, "episodes", start=first, quiet=quiet) as bar:
+    start = left[0][0] if left else len(drives)
+    with Progress("collect", len(drives), "episodes", start=start, quiet=quiet) as bar:
         for episodes in workers.map(run_collect_task, tasks):
             for episode in episodes:
                 store.append(episode)
@@ -169,19 +168,16 @@ def run_collect_task(task: CollectTask) -> list[Packed]:
 
 def _record(task: CollectTask, indices: Sequence[int], policy: Policy) -> dict[int, Episode]:
     """Some episodes of a task that may last as long, in lockstep: index -> episode."""
-    env, recorder = vector_env(task.config.env, EPISODES_PER_TASK), Recorder()
     drives = [task.drives[i - task.first] for i in indices]
-    starts: Any = [drive.start for drive in drives]  # None stands for the usual place
-    rollout(
-        env,
+    episodes = record(
+        task.config.env,
         policy,
         [drive.track for drive in drives],
-        starts=starts if any(starts) else None,
+        starts=[drive.start for drive in drives],
         max_decisions=drives[0].steps,
         stall_decisions=drives[0].stall_decisions,
-        observer=recorder,
     )
-    return {i: recorder.episode(row) for row, i in enumerate(indices)}
+    return dict(zip(indices, episodes, strict=True))
 
 
 def _random_policy(config: RunConfig, indices: Sequence[int]) -> Policy:

@@ -30,8 +30,10 @@ def encode(run: RunFolder, *, quiet: bool, device: str = "cpu") -> None:
         sides.append((run.latents / MIRRORED, mirror))
     else:
         shutil.rmtree(run.latents / MIRRORED, ignore_errors=True)
+    known = _known(run)
     for folder, side in sides:
-        _encode(run, vision, store, folder, side, quiet=quiet)
+        before = known.mirrored if known and side else known
+        _encode(run, vision, store, folder, side, before, quiet=quiet)
     clock.done([folder / "meta.json" for folder, _ in sides], {"frames": store.num_frames})
 
 
@@ -47,9 +49,17 @@ def _mirror(run: RunFolder) -> Mirror | None:
 
 
 def _encode(
-    run: RunFolder, vision: Vision, store: EpisodeStore, folder: Path, mirror: Mirror | None, *, quiet: bool
+    run: RunFolder,
+    vision: Vision,
+    store: EpisodeStore,
+    folder: Path,
+    mirror: Mirror | None,
+    known: LatentStore | None,
+    *,
+    quiet: bool,
 ) -> None:
-    """Writes the latents of all episodes into `folder`, in a mirror where one is given."""
+    """Writes the latents of all episodes into `folder`, in a mirror where one is given; those of the first episodes
+    may be known."""
     config = run.config
     writer = LatentWriter(
         folder,
@@ -59,7 +69,7 @@ def _encode(
         a_size=spec_of(config.env).actions.size,
         meta={"vision_sha256": file_sha256(run.vision), "episodes_sha256": store.digest()} | _rounds(store),
     )
-    start, known = int(store.offsets()[writer.num_written]), _known(run, mirrored=mirror is not None)
+    start = int(store.offsets()[writer.num_written])
     name = "encode.mirrored" if mirror else "encode"
     with writer, Progress(name, store.num_frames, "frames", start=start, quiet=quiet) as bar:
         for index in range(writer.num_written, len(store)):
@@ -79,7 +89,7 @@ def _seen_in(mirror: Mirror | None, episode: Episode) -> Episode:
     return replace(episode, obs=episode.obs[:, :, ::-1].copy(), act=mirror.of(episode.act))
 
 
-def _known(run: RunFolder, *, mirrored: bool) -> LatentStore | None:
+def _known(run: RunFolder) -> LatentStore | None:
     """The latents of the round before, where they are of the same V: they are those of the first episodes."""
     before = round_before(run)
     if not before:
@@ -88,7 +98,7 @@ def _known(run: RunFolder, *, mirrored: bool) -> LatentStore | None:
     if latents.meta["vision_sha256"] != file_sha256(run.vision):
         return None
     latents.verify()
-    return latents.mirrored if mirrored else latents
+    return latents
 
 
 def _rounds(store: EpisodeStore) -> dict[str, list[int]]:

@@ -1,14 +1,60 @@
-"""What cars in lockstep saw and did, kept as episodes."""
+"""Episodes that are driven to be kept: what cars in lockstep saw and did.
+
+They are driven in groups. A run that was cut in the middle of one drives it again, whole, so that the same cars go in
+lockstep, and keeps what was missing.
+"""
 
 from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from reverie.data.episode import Episode
-from reverie.envs.vector import Transition
+from reverie.envs.config import EnvConfig
+from reverie.envs.vector import Start, Transition
+from reverie.policies import Policy
+from reverie.rollout import rollout, vector_env
+
+EPISODES_PER_TASK = 8
+"""Of a group, which a worker drives in lockstep."""
 
 
-class Recorder:
+def groups_left(num: int, done: int) -> list[tuple[int, int]]:
+    """Of `num` episodes of which `done` are kept: where each group that is not finished begins, and how many of it are
+    kept already."""
+    if done >= num:
+        return []
+    begun = done // EPISODES_PER_TASK * EPISODES_PER_TASK
+    return [(first, max(0, done - first)) for first in range(begun, num, EPISODES_PER_TASK)]
+
+
+def record(
+    config: EnvConfig,
+    policy: Policy,
+    seeds: Sequence[int],
+    *,
+    starts: Sequence[Start | None] | None = None,
+    max_decisions: int | None = None,
+    stall_decisions: int | None = None,
+) -> list[Episode]:
+    """The episodes of a group, or of some of it, in lockstep: one for each of at most `EPISODES_PER_TASK` seeds. Limits
+    and starts as for `rollout`; a start that is None is the usual place."""
+    recorder = _Recorder()
+    places: Any = starts if starts and any(starts) else None
+    rollout(
+        vector_env(config, EPISODES_PER_TASK),
+        policy,
+        seeds,
+        starts=places,
+        max_decisions=max_decisions,
+        stall_decisions=stall_decisions,
+        observer=recorder,
+    )
+    return [recorder.episode(row) for row in range(len(seeds))]
+
+
+class _Recorder:
     """Keeps what each row saw and did: an observer of `rollout`."""
 
     def __init__(self) -> None:

@@ -13,14 +13,13 @@ import numpy as np
 
 from reverie.checkpoint import read_json, write_json
 from reverie.data.store import About, EpisodeStore, Packed, pack_episode
-from reverie.rollout import Outcome, RolloutTask, cached_agent, rollout, vector_env
+from reverie.envs.registry import spec_of
+from reverie.rollout import Outcome, RolloutTask, cached_agent
 from reverie.run.folder import RunFolder
 from reverie.seeding import generator, sample_tracks
 from reverie.training.controller.rollouts import Rollouts
-from reverie.training.recorder import Recorder
+from reverie.training.recorder import EPISODES_PER_TASK, groups_left, record
 from reverie.workers.contract import Workers
-
-EPISODES_PER_TASK = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,16 +36,13 @@ class LapsTask:
 
 def run_laps(task: LapsTask) -> list[Packed]:
     """Drives a task's episodes, from the usual place to their ends."""
-    drive, recorder = task.rollout, Recorder()
-    env = vector_env(drive.env, EPISODES_PER_TASK)
-    agent = cached_agent(drive.folder, drive.digest, drive.agent, drive.controller, env.spec.actions)
-    rollout(
-        env, drive.policy(agent, drive.params), drive.seeds, stall_decisions=drive.stall_decisions, observer=recorder
-    )
+    drive = task.rollout
+    agent = cached_agent(drive.folder, drive.digest, drive.agent, drive.controller, spec_of(drive.env).actions)
+    policy = drive.policy(agent, drive.params)
+    episodes = record(drive.env, policy, drive.seeds, stall_decisions=drive.stall_decisions)
     return [
-        pack_episode(task.first + row, recorder.episode(row), seed, task.about)
-        for row, seed in enumerate(drive.seeds)
-        if row >= task.skip
+        pack_episode(task.first + row, episodes[row], drive.seeds[row], task.about)
+        for row in range(task.skip, len(episodes))
     ]
 
 
@@ -77,17 +73,16 @@ class Laps:
             self._begin(params)
         config, store, begin = self._run.config, EpisodeStore(self._run.laps), self._num_asked
         self._num_asked += tracks.size
-        first = begin + (min(max(len(store) - begin, 0), tracks.size) // EPISODES_PER_TASK) * EPISODES_PER_TASK
         whole = self._road.task(params, tracks, stall_decisions=config.rounds.stall_decisions or None)
+        groups = whole.split(EPISODES_PER_TASK)
         tasks = [
             LapsTask(
-                first=begin + i,
-                skip=max(0, len(store) - begin - i),
-                rollout=part,
+                first=begin + first,
+                skip=skip,
+                rollout=groups[first // EPISODES_PER_TASK],
                 about=About(round=config.rounds.num, driver="lap", start=None),  # the next one learns from them
             )
-            for i, part in zip(range(0, tracks.size, EPISODES_PER_TASK), whole.split(EPISODES_PER_TASK), strict=True)
-            if begin + i >= first
+            for first, skip in groups_left(tracks.size, max(0, len(store) - begin))
         ]
         for episodes in self._workers.map(run_laps, tasks):
             for episode in episodes:
