@@ -13,6 +13,7 @@ from reverie.errors import UserError
 from reverie.models.files import load_controller, save_controller
 from reverie.run.folder import RunFolder
 from reverie.web.bundle import MAGIC, MOMENTS, bundle, pack
+from reverie.web.edits import Edit
 
 
 def opened(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -64,9 +65,9 @@ def test_numbers_that_are_none_are_refused(wrong: float) -> None:
 
 
 def test_a_run_in_the_header(tiny_run: RunFolder) -> None:
-    content = bundle(tiny_run)
-    header, arrays = opened(content)
+    header, arrays = opened(bundle(tiny_run, [Edit(name="left bend", vector=(0.5, -1.0))]))
     assert header["name"] == "run"
+    assert header["edits"] == [{"name": "left bend", "vector": [0.5, -1.0]}]
     assert header["world"]["env_id"] == "CarRacing-v3"
     assert header["world"]["max_decisions"] == 6
     assert header["world"]["largest_return"] == {"total": 1000.0, "frame_cost": 0.1}

@@ -17,7 +17,7 @@ import csv
 import json
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from reverie.models.files import check_made_for, load_controller
 from reverie.models.vision import kind_of
 from reverie.run.folder import RunFolder
 from reverie.run.settings import flatten
+from reverie.web.edits import Edit
 from reverie.web.layout import controller_arrays, memory_arrays, vision_arrays
 
 MAGIC = b"reverie\1"
@@ -44,9 +45,10 @@ _BLOCK, _LARGEST = 64, 32767
 """Numbers that share a factor, and the largest of int16."""
 
 
-def bundle(run: RunFolder) -> bytes:
-    """The run's V, M with its ensemble, C, some moments to dream from, and what tells how it came about. Raises
-    UserError where one of them is missing, damaged, not made for the others, or holds numbers that are none."""
+def bundle(run: RunFolder, edits: Sequence[Edit] = ()) -> bytes:
+    """The run's V, M with its ensemble, C, some moments to dream from, and what tells how it came about, with the
+    `edits` of its latents (`edits_of`). Raises UserError where one of them is missing, damaged, not made for the
+    others, or holds numbers that are none."""
     run.require_agent()
     dreams = load_dreams(run.path)
     controller, params = load_controller(run.controller)
@@ -56,6 +58,7 @@ def bundle(run: RunFolder) -> bytes:
         "config": config_of(dreams, controller),
         "world": _world(run),
         "latents": _latents(dreams.moments.z.double().numpy()),
+        "edits": [asdict(edit) for edit in edits],
         "recipe": flatten(run.config),
         "score": read_json(run.evaluation) if run.is_done("evaluate") else None,
         "curves": _curves(run.evolution / "log.csv"),

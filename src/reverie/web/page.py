@@ -16,8 +16,10 @@ from reverie.actions import SteerGasBrake
 from reverie.checkpoint import read_text, write_atomically
 from reverie.envs.registry import spec_of
 from reverie.errors import UserError
+from reverie.models.files import load_vision
 from reverie.run.folder import RunFolder
 from reverie.web.bundle import bundle
+from reverie.web.edits import edits_of
 
 STATIC = Path(__file__).parent / "static"
 NATIVE = Path(__file__).parent / "native"
@@ -36,6 +38,7 @@ SCRIPTS = (
     "film.js",
     "driving.js",
     "parts.js",
+    "edits.js",
     "see.js",
     "compare.js",
     "scorer.js",
@@ -75,7 +78,8 @@ def _packed(runs: Sequence[RunFolder]) -> Mapping[str, str]:
                 f"{run.name} acts in {run.config.env.id}, and all that the page has is a wheel and two pedals: "
                 f"`reverie export onnx` takes any run"
             )
-        found[run.path.name] = _text(bundle(run))
+        run.require_agent()
+        found[run.path.name] = _text(bundle(run, edits_of(load_vision(run.vision).eval())))
     return found
 
 

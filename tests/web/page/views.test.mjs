@@ -12,6 +12,19 @@ afterEach(async () => {
   assert.deepEqual(faults, [], "no error in the console, no request but for the page itself");
 });
 
+// The mean column of what is not green in the upper quarter of the picture: where the road goes.
+const roadGoesTo = (page) =>
+  page.locator(CHANGED).evaluate((canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, 64, 16);
+    let sum = 0, count = 0;
+    for (let i = 0; i < 64 * 16; i++) {
+      if (Math.abs(data[4 * i + 1] - data[4 * i]) >= 40) continue;
+      sum += i % 64;
+      count++;
+    }
+    return sum / count;
+  });
+
 const CHANGED = "#see .picture.you canvas";
 
 test("sliders change the picture, and the dream", async () => {
@@ -39,6 +52,33 @@ test("sliders change the picture, and the dream", async () => {
   await page.getByRole("button", { name: "Still" }).click();
   assert.equal(await look(page, CHANGED), plain);
   await shoot(page, "see-desktop-dark");
+});
+
+test("edits by name change the picture as they say, and the dream", async () => {
+  page = await open(browser, DESKTOP, "#view=see");
+  const plain = await look(page, CHANGED), found = [];
+  assert.equal(await page.locator("#see .edits input").count(), 4);
+  for (const far of ["1", "-1"]) {
+    await page.getByLabel("nose to the left").fill(far);
+    found.push(await roadGoesTo(page));
+  }
+  assert.ok(found[0] > found[1] + 4, `a nose to the left sees the road go to the right: ${found}`);
+  await page.getByLabel("onto the grass").fill("1");
+  const both = await look(page, CHANGED);
+  await page.getByLabel("nose to the left").fill("0");
+  assert.notEqual(await look(page, CHANGED), both);
+  await page.getByRole("button", { name: "Hold in the dream" }).click();
+  await until(page, () => Reverie.page.see.dream.decisions > 20);
+  const [wanted, held] = await page.evaluate(() => {
+    const { dream, edits, moment } = Reverie.page.see, { along, length } = edits.rows.find((row) => row.name === "onto the grass");
+    const far = (z) => along.reduce((sum, x, i) => sum + x * z[i], 0);
+    return [far(moment.z) + length, far(dream.z)];
+  });
+  assert.ok(Math.abs(wanted - held) < 1e-4, `${wanted} ${held}`);
+  await page.getByRole("button", { name: "Undo all" }).click();
+  await page.getByRole("button", { name: "Still" }).click();
+  assert.equal(await look(page, CHANGED), plain);
+  await shoot(page, "see-desktop-light");
 });
 
 test("between two moments", async () => {

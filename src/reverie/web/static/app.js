@@ -101,7 +101,7 @@ globalThis.Reverie ??= {};
     views.drive = state.driving;
     for (const [key, View] of [["see", Reverie.See], ["compare", Reverie.Compare], ["proof", Reverie.Proof]]) {
       find(key).textContent = "";
-      views[key] = new View(find(key), state, { say, bytesOf });
+      state[key] = views[key] = new View(find(key), state, { say, bytesOf });
     }
     find("tab-compare").hidden = state.entries.length < 2;
     find("run").value = name;

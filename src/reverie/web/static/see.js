@@ -1,5 +1,5 @@
 "use strict";
-// The view `See`: a real frame, what V keeps of it, and a slider for each number of the latent.
+// The view `See`: a real frame, what V keeps of it, and sliders for edits by name and for each number of the latent.
 globalThis.Reverie ??= {};
 
 const MOMENTS_SHOWN = 8;
@@ -64,6 +64,8 @@ Reverie.See = class {
       sliders.append(make("div", { class: "latent" }, make("label", { for: id, title: `number ${rank + 1} by what it tells` }, `z${d}`, make("span", { class: "tells" }, bar)), input));
       return [d, input];
     });
+    this.edits = new Reverie.Edits(this.run.header.edits, () => this.slid());
+    const named = this.edits.rows.length ? [make("h2", { class: "gap" }, "Change it by name"), this.edits.panel] : [];
     this.path = make("input", { type: "range", min: 0, max: 1, step: 0.01, value: 0, "aria-label": "From A to B", oninput: () => this.between() });
     this.way = make("div", { class: "way" }, ...Array.from({ length: 7 }, () => make("canvas", { width: 64, height: 64, role: "img", "aria-label": "on the way from A to B" })));
     this.host.append(
@@ -72,7 +74,7 @@ Reverie.See = class {
         make("section", { class: "panel" },
           make("div", { class: "three" }, this.given.figure, this.seen.figure, this.changed.figure),
           make("div", { class: "transport", role: "group", "aria-label": "Where the changes go" }, ...this.modes, make("button", { onclick: () => this.clear() }, "Undo all")),
-          (this.hint = make("p", { class: "hint", role: "status" })), this.others && make("h2", { class: "gap" }, "The same frame, by the V of other runs"), this.others,
+          (this.hint = make("p", { class: "hint", role: "status" })), ...named, this.others && make("h2", { class: "gap" }, "The same frame, by the V of other runs"), this.others,
           make("h2", { class: "gap" }, "From one moment to another"),
           make("p", { class: "hint" }, "Press A or B to take the moment above; the slider goes from one to the other through the latent."),
           make("div", { class: "pathrow" }, make("button", { onclick: () => this.mark(0) }, "A"), this.path, make("button", { onclick: () => this.mark(1) }, "B")),
@@ -127,22 +129,29 @@ Reverie.See = class {
 
   slide(d, value) {
     this.edit[d] = value;
+    this.slid();
+  }
+
+  slid() {
     if (this.mode === "still") this.showChanged();
   }
 
   clear() {
     this.edit.fill(0);
+    this.edits.clear();
     for (const [, input] of this.sliders) input.value = 0;
     this.begin();
   }
 
   // Changes a latent as the sliders stand.
   apply(z) {
-    const { mean, deviation } = this.latents;
+    const { mean, deviation } = this.latents, share = this.mode === "push" ? PUSH : 1;
+    if (this.mode === "hold") this.edits.hold(z, this.moment.z);
+    else this.edits.add(z, share);
     for (let d = 0; d < z.length; d++) {
       if (!this.edit[d]) continue;
       if (this.mode === "hold") z[d] = mean[d] + this.edit[d] * deviation[d];
-      else z[d] += this.edit[d] * deviation[d] * (this.mode === "push" ? PUSH : 1);
+      else z[d] += this.edit[d] * deviation[d] * share;
     }
   }
 
