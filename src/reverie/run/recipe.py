@@ -179,6 +179,15 @@ class RunConfig:
                 "two_hot, value or sign, or controller.learner = search",
                 usage=True,
             )
+        if self.controller.learner == "imagine":
+            search = self.controller.search
+            for key, given in (("minutes", search.minutes), ("finals.retrain", search.finals.retrain)):
+                if given:
+                    raise UserError(
+                        f"controller.search.{key} is of the learner search alone: leave it out, or set "
+                        "controller.learner = search",
+                        usage=True,
+                    )
         if self.controller.world == "dream" or self.controller.learner == "imagine":
             self.controller.dream.check(self.memory.members, self.memory.model.reward.head)
         start = self.controller.search.start

@@ -62,6 +62,7 @@ def learn(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) ->
             bar.update(kept.step, **_shown(values, kept))
         kept.save()
         candidates = finalists(np.array(kept.evaluated), np.array(kept.scores), stage.search.finals)
+        candidates = np.unique(candidates, axis=0)  # the way begins where the first of those evaluated is, too
         chosen = choose(finals, kept.space.params(candidates), stage.search.finals)
     save_controller(run.controller, controller, chosen.params, **world.made_with)
     costs, evaluating = world.columns(chosen.outcomes), int(kept.total("frames"))
