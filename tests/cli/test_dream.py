@@ -37,6 +37,7 @@ def _short(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(f"reverie.measure.dream.{module}.CONTEXT", 2)
     monkeypatch.setattr("reverie.measure.dream.horizon._LENGTH", 5)
     monkeypatch.setattr("reverie.measure.dream.states.EVERY", 1)
+    monkeypatch.setattr("reverie.data.failures.STUCK", 2)
     for name, value in {"STUCK": 2, "AFTER": 3, "_SHAKING": 6}.items():
         monkeypatch.setattr(f"reverie.measure.dream.failures.{name}", value)
 

@@ -12,12 +12,12 @@ import reverie
 from reverie import checkpoint
 from reverie.actions import BoxActions, SteerGasBrake
 from reverie.data.episode import Episode
+from reverie.data.failures import STUCK
 from reverie.data.latents import LatentStore, LatentWriter
 from reverie.dream.dreamer import load_dreams
 from reverie.dream.moments import (
     BEFORE,
     DREAM,
-    STUCK,
     Failures,
     World,
     before_failures,

@@ -15,6 +15,7 @@ from reverie.data.episode import Episode
 from reverie.data.latents import LatentStore
 from reverie.data.split import split
 from reverie.data.store import About, EpisodeStore, pack_episode
+from reverie.envs.config import EnvConfig
 from reverie.errors import UserError
 from reverie.models.coding import encode
 from reverie.models.files import load_memory, load_vision
@@ -26,7 +27,7 @@ from reverie.seeding import TRAINING_TRACKS
 from reverie.training import loop
 from reverie.training.budget import budget
 from reverie.training.controller import evolve
-from reverie.training.drives import came_off, planned
+from reverie.training.drives import failures_of, planned
 from reverie.training.pipeline import DRIVING_STAGES, run_stages
 from reverie.training.rounds import describe_rounds
 from reverie.training.summary import summarise
@@ -197,24 +198,20 @@ def test_real_laps_stand_in_the_next_round(whole: RunFolder) -> None:
     assert len(describe_rounds(RunFolder.open(whole.rounds / "1"))) == 2
 
 
-@pytest.mark.parametrize(
-    ("rew", "decision"),
-    [
-        ([1.0] * 30, None),
-        ([1.0] * 5 + [-0.1] * 12, None),
-        ([1.0] * 5 + [-0.1] * 13, 5),
-        ([-0.1] * 20 + [1.0] * 9, None),
-        ([1.0, -0.1] * 4 + [-0.1] * 30 + [1.0], 7),
-        ([-0.1] * 40, None),
-    ],
-)
-def test_where_a_driver_came_off(rew: list[float], decision: int | None) -> None:
-    assert came_off(np.array(rew, np.float32)) == decision
-
-
-def lived(rew: np.ndarray) -> Episode:
+def lived(rew: np.ndarray, *, end: bool = False) -> Episode:
     obs, act = np.zeros((len(rew) + 1, 64, 64, 3), np.uint8), np.zeros((len(rew), 3), np.float32)
-    return Episode(obs=obs, act=act, rew=rew.astype(np.float32), end=False, trunc=True)
+    return Episode(obs=obs, act=act, rew=rew.astype(np.float32), end=end, trunc=not end)
+
+
+def test_the_place_where_it_came_off_is_known_by_the_tiles_until_then(tmp_path: Path) -> None:
+    """With 4 frames a decision at 0.1 each, 4.6 are 5 of 1,000: twenty of them are a tenth of the lap."""
+    store, drive, lull = EpisodeStore(tmp_path / "rollouts"), [4.6] * 20, [-0.4] * 11
+    for rew, end in ((drive + lull, False), (drive + lull + [-0.4], False), (drive + lull, True), (drive, True)):
+        about = About(round=0, driver="lap", start=None)
+        store.append(pack_episode(len(store), lived(np.array(rew), end=end), TRAINING_TRACKS[len(store)], about))
+    found = failures_of(store, range(4), EnvConfig(action_repeat=4))
+    assert [failure.track for failure in found] == list(TRAINING_TRACKS[1:3])
+    assert [failure.place for failure in found] == pytest.approx([0.1, 0.1])
 
 
 def test_episodes_begin_before_the_places_where_it_came_off(tmp_path: Path) -> None:

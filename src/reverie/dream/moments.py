@@ -20,6 +20,7 @@ from torch import Tensor
 from reverie import checkpoint
 from reverie.actions import AnyActions, BoxActions, SteerGasBrake, as_json
 from reverie.checkpoint import file_sha256
+from reverie.data.failures import failures
 from reverie.data.latents import LatentStore
 from reverie.data.split import split
 from reverie.errors import UserError
@@ -31,8 +32,8 @@ from reverie.versions import other_version, signed
 DREAM = "dream.safetensors"
 CONTEXT = 16
 """Decisions that M watches before it dreams; with four frames a decision, CarRacing's opening zoom is over by then."""
-STUCK, BEFORE = 12, 20
-"""A driver has failed who does not get on for so many decisions; a dream that is to show why begins so many before."""
+BEFORE = 20
+"""A dream that is to show why a driver failed begins so many decisions before, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,19 +208,14 @@ def moments_at(
 
 def before_failures(got_on: np.ndarray, end: np.ndarray, offsets: np.ndarray, context: int) -> np.ndarray:
     """Which of the moments after `context` decisions of their episode lie within `BEFORE` decisions of the last one
-    that got on before `STUCK` or more that did not, or before fewer at whose end the world put the driver out: of all
-    such moments, episode by episode, bool.
+    that got on before a failure: of all such moments, episode by episode, bool.
 
     `got_on` and `end` (d,) bool are of the decisions of all episodes, which begin at `offsets` (episodes + 1,).
     """
     found = []
     for first, last in pairwise(offsets.tolist()):
-        on = np.flatnonzero(got_on[first:last])
-        lulls = np.diff(on, append=last - first) - 1  # decisions without after each of them
-        if len(on) and lulls[-1] and end[last - 1]:
-            lulls[-1] = STUCK
         is_before = np.zeros(last - first + 1, bool)  # of observation i, after i decisions
-        for decision in on[lulls >= STUCK]:
+        for decision in failures(got_on[first:last], put_out=bool(end[last - 1])):
             is_before[max(0, decision + 1 - BEFORE) : decision + 1] = True
         found.append(is_before[max(context, 1) : -1])
     return np.concatenate(found)

@@ -1,6 +1,6 @@
 """What there is to know of a world, and how it is read off an environment that nobody knows.
 
-Shapes: b rows.
+Shapes: b rows, d decisions of an episode.
 """
 
 from dataclasses import dataclass
@@ -66,6 +66,12 @@ class EnvSpec:
     def decisions_per_second(self, action_repeat: int) -> Fraction:
         """How often an agent acts, where a decision takes so many frames."""
         return Fraction(self.frames_per_second).limit_denominator(1001) / action_repeat
+
+    def got_on(self, rew: np.ndarray) -> np.ndarray:
+        """Which decisions of one episode got on (d,) bool, by its rewards (d,)."""
+        rew = rew.astype(np.float64)
+        ret = np.cumsum(rew)
+        return self.progressed(rew, ret, np.maximum.accumulate(np.concatenate([[0.0], ret]))[:-1])
 
     def progressed(self, rew: np.ndarray, ret: np.ndarray, best: np.ndarray) -> np.ndarray:
         """Whether decisions got on (b,) bool, by their rewards, the returns with them and the best returns before."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from reverie.checkpoint import write_atomically, write_json
-from reverie.dream.moments import STUCK
+from reverie.data.failures import STUCK
 from reverie.measure.dream.failures import AFTER, Failures, returns, stays
 from reverie.measure.dream.horizon import HORIZONS
 from reverie.measure.dream.returns import ranks_above

@@ -1,17 +1,15 @@
 """Which episodes a run collects: who drives each, on which track, from where, and for how long at most."""
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from typing import Literal, NamedTuple
 
+from reverie.data.failures import failures
 from reverie.data.store import About, EpisodeStore
-from reverie.dream.moments import STUCK
+from reverie.envs.config import EnvConfig
 from reverie.envs.registry import spec_of, start
-from reverie.envs.spec import LargestReturn
 from reverie.envs.vector import Start
 from reverie.run.recipe import RunConfig
 from reverie.seeding import generator, sample_tracks
-from reverie.types import Floats
 
 Driver = Literal["random", "agent", "lap"]
 """Chance, an agent whose hands shake, or the same with steady hands on a whole lap."""
@@ -70,41 +68,31 @@ def about(config: RunConfig, drive: Drive) -> About | None:
     return About(round=config.rounds.num - 1, driver=drive.driver, start=place)
 
 
-def failures_of(
-    store: EpisodeStore, episodes: Iterable[int], action_repeat: int, largest: LargestReturn
-) -> list[Failure]:
-    """Where an agent came off in some episodes, once in each at most."""
-    found = list[Failure]()
+def failures_of(store: EpisodeStore, episodes: Iterable[int], env: EnvConfig) -> list[Failure]:
+    """Where an agent came off in some episodes, once in each at most, in a world of which it is known how much of the
+    way a return is."""
+    found, spec = list[Failure](), spec_of(env)
+    largest = spec.largest_return
+    assert largest is not None
     for i in episodes:
         entry = store.entries[i]
         if entry.get("driver") not in ("agent", "lap"):
             continue
-        rew = store[i].rew
-        decision = came_off(rew)
-        if decision is not None:
-            start = entry.get("start")
-            earned = float(rew[:decision].sum()) + largest.frame_cost * action_repeat * decision
+        episode = store[i]
+        for last in failures(spec.got_on(episode.rew), put_out=episode.end)[:1].tolist():
+            start, decisions = entry.get("start"), last + 1
+            earned = float(episode.rew[:decisions].sum()) + largest.frame_cost * env.action_repeat * decisions
             found.append(Failure(entry["seed"], ((start[0] if start else 0.0) + earned / largest.total) % 1.0))
     return found
 
 
-def came_off(rew: Floats) -> int | None:
-    """The decision after the last reward before the first stretch of more than `STUCK` without one; None where there is
-    none. A car that has not had any reward yet has not come off."""
-    gains = (rew > 0).nonzero()[0].tolist()
-    for last, following in pairwise([*gains, len(rew)]):
-        if following - last - 1 > STUCK:
-            return last + 1
-    return None
-
-
 def _places(config: RunConfig, store: EpisodeStore, num_earlier: int) -> list[Failure]:
     """Failures to begin before, in random order."""
-    rounds, largest = config.rounds, spec_of(config.env).largest_return
-    if rounds.num == 1 or not rounds.failures or largest is None:
+    rounds = config.rounds
+    if rounds.num == 1 or not rounds.failures or spec_of(config.env).largest_return is None:
         return []
     last = [i for i in range(num_earlier) if store.entries[i].get("round", 0) >= rounds.num - 2]  # its finals, too
-    found = failures_of(store, last, config.env.action_repeat, largest)
+    found = failures_of(store, last, config.env)
     return [found[i] for i in generator(config.seed, "collect", "failures").permutation(len(found))]
 
 

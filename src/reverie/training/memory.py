@@ -1,6 +1,7 @@
 """Stage memory: M learns to predict the encoded episodes, and the moments at which dreams begin are laid by."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -101,13 +102,8 @@ def _train_member(
 
 def got_on(latents: LatentStore, env: EnvConfig) -> np.ndarray:
     """Which decisions of the encoded episodes got on, as their world understands it, (d,) bool."""
-    found, progressed = [], spec_of(env).progressed
-    for episode in range(len(latents)):
-        rew = latents.rew[slice(*latents.decision_offsets[episode : episode + 2])].astype(np.float64)
-        ret = np.cumsum(rew)
-        best = np.maximum.accumulate(np.concatenate([[0.0], ret]))[:-1]
-        found.append(progressed(rew, ret, best))
-    return np.concatenate(found)
+    episodes = pairwise(latents.decision_offsets.tolist())
+    return np.concatenate([spec_of(env).got_on(latents.rew[first:last]) for first, last in episodes])
 
 
 def world_of(env: EnvConfig) -> World:

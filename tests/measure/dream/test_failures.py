@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from reverie.data.failures import STUCK
 from reverie.envs.config import EnvConfig
 from reverie.envs.vector import Transition
 from reverie.measure.dream import failures
-from reverie.measure.dream.failures import AFTER, CONTEXT, NUM_DREAMS, STUCK, first_failure, measure_failures, stays
+from reverie.measure.dream.failures import AFTER, CONTEXT, NUM_DREAMS, first_failure, measure_failures, stays
 from reverie.run.folder import RunFolder
 from reverie.training.controller.rollouts import agent_of
 

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 
 from reverie.agent import Agent
+from reverie.data.failures import STUCK, failures
 from reverie.dream.dreamer import Dreamer
 from reverie.dream.imagine import DreamConfig
-from reverie.dream.moments import CONTEXT, STUCK, Moments, moments_after
+from reverie.dream.moments import CONTEXT, Moments, moments_after
 from reverie.dream.rollout import rollout_dreams
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_vector_env, start
@@ -125,12 +126,8 @@ def measure_failures(agent: Agent, params: np.ndarray, tracks: Sequence[int], en
 def first_failure(rew: np.ndarray) -> int | None:
     """The first decision of a drive, by its rewards (t,), that comes `STUCK` after the last that brought something, and
     that M has seen `CONTEXT` before of; None where there is none, or it comes too late."""
-    idle = 0
-    for i, earned in enumerate(rew):
-        idle = 0 if earned > 0 else idle + 1
-        if idle == STUCK and CONTEXT <= i + 1 <= _SHAKING:
-            return i + 1
-    return None
+    after = failures(rew > 0) + 1 + STUCK
+    return next((at for at in after.tolist() if CONTEXT <= at <= _SHAKING), None)
 
 
 def _dreamt(agent: Agent, params: np.ndarray, bank: Moments, seed: int) -> np.ndarray:
