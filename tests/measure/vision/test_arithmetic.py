@@ -186,11 +186,3 @@ def test_too_few_frames_are_no_error():
     assert score.edit.keep is None
     assert score.flip_ci95 is None
     json.dumps(asdict(measured))
-
-
-def test_wilson_interval_against_scipy():
-    from scipy.stats import binomtest
-
-    expected = binomtest(9, 12).proportion_ci(method="wilson")
-    assert wilson_interval(0.75, 12) == pytest.approx((expected.low, expected.high), abs=1e-6)
-    assert wilson_interval(None, 12) is None
