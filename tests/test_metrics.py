@@ -106,14 +106,16 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(full, tm
     original = Path.open
 
     def opened(path, mode="r", *rest, **options):
-        is_full = path.name.startswith(full) and mode in ("a", "wb")
-        return original(Path("/dev/full") if is_full else path, mode, *rest, **options)
+        is_full = path.name.startswith(full) and mode == "xb"
+        return original(Path("/dev/full") if is_full else path, "wb" if is_full else mode, *rest, **options)
 
     with Metrics(tmp_path) as metrics:
         metrics.log("vision", 0, {"vision/train/loss": 1.0})
     monkeypatch.setattr(Path, "open", opened)
     refused = pytest.raises(UserError, match=r"cannot write .*: No space left on device; make room")
-    with refused as error, Metrics(tmp_path) as metrics:
+    with refused as error, Metrics(tmp_path) as metrics, original(Path("/dev/full"), "wb") as nothing_left:
+        if full == "metrics.jsonl":
+            os.dup2(nothing_left.fileno(), metrics._file.fileno())
         metrics.log("vision", 1, {"vision/train/loss": 2.0})
     assert str(error.value).count("\n") == 0
     monkeypatch.undo()

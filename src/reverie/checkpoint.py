@@ -1,7 +1,8 @@
 """Files that can be trusted: atomic writes, JSON, checksums, and tensors in self-validating safetensors files.
 
 A file is written beside its place and then moved onto it, so that a reader finds the old content or the new, never a
-part. Nothing is pickled: loading a checkpoint runs no code from it.
+part. Nothing is pickled: loading a checkpoint runs no code from it. How files are read that others may have written is
+told in `reading.py`.
 
 torch is imported by the functions that need it, so that workers which only write episodes do not pay for it.
 """
@@ -15,18 +16,22 @@ import hashlib
 import json
 import os
 import re
+import stat
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from reverie.errors import UserError
+from reverie.reading import MAX_TEXT, open_regular, parse_json, read_bytes, unreadable
 
 if TYPE_CHECKING:
     import torch
 
+MAX_TENSORS = 4 * 2**30
+"""Bytes of a file of tensors: thrice what the largest recipe makes."""
 HEADER_KEY = "reverie"
 """The one key in the safetensors metadata: a JSON text with `meta` (itself a JSON text) and `sha256`. One key, since
 the order of several is not fixed and the same content shall give the same bytes."""
@@ -40,20 +45,78 @@ def write_atomically(path: Path) -> Iterator[BinaryIO]:
     where the disk refuses.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    require_there(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        temporary.unlink(missing_ok=True)
+        with temporary.open("xb") as file:  # a link in its place is not followed
             yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"cannot write {path}: {reason}; make room there, or choose another folder") from error
+        raise refused(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def open_to_append(path: Path) -> BinaryIO:
+    """Opens a file that only grows, to read it and to write at its end; makes it where it is missing. Raises OSError
+    where the disk refuses, and where a link is in its place: what it names may lie anywhere."""
+    require_there(path)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
+        flags |= getattr(os, name, 0)
+    handle = os.open(path, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EEXIST, "it is no regular file")
+    return os.fdopen(handle, "a+b")
+
+
+_CURES = {
+    "make room there, or choose another folder": (errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    "make it writable, or choose another folder": (errno.EACCES, errno.EPERM, errno.EROFS),
+    "move away what is in its place": (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY),
+}
+
+
+def refused(path: Path, error: OSError, cure: str = "choose another folder, or look after the disk") -> UserError:
+    """What is said where `path` cannot be written, and what to do about it, by what the system says."""
+    cure = next((each for each, codes in _CURES.items() if error.errno in codes), cure)
+    return UserError(f"cannot write {path}: {error.strerror or error}; {cure}")
+
+
+_THERE: dict[Path, tuple[int, int]] = {}
+"""Folders that must stay what they are, and how the file system knows them."""
+
+
+@contextlib.contextmanager
+def stays_there(folder: Path) -> Iterator[None]:
+    """While this lasts, nothing is written into `folder` if it is removed, moved or replaced: it would be made anew, in
+    part."""
+    _THERE[folder] = _identity(folder)
+    try:
+        yield
+    finally:
+        del _THERE[folder]
+
+
+def require_there(path: Path) -> None:
+    """Raises UserError where `path` is in a folder that does not stay there."""
+    for folder, identity in _THERE.items():
+        if path.is_relative_to(folder) and _identity(folder) != identity:
+            raise UserError(f"{folder} was removed, moved or replaced meanwhile: nothing more is written there")
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    try:
+        found = folder.stat()
+    except OSError:
+        return (-1, -1)
+    return found.st_dev, found.st_ino
 
 
 def sweep(folder: Path) -> None:
@@ -68,16 +131,17 @@ def create_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memm
     Writing into a mapping when the disk is full kills the process; this raises UserError instead, before the work.
     A reader that has the old file open keeps it.
     """
+    require_there(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         array = np.lib.format.open_memmap(path, "w+", dtype, shape)
         _reserve(path)
     except OSError as error:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
         size = f"{np.prod(shape, dtype=float) * dtype.itemsize / 1e9:.1f} GB"
-        reason = error.strerror or error
-        raise UserError(f"cannot make {path} ({size}): {reason}; make room there, or keep fewer episodes") from error
+        raise UserError(f"{refused(path, error)} ({size})") from error
     return array
 
 
@@ -114,7 +178,7 @@ def read_json(path: Path) -> Any:
     """The content of a JSON file; UserError where it is missing or not JSON."""
     text = read_text(path)
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON ({error}): restore it from a copy") from error
 
@@ -139,7 +203,7 @@ def read_text(path: Path) -> str:
 
     Raises UserError where it is missing, or in another encoding.
     """
-    data = _read(path)
+    data = read_bytes(path, MAX_TEXT)
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise UserError(f"{path} is UTF-16: save it as UTF-8")
     try:
@@ -153,11 +217,11 @@ def read_text(path: Path) -> str:
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, read in pieces; UserError where it is missing."""
-    try:
-        with path.open("rb") as file:
+    with open_regular(path) as file:
+        try:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise _unreadable(path, error) from error
+        except OSError as error:
+            raise unreadable(path, error) from error
 
 
 def save(path: Path, tensors: Mapping[str, torch.Tensor | np.ndarray], meta: Mapping[str, Any] | None = None) -> None:
@@ -180,6 +244,20 @@ def save(path: Path, tensors: Mapping[str, torch.Tensor | np.ndarray], meta: Map
     write_json(path.with_suffix(".json"), {"meta": json.loads(meta_text), "sha256": sha256, "tensors": shapes})
 
 
+class Header(NamedTuple):
+    """What a file of tensors says of itself; nothing of it is verified yet."""
+
+    meta: dict[str, Any]
+    shapes: dict[str, tuple[str, tuple[int, ...]]]
+    """Name -> dtype, as safetensors names it, and shape."""
+
+
+def read_header(path: Path) -> Header:
+    """What a file that `save` wrote says of itself, in a bounded time whatever its size. Raises UserError as `load`."""
+    with open_regular(path) as file:
+        return _header(path, file)[0]
+
+
 def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """The tensors (on the CPU, in memory of their own) and the meta of a file that `save` wrote.
 
@@ -188,27 +266,61 @@ def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     from safetensors import SafetensorError
     from safetensors.torch import load as from_bytes
 
-    data = _read(path)
-    damaged = f"{path} is damaged: restore it from a copy, or make it again (`--again`)"
+    with open_regular(path) as file:
+        header, meta_text, sha256 = _header(path, file)
+        try:
+            file.seek(0)
+            data = file.read(MAX_TENSORS)
+        except OSError as error:
+            raise unreadable(path, error) from error
     try:
-        length = int.from_bytes(data[:8], "little")
-        if not 0 < length <= len(data) - 8:
-            raise ValueError("the header is cut short")
-        metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
         tensors = from_bytes(data)
-    except (SafetensorError, ValueError, AttributeError, RuntimeError, KeyError) as error:
-        raise UserError(f"{damaged} ({_first_line(error)})") from error
-    if HEADER_KEY not in metadata:
-        raise UserError(f"{path} is a safetensors file, but not one of Reverie's: give a checkpoint from a run folder")
+    except (SafetensorError, ValueError, AttributeError, RuntimeError, KeyError, TypeError) as error:
+        raise _damaged(path, _first_line(error)) from error
+    if sha256 != _content_sha256(tensors, meta_text):
+        raise _damaged(path, "its checksum does not match")
+    return tensors, header.meta
+
+
+def _header(path: Path, file: BinaryIO) -> tuple[Header, str, str]:
+    """The header of an open file, the text of its meta, and the checksum that it names. The tensors must fill the rest
+    of the file, so that none is made of more than what is there."""
+    size = os.fstat(file.fileno()).st_size
     try:
-        header = json.loads(metadata[HEADER_KEY])
-        meta = json.loads(header["meta"])
-        intact = header["sha256"] == _content_sha256(tensors, header["meta"])
+        length = int.from_bytes(file.read(8), "little")
+        if not 0 < length <= size - 8:
+            raise ValueError("the header is cut short")
+        if length > MAX_TEXT or size > MAX_TENSORS:
+            raise ValueError(f"{size:,} bytes, {length:,} of them its header, are too many")
+        described = parse_json(file.read(length))
+        metadata = described.pop("__metadata__", {})
+        if HEADER_KEY not in metadata:
+            raise UserError(
+                f"{path} is a safetensors file, but not one of Reverie's: give a checkpoint from a run folder"
+            )
+        shapes, places = {}, []
+        for name, tensor in described.items():
+            shapes[name] = str(tensor["dtype"]), tuple(map(int, tensor["shape"]))
+            places.append(tuple(map(int, tensor["data_offsets"])))
+        if max((end for _, end in places), default=0) != size - 8 - length:
+            raise ValueError("its tensors do not fill it")
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        raise _damaged(path, _first_line(error)) from error
+    try:
+        own = parse_json(metadata[HEADER_KEY])
+        meta_text, sha256 = own["meta"], own["sha256"]
+        meta = parse_json(meta_text)
+        if not isinstance(meta, dict) or not isinstance(sha256, str):
+            raise TypeError
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{damaged} (its header cannot be read)") from error
-    if not intact:
-        raise UserError(f"{damaged} (its checksum does not match)")
-    return tensors, meta
+        raise _damaged(path, "its header cannot be read") from error
+    return Header(meta, shapes), meta_text, sha256
+
+
+def _damaged(path: Path, reason: str) -> UserError:
+    return UserError(f"{path} is damaged: restore it from a copy, or make it again (`--again`) ({reason})")
 
 
 def _own(value: torch.Tensor | np.ndarray) -> torch.Tensor:
@@ -235,19 +347,6 @@ def _content_sha256(tensors: Mapping[str, torch.Tensor], meta_text: str) -> str:
         if tensor.numel():
             digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> UserError:
-    if isinstance(error, FileNotFoundError):
-        return UserError(f"{path} does not exist: check the path, or restore it from a copy")
-    return UserError(f"cannot read {path}: {error.strerror or error}; check the path and its permissions")
 
 
 def _first_line(error: Exception) -> str:

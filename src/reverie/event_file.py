@@ -22,7 +22,7 @@ class EventFile:
 
     def __init__(self, folder: Path, purge_step: int | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = (folder / f"{_PREFIX}{_stamp(folder):010}.{socket.gethostname()}.{os.getpid()}").open("wb")
+        self._file = (folder / f"{_PREFIX}{_stamp(folder):010}.{socket.gethostname()}.{os.getpid()}").open("xb")
         self._records = RecordWriter(self._file)
         self._add(Event(wall_time=time.time(), file_version=_VERSION))
         if purge_step is not None:

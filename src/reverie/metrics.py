@@ -15,8 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
-from reverie.checkpoint import write_atomically
+from reverie.checkpoint import open_to_append, refused, require_there, write_atomically
 from reverie.errors import UserError
+from reverie.reading import parse_json
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -38,10 +39,9 @@ class Metrics:
         self._purge: dict[str, int] = {}
         try:
             run_dir.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a+b") as file:  # a kill can leave half a line: cut it off, or the next would join it
-                file.seek(0)
-                file.truncate(file.read().rfind(b"\n") + 1)
-            self._file = self.path.open("a", encoding="utf-8")
+            self._file = open_to_append(self.path)
+            self._file.seek(0)  # a kill can leave half a line: cut it off, or the next would join it
+            self._file.truncate(self._file.read().rfind(b"\n") + 1)
         except OSError as error:
             raise self._refused(error) from error
 
@@ -55,10 +55,7 @@ class Metrics:
             raise self._refused(error) from error
 
     def _refused(self, error: OSError) -> UserError:
-        return UserError(
-            f"cannot write {self.path}: {error.strerror or error}; make room there and run the same command again, or "
-            f"choose another run folder"
-        )
+        return refused(self.path, error, "run the same command again, or choose another run folder")
 
     def log(self, stage: str, step: int, values: Mapping[str, SupportsFloat]) -> None:
         """Keep `values` (anything that `float` takes); what is not finite becomes null, which JSON can say.
@@ -69,7 +66,7 @@ class Metrics:
         finite = {key: number if math.isfinite(number) else None for key, number in numbers.items()}
         line = {"stage": stage, "step": int(step), "time": round(time.time(), 3), **finite}
         with self._writing():
-            self._file.write(json.dumps(line) + "\n")
+            self._file.write(json.dumps(line).encode() + b"\n")
             self._file.flush()
             if self._tensorboard is not None:
                 writer = self._writers.get(stage) or self._open_writer(stage, self._tensorboard / stage)
@@ -77,12 +74,14 @@ class Metrics:
 
     def rewind(self, stage: str, step: int) -> None:
         """Drop what `stage` logged at `step` and later: a run that continues from `step` will log it again."""
-        self._file.close()
-        lines = self.path.read_bytes().splitlines(keepends=True)
+        with self._writing():
+            self._file.seek(0)
+            lines = self._file.read().splitlines(keepends=True)
+            self._file.close()
         with write_atomically(self.path) as file:
             file.writelines(line for line in lines if not _is_at_or_after(line, stage, step))
         with self._writing():
-            self._file = self.path.open("a", encoding="utf-8")
+            self._file = open_to_append(self.path)
             if writer := self._writers.pop(stage, None):
                 writer.close()
         self._purge[stage] = step  # TensorBoard is told by the next file of this stage
@@ -104,6 +103,7 @@ class Metrics:
     def _open_writer(self, stage: str, folder: Path) -> EventFile:
         from reverie.event_file import EventFile  # late: TensorBoard takes a while to import
 
+        require_there(folder)
         self._writers[stage] = writer = EventFile(folder, self._purge.pop(stage, None))
         return writer
 
@@ -117,7 +117,7 @@ class Metrics:
 def _is_at_or_after(line: bytes, stage: str, step: int) -> bool:
     """Whether a line is of `stage` at `step` or later; a line that cannot be read is dropped with them."""
     try:
-        entry = json.loads(line)
+        entry = parse_json(line)
         return entry["stage"] == stage and entry["step"] >= step
     except (ValueError, TypeError, KeyError):
         return True

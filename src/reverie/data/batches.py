@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from reverie.checkpoint import create_array, read_json, write_json
+from reverie.checkpoint import create_array, read_json, refused, write_json
+from reverie.data.arrays import mapped
 from reverie.data.latents import LatentStore
 from reverie.data.store import EpisodeStore
 from reverie.errors import UserError
@@ -48,11 +49,9 @@ class FrameCache:
         try:
             if read_json(self._sidecar) != self._source:
                 return None
-            frames = np.load(self._path, mmap_mode="r", allow_pickle=False)
-        except (UserError, OSError, EOFError, ValueError):
+            return mapped(self._path, (self._source["num_frames"], 64, 64, 3), "|u1")
+        except (UserError, OSError, ValueError):
             return None
-        right = frames.shape == (self._source["num_frames"], 64, 64, 3) and frames.dtype == np.uint8
-        return frames if right else None
 
     def _build(self, store: EpisodeStore, progress: Callable[[int], None] | None) -> None:
         shape = (store.num_frames, 64, 64, 3)
@@ -71,7 +70,7 @@ class FrameCache:
             del frames
             temporary.replace(self._path)
         except OSError as error:
-            raise UserError(f"cannot write {self._path}: {error.strerror}; make room there") from error
+            raise refused(self._path, error) from error
         write_json(self._sidecar, self._source)
 
 

@@ -25,7 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from reverie.checkpoint import create_array, file_sha256, read_json, write_json
+from reverie.checkpoint import create_array, file_sha256, read_json, refused, write_json
+from reverie.data.arrays import mapped
 from reverie.data.episode import Episode
 from reverie.errors import UserError
 from reverie.types import Floats
@@ -65,17 +66,16 @@ class LatentStore:
         if not self.is_complete(folder):
             raise UserError(f"{folder} holds no complete latents: encode the episodes first")
         self._description = read_json(folder / "meta.json")
-        try:
-            self.meta: dict[str, Any] = self._description["meta"]
-            sizes = self._description["sizes"]
-            layout = _layout(*(sizes[key] for key in "neza"))
-            arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in layout}
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{folder} is damaged ({error}): {self._cure}") from error
+        self._check_description()
+        self.meta: dict[str, Any] = self._description["meta"]
+        arrays, layout = dict[str, np.ndarray](), _layout(*(self._description["sizes"][key] for key in "neza"))
         for name, (shape, dtype) in layout.items():
-            found = arrays[name]
-            if found.shape != shape or found.dtype != np.dtype(dtype):
-                raise UserError(f"{folder / name}.npy is {found.shape} {found.dtype}, not {shape}: {self._cure}")
+            try:
+                arrays[name] = mapped(folder / f"{name}.npy", shape, dtype)
+            except UserError as error:
+                raise UserError(f"{error}, or {self._cure}") from error
+            except (OSError, ValueError) as error:
+                raise UserError(f"{folder / name}.npy is damaged ({error}): {self._cure}") from error
         self.mu, self.logvar = arrays["mu"], arrays["logvar"]
         self.act, self.rew, self.end = arrays["act"], arrays["rew"], arrays["end"]
         self.offsets: np.ndarray = np.array(arrays["offsets"])
@@ -90,6 +90,24 @@ class LatentStore:
             raise UserError(f"{folder / 'meta.json'} is damaged (its rounds): {self._cure}")
         self.decision_offsets: np.ndarray = self.offsets - np.arange(len(self.offsets))
         """Where each episode's decisions begin, (episodes + 1,)."""
+
+    def _check_description(self) -> None:
+        """Raises UserError where meta.json is not as it was written: its names, and a kind for each value."""
+        found = self._description
+        try:
+            meta, sizes, sums = found["meta"], found["sizes"], found["sha256"]
+            rounds = meta.get("rounds", [])
+            is_right = (
+                all(type(sizes[key]) is int and 0 < sizes[key] < 2**40 for key in "neza")
+                and isinstance(rounds, list)
+                and all(type(num) is int and num >= 0 for num in rounds)
+                and sums.keys() == {f"{name}.npy" for name in _layout(1, 1, 1, 1)}
+                and all(isinstance(sha256, str) for sha256 in (*sums.values(), meta.get("vision_sha256", "")))
+            )
+        except (KeyError, TypeError, AttributeError):
+            is_right = False
+        if not is_right:
+            raise UserError(f"{self.folder / 'meta.json'} is damaged (it does not say what is there): {self._cure}")
 
     @staticmethod
     def is_complete(folder: Path) -> bool:
@@ -154,10 +172,11 @@ class LatentWriter:
             for name, (shape, dtype) in self._layout.items():
                 path = folder / f"{name}.npy"
                 fresh = not self.num_written
-                array = create_array(path, shape, np.dtype(dtype)) if fresh else np.lib.format.open_memmap(path, "r+")
-                self._arrays[name] = array
+                self._arrays[name] = (
+                    create_array(path, shape, np.dtype(dtype)) if fresh else mapped(path, shape, dtype, "r+")
+                )
         except OSError as error:
-            raise UserError(f"cannot write {folder}: {error.strerror}; make room there") from error
+            raise refused(folder, error) from error
 
     def append(self, mu: Floats, logvar: Floats, episode: Episode) -> None:
         """Add the next episode with its latents, each (t + 1, z) float32; they are safe from a kill at the next flush.
@@ -216,11 +235,12 @@ class LatentWriter:
             if progress["identity"] != self._identity:
                 return 0
             for name, (shape, dtype) in self._layout.items():
-                found = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-                if found.shape != shape or found.dtype != np.dtype(dtype):
-                    return 0
-            return int(progress["num_written"])
-        except (UserError, OSError, EOFError, ValueError, KeyError, TypeError):
+                if (path := self.folder / f"{name}.npy").is_symlink():
+                    return 0  # what it names is not ours to write into
+                mapped(path, shape, dtype)
+            num = progress["num_written"]
+            return num if type(num) is int and 0 <= num <= self._sizes["e"] else 0
+        except (UserError, OSError, ValueError, KeyError, TypeError):
             return 0
 
     def __enter__(self) -> LatentWriter:

@@ -21,17 +21,25 @@ import zipfile
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
-from reverie.checkpoint import write_atomically
+from reverie.checkpoint import open_to_append, refused, require_there, write_atomically
+from reverie.data.arrays import Layout, unzipped
 from reverie.data.episode import Episode
 from reverie.errors import UserError
+from reverie.reading import parse_json, read_bytes
 
 # 600 frames of CarRacing, one core, write and read frames/s and size: np.savez_compressed (level 6, it has no choice)
 # 7300, 69000, 12.6 times smaller; level 1: 23000, 55000, 8.5; level 2: 22500, 58000, 9.2; level 3: 17000, 64000, 10.4.
 COMPRESSION_LEVEL = 2
+
+MAX_DECISIONS = 100_000
+"""Of an episode, which is held in memory whole: `collect.steps` and `env.max_frames` allow no more."""
+_MAX_INDEX, _MAX_REST = 2**29, 2**20
+"""Bytes of an index, of a million episodes; and of an episode file beside those of its frames, which zip cannot make
+larger than thrice what they are."""
 
 
 class About(TypedDict, total=False):
@@ -139,14 +147,15 @@ class EpisodeStore:
         """Adds lines to the index, whose files are on the disk."""
         lines = b"".join(json.dumps(entry).encode() + b"\n" for entry in entries)
         try:
+            require_there(self.folder)
             self.folder.mkdir(parents=True, exist_ok=True)
-            with self.index_path.open("ab") as file:
+            with open_to_append(self.index_path) as file:
                 file.truncate(self._size)  # what a kill left of a line
                 file.write(lines)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise UserError(f"cannot write {self.index_path}: {error.strerror}; make room there") from error
+            raise refused(self.index_path, error) from error
         self._size += len(lines)
         self.entries += entries
 
@@ -185,15 +194,16 @@ class EpisodeStore:
     def __getitem__(self, index: int) -> Episode:
         """Episode `index`; UserError naming its file where that is missing or not what was written."""
         entry = self.entries[index]
-        path = self.folder / entry["file"]
+        path, t = self.folder / entry["file"], entry["num_decisions"]
         cure = "restore it from a copy, or collect again (`reverie collect --again`)"
         try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise UserError(f"cannot read {path}: {error.strerror}; {cure}") from error
+            data = read_bytes(path, (t + 1) * 2**15 + _MAX_REST)
+        except UserError as error:
+            raise UserError(f"{error}, or collect again (`reverie collect --again`)") from error
         if hashlib.sha256(data).hexdigest() != entry["sha256"]:
             raise UserError(f"{path} is damaged (its checksum does not match): {cure}")
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        try:
+            arrays = unzipped(io.BytesIO(data), _layout(t))
             return Episode(
                 obs=arrays["obs"],
                 act=arrays["action"],
@@ -201,11 +211,25 @@ class EpisodeStore:
                 end=bool(arrays["done"][-1]),
                 trunc=bool(arrays["trunc"]),
             )
+        except ValueError as error:
+            raise UserError(f"{path} is damaged ({error}): {cure}") from error
+
+
+def _layout(t: int) -> Layout:
+    """Of an episode of t decisions."""
+    return {
+        "obs": ((t + 1, 64, 64, 3), "|u1"),
+        "action": ((t, -1), "<f4"),
+        "reward": ((t,), "<f4"),
+        "done": ((t,), "|b1"),
+        "trunc": ((), "|b1"),
+    }
 
 
 def _link(source: Path, path: Path) -> None:
     """The file `source` at `path`, too. Episodes are never written into, so that both may be the same."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    require_there(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -224,23 +248,35 @@ def _link(source: Path, path: Path) -> None:
 
 def _read_index(path: Path) -> tuple[list[Entry], int]:
     """The entries, and the number of bytes that they take."""
-    if not path.exists():
+    if not path.exists() and not path.is_symlink():
         return [], 0
-    try:
-        data = path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        entries = [json.loads(line) for line in data[:whole].splitlines()]
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}; check its permissions") from error
-    except ValueError as error:
-        raise UserError(
-            f"{path} is damaged ({error}): restore it from a copy, or collect again (`reverie collect --again`)"
-        ) from error
-    for number, entry in enumerate(entries):
-        if not isinstance(entry, dict) or entry.keys() - About.__optional_keys__ != Entry.__required_keys__:
-            raise UserError(f"{path}, line {number + 1} is not an episode: collect again (`reverie collect --again`)")
-        if entry["file"] != episode_file(number):
-            raise UserError(
-                f"{path}, line {number + 1} names {entry['file']}: collect again (`reverie collect --again`)"
-            )
+    data, cure = read_bytes(path, _MAX_INDEX), "collect again (`reverie collect --again`)"
+    whole = data.rfind(b"\n") + 1
+    entries: list[Entry] = []
+    for line in data[:whole].splitlines():
+        where = f"{path}, line {len(entries) + 1}"
+        try:
+            entry = parse_json(line)
+        except ValueError as error:
+            raise UserError(f"{where} is damaged ({error}): restore it from a copy, or {cure}") from error
+        if not _is_entry(entry):
+            raise UserError(f"{where} is not an episode: restore it from a copy, or {cure}")
+        if entry["file"] != episode_file(len(entries)):
+            raise UserError(f"{where} names {entry['file']!r}: restore it from a copy, or {cure}")
+        entries.append(entry)
     return entries, whole
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether a line of the index is one of ours, each value of its kind."""
+    if not isinstance(entry, dict) or entry.keys() - About.__optional_keys__ != Entry.__required_keys__:
+        return False
+    start = entry.get("start")
+    return (
+        all(isinstance(entry[key], str) for key in ("file", "sha256"))
+        and all(type(entry.get(key, 0)) is int and entry.get(key, 0) >= 0 for key in ("num_decisions", "seed", "round"))
+        and 0 < entry["num_decisions"] <= MAX_DECISIONS
+        and isinstance(entry.get("driver", ""), str)
+        and isinstance(entry["episode_return"], int | float)
+        and (start is None or (isinstance(start, list) and all(isinstance(number, int | float) for number in start)))
+    )
