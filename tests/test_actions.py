@@ -10,14 +10,24 @@ import torch
 from gymnasium import spaces
 from pydantic import ValidationError
 
-from reverie.actions import ActionSpec, BoxActions, Categories, SteerGasBrake, SteerPedal, as_json, from_json
+from reverie.actions import (
+    ActionSpec,
+    BoxActions,
+    Categories,
+    Sidestep,
+    SteerGasBrake,
+    SteerPedal,
+    as_json,
+    from_json,
+)
 from reverie.errors import UserError
 from reverie.policies import NoisyPolicy, RandomPolicy
 
 BOX = BoxActions(low=(-1.0, 0.0, 10.0, -3.0), high=(1.0, 5.0, 30.0, -3.0), shape=(2, 2), dtype="float64")
 ONE = Categories(sizes=(3,), first=(5,))
 TWO = Categories(sizes=(2, 3), first=(0, -1), shape=(2,))
-KINDS = [BOX, BoxActions(low=(2.0,), high=(4.0,), scaled=False), SteerGasBrake(), SteerPedal(), ONE, TWO]
+STEP = Sidestep(left=2, stay=0, right=1)
+KINDS = [BOX, BoxActions(low=(2.0,), high=(4.0,), scaled=False), SteerGasBrake(), SteerPedal(), ONE, TWO, STEP]
 
 
 class _Always:
@@ -110,6 +120,32 @@ def test_m_reads_a_one_hot_and_the_environment_gets_whole_numbers() -> None:
     for wrong in (4, 8, 6.5):
         with pytest.raises(UserError, match=f"action {wrong} is none of 5 to 7"):
             ONE.from_env(np.array([wrong]))
+
+
+def test_one_number_is_a_step_beyond_a_third() -> None:
+    outputs = torch.atanh(torch.tensor([[-0.9], [-0.3334], [-0.3332], [0.0], [0.3332], [0.3334], [0.9]]))
+    act = STEP.from_outputs(outputs)
+    np.testing.assert_array_equal(act[:, 0], [-1, -1, 0, 0, 0, 1, 1])
+    assert STEP.to_env(act.numpy()) == [2, 2, 0, 0, 0, 1, 1]
+    assert STEP.num_outputs == STEP.size == 1
+    with pytest.raises(UserError, match="action 3 is none of 0 to 2"):
+        STEP.from_env(np.array([0, 3]))
+    noise = np.random.default_rng(0).standard_normal((30_000, 1))
+    drawn = STEP.at_random(noise)
+    np.testing.assert_allclose([(drawn == step).mean() for step in (-1, 0, 1)], 1 / 3, atol=0.01)
+    shaken = STEP.shaken(
+        np.array([[-1.0], [0.0], [1.0]], np.float32), np.array([[0.7], [-0.4], [-1.4]]), np.ones((3, 1))
+    )
+    np.testing.assert_array_equal(shaken[:, 0], [0, -1, -1])
+
+
+def test_gradients_pass_straight_through_a_step() -> None:
+    outputs = torch.tensor([[0.2]], requires_grad=True)
+    act = STEP.from_outputs(outputs)
+    assert act.item() == 0
+    act.sum().backward()
+    assert outputs.grad is not None
+    assert outputs.grad.item() == pytest.approx(1 - np.tanh(0.2) ** 2)
 
 
 def test_gradients_pass_straight_through_a_choice() -> None:

@@ -1,3 +1,6 @@
+import re
+import sys
+
 import gymnasium
 import numpy as np
 import pytest
@@ -112,6 +115,24 @@ def test_car_racing_is_cropped_and_averaged():
     small = PICTURE.to_64(frame)
     assert np.unique(small[:, 0]).tolist() == np.unique(small[:, 1]).tolist() == [30]
     assert small[:, 2:].max() == 0
+
+
+def test_a_world_whose_package_is_missing_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "vizdoom.gymnasium_wrapper", None)
+    with pytest.raises(UserError, match=re.escape("pip install 'reverie[doom]'")):
+        spec_of(EnvConfig(id="VizdoomTakeCover-v1", max_frames=77))
+
+
+@pytest.mark.parametrize("shape", [(200, 320, 3), (84, 96, 3), (33, 17, 1), (211, 500)])
+def test_an_area_average_in_whole_numbers_is_the_formula(shape):
+    picture = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    ends = [np.linspace(0, size, 65) for size in shape[:2]]
+    shares = [
+        (np.minimum(e[1:, None], np.arange(n) + 1) - np.maximum(e[:-1, None], np.arange(n))).clip(0) * 64 / n
+        for n, e in zip(shape, ends, strict=False)
+    ]
+    exact = np.einsum("yh,hwc,xw->yxc", shares[0], picture.reshape(*shape[:2], -1).astype(float), shares[1])
+    assert np.abs(to_64(picture) - exact).max() < 0.5 + 1e-9
 
 
 def test_to_64_of_other_sizes():

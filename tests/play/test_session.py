@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from reverie.actions import BoxActions, Categories, SteerPedal
+from reverie.actions import BoxActions, Categories, Sidestep, SteerPedal
 from reverie.agent import Agent
 from reverie.dream.dreamer import Dreamer
 from reverie.dream.imagine import DreamConfig
@@ -306,6 +306,14 @@ def test_keys_act_in_any_world():
     np.testing.assert_array_equal(handled(box, rest, {"right", "brake"}, 9), [1, -1, 0])
     np.testing.assert_array_equal(handled(BoxActions(low=(0.0,), high=(1.0,)), rest[:1], {"gas", "left"}, 9), [-1])
     np.testing.assert_array_equal(handled(choice, rest, {"2", "left"}, 0.1), [0, 0, 1])
+    step = Sidestep(left=2, stay=0, right=1)
+    assert [handled(step, rest[:1], held, 0.1)[0] for held in ({"left"}, {"right"}, {"left", "right"}, set())] == [
+        -1,
+        1,
+        0,
+        0,
+    ]
+    assert keys_of(step) == ("arrows, WASD", "a step to that side")
     np.testing.assert_array_equal(handled(choice, rest, {"7"}, 0.1), [1, 0, 0])
     np.testing.assert_array_equal(handled(SteerPedal(), rest, {"left", "7"}, 0.1), turn(rest, {"left"}, 0.1))
     assert [keys_of(actions)[0] for actions in (box, choice)] == ["arrows, WASD", "0 to 9"]

@@ -160,8 +160,11 @@ def test_unfit_spaces_are_refused_before_anything_is_written(why: str, tmp_path:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["collect.policy=walk"], "collect.policy = 'walk' knows how to drive in CarRacing-v3 only, not in tinypix"),
-        (["collect.policy=mixed"], "collect.policy = 'menu' knows how to drive in CarRacing-v3 only"),
+        (["collect.policy=walk"], "collect.policy = 'walk' knows how to act in CarRacing-v3 only, not in tinypix"),
+        (
+            ["collect.policy=mixed"],
+            "collect.policy = 'menu' knows how to act in CarRacing-v3 or VizdoomTakeCover-v1 only",
+        ),
         (["collect.starts=random"], "collect.starts = 'random' needs CarRacing-v3"),
         (["env.kwargs.wings=3"], "cannot be made with env.kwargs = {'wings': 3}"),
         (["env.picture=camera"], "has no Dict of observations"),

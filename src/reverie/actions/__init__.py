@@ -10,12 +10,14 @@ from reverie.actions.car import SteerGasBrake, SteerPedal
 from reverie.actions.categories import Categories
 from reverie.actions.contract import ActionSpec
 from reverie.actions.files import AnyActions, as_json, from_json
+from reverie.actions.sidestep import Sidestep
 
 __all__ = [
     "ActionSpec",
     "AnyActions",
     "BoxActions",
     "Categories",
+    "Sidestep",
     "SteerGasBrake",
     "SteerPedal",
     "as_json",

@@ -9,8 +9,9 @@ from reverie.actions.box import BoxActions
 from reverie.actions.car import SteerGasBrake, SteerPedal
 from reverie.actions.categories import Categories
 from reverie.actions.contract import ActionSpec
+from reverie.actions.sidestep import Sidestep
 
-AnyActions = Annotated[BoxActions | SteerGasBrake | SteerPedal | Categories, Discriminator("kind")]
+AnyActions = Annotated[BoxActions | SteerGasBrake | SteerPedal | Categories | Sidestep, Discriminator("kind")]
 """A spec in a file; `kind` says which."""
 
 

@@ -4,12 +4,13 @@ Shapes: h w height and width of the environment's picture, c its channels, 1 (gr
 """
 
 from dataclasses import dataclass
-from functools import cache
+from math import gcd
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reverie.compiled import compiled
 from reverie.errors import UserError
 
 SIZE = 64
@@ -48,19 +49,44 @@ def to_64(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         picture = picture[..., None]
     assert picture.shape[2:] in ((1,), (3,)), picture.shape
     if picture.shape[:2] != (SIZE, SIZE):
-        rows, columns = _area_weights(picture.shape[0]), _area_weights(picture.shape[1])
-        small = np.einsum("yh,hwc,xw->yxc", rows, picture.astype(np.float64), columns, optimize=_PATH)
-        picture = np.rint(small).astype(np.uint8)
+        small = np.empty((SIZE, SIZE, picture.shape[2]), np.uint8)
+        _average(np.ascontiguousarray(picture), *_steps(picture.shape[0]), *_steps(picture.shape[1]), small)
+        picture = small
     return np.repeat(picture, 3, -1) if picture.shape[2] == 1 else np.array(picture)
 
 
-_PATH = ["einsum_path", (0, 1), (0, 1)]
+def _steps(size: int) -> tuple[int, int]:
+    """Of an axis of `size` pixels whose units divide pixels and the 64 equal parts alike: units of a part, of a
+    pixel."""
+    common = gcd(size, SIZE)
+    return size // common, SIZE // common
 
 
-@cache
-def _area_weights(size: int) -> NDArray[np.float64]:
-    """(64, size) share of each of `size` pixels in each of 64 equal parts."""
-    step = size / SIZE
-    start = np.arange(SIZE)[:, None] * step
-    pixel = np.arange(size)[None]
-    return np.clip(np.minimum(start + step, pixel + 1) - np.maximum(start, pixel), 0.0, None) / step
+@compiled(kept=True)
+def _average(
+    picture: NDArray[np.uint8],
+    part_h: int,
+    pixel_h: int,
+    part_w: int,
+    pixel_w: int,
+    out: NDArray[np.uint8],
+) -> None:
+    """(h, w, c) -> `out` (64, 64, c), in whole numbers, to the nearest, ties to even."""
+    _, w, c = picture.shape
+    flat, total = picture.reshape(-1, w * c), part_h * part_w
+    line = np.empty(w * c, np.int64)
+    for y in range(SIZE):
+        line[:] = 0
+        first, last = y * part_h, (y + 1) * part_h
+        for row in range(first // pixel_h, (last - 1) // pixel_h + 1):
+            share = min(last, (row + 1) * pixel_h) - max(first, row * pixel_h)
+            for i in range(w * c):
+                line[i] += share * flat[row, i]
+        for x in range(SIZE):
+            left, right = x * part_w, (x + 1) * part_w
+            for k in range(c):
+                found = 0
+                for column in range(left // pixel_w, (right - 1) // pixel_w + 1):
+                    share = min(right, (column + 1) * pixel_w) - max(left, column * pixel_w)
+                    found += share * line[column * c + k]
+                out[y, x, k] = np.rint(found / total)

@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,30 +22,38 @@ if TYPE_CHECKING:
 class _World:
     """Where the parts of a world are that we know more of than its spaces: `module:name` each."""
 
-    fast_id: str
-    """With a rasteriser of our own, as Gymnasium knows it."""
+    module: str = "gymnasium"
+    """What registers it."""
+    extra: str | None = None
+    """Of this package, with which that is installed."""
+    fast_id: str | None = None
+    """With a rasteriser of our own, as Gymnasium knows it; None where there is none."""
     batch: str
-    """The same as a vector environment, with the truth about its scenes."""
+    """The same as a vector environment."""
     wrapper: str
     """Around it where Gymnasium draws it."""
     spec: str
-    policies: Mapping[str, str]
+    has_truth: bool = False
+    """Whether `batch` says what is true of its scenes."""
+    policies: Mapping[str, str] = field(default_factory=dict)
     """Random policies that know what its actions mean."""
-    start: str
+    start: str = ""
     """Where an episode begins elsewhere than it usually does."""
-    starts: tuple[str, ...]
+    starts: tuple[str, ...] = ()
     """Ways to choose such places."""
-    on_demand: str
+    on_demand: str | None = None
     """What spares Gymnasium's own the pictures that nobody sees."""
 
 
 _CAR_RACING = "reverie.envs.car_racing"
+_TAKE_COVER = "reverie.envs.take_cover"
 _KNOWN = {
     "CarRacing-v3": _World(
         fast_id=FAST_ID,
         batch=f"{_CAR_RACING}.batch:CarRacingBatch",
         wrapper=f"{_CAR_RACING}.shapes:FreedShapes",
         spec=f"{_CAR_RACING}.spec:spec",
+        has_truth=True,
         policies={
             "menu": f"{_CAR_RACING}.random_policies:MenuPolicy",
             "walk": f"{_CAR_RACING}.random_policies:WalkPolicy",
@@ -53,7 +61,15 @@ _KNOWN = {
         start=f"{_CAR_RACING}.starts:start",
         starts=("structured", "random", "beside", "before"),
         on_demand=f"{_CAR_RACING}.on_demand:draw_on_demand",
-    )
+    ),
+    "VizdoomTakeCover-v1": _World(
+        module="vizdoom.gymnasium_wrapper",
+        extra="doom",
+        batch=f"{_TAKE_COVER}.batch:TakeCoverBatch",
+        wrapper=f"{_TAKE_COVER}.watched:Watched",
+        spec=f"{_TAKE_COVER}.spec:spec",
+        policies={"menu": f"{_TAKE_COVER}.random_policies:HeldPolicy"},
+    ),
 }
 _GYMNASIUM_BATCH = "reverie.envs.pixels:GymnasiumBatch"
 
@@ -83,12 +99,12 @@ def make_env(config: EnvConfig, **kwargs: Any) -> "gymnasium.Env":
     import gymnasium
 
     _check(config)
-    name, wrapper = config.name, None
-    if _is_fast(config):
+    name, wrapper, world = config.name, None, _KNOWN.get(config.name)
+    if world and world.fast_id and _is_fast(config):
         register()
-        name = _KNOWN[name].fast_id
-    elif name in _KNOWN:
-        wrapper = _KNOWN[name].wrapper
+        name = world.fast_id
+    elif world:
+        wrapper = world.wrapper
     try:
         env = gymnasium.make(name, max_episode_steps=config.max_frames, **config.kwargs, **kwargs)
     except Exception as error:
@@ -119,7 +135,7 @@ def draw_on_demand(config: EnvConfig, env: "gymnasium.Env[Any, Any]") -> Callabl
     """What draws the observation of an `env` of Gymnasium's own, which draws none itself from now on; None in a world
     where nobody knows how."""
     world = _KNOWN.get(config.name)
-    return _load(world.on_demand)(env) if world else None
+    return _load(world.on_demand)(env) if world and world.on_demand else None
 
 
 @lru_cache(maxsize=8)
@@ -145,8 +161,10 @@ def reward_scale(name: str) -> float:
 
 def require_truth(config: EnvConfig, who: str) -> None:
     """Raises UserError where nobody can say what is true of a scene of the world that `who` was trained on."""
-    if config.name not in _KNOWN:
-        raise UserError(f"{who} was trained on {config.id}: only {_known()} says what is true of its scenes")
+    world = _KNOWN.get(config.name)
+    if world is None or not world.has_truth:
+        known = _names(lambda one: one.has_truth)
+        raise UserError(f"{who} was trained on {config.id}: only {known} says what is true of its scenes")
 
 
 def labelled_env(config: EnvConfig, num_envs: int) -> "LabelledEnv":
@@ -164,7 +182,7 @@ def require_start(config: EnvConfig, kind: str, asked: str | None = None) -> Non
         if asked:
             said, cure = f"{asked} > 0", f"{asked} = 0"
         raise UserError(
-            f"{said} needs {_known()} with env.renderer = 'fast': set {cure}",
+            f"{said} needs {_names(lambda one: kind in one.starts)} with env.renderer = 'fast': set {cure}",
             usage=True,
         )
 
@@ -181,8 +199,8 @@ def require_policy(config: EnvConfig, kind: str) -> None:
     world = _KNOWN.get(config.name)
     if world is None or kind not in world.policies:
         raise UserError(
-            f"collect.policy = {kind!r} knows how to drive in {_known()} only, not in {config.id}: "
-            "set collect.policy = 'random', or 'networks'",
+            f"collect.policy = {kind!r} knows how to act in {_names(lambda one: kind in one.policies)} only, not in "
+            f"{config.id}: set collect.policy = 'random', or 'networks'",
             usage=True,
         )
     if spec_of(config).actions != spec_of(EnvConfig(id=config.name)).actions:
@@ -203,8 +221,8 @@ def _is_fast(config: EnvConfig) -> bool:
     return config.renderer == "fast" and config.name in _KNOWN
 
 
-def _known() -> str:
-    return " or ".join(_KNOWN)
+def _names(having: Callable[[_World], bool]) -> str:
+    return " or ".join(name for name, world in _KNOWN.items() if having(world))
 
 
 def _check(config: EnvConfig) -> None:
@@ -213,9 +231,17 @@ def _check(config: EnvConfig) -> None:
 
     if config.renderer not in ("fast", "gymnasium"):
         raise UserError(f"env.renderer is {config.renderer!r}: use 'fast' or 'gymnasium'")
-    for field in ("action_repeat", "max_frames"):
-        if getattr(config, field) < 1:
-            raise UserError(f"env.{field} is {getattr(config, field)}: give at least 1")
+    for key in ("action_repeat", "max_frames"):
+        if getattr(config, key) < 1:
+            raise UserError(f"env.{key} is {getattr(config, key)}: give at least 1")
+    world = _KNOWN.get(config.name)
+    if world and world.extra:
+        try:
+            importlib.import_module(world.module)
+        except ImportError as error:
+            raise UserError(
+                f"env.id {config.id!r} needs what is not installed here ({error}): pip install 'reverie[{world.extra}]'"
+            ) from error
     if config.module:
         try:
             importlib.import_module(config.module)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reverie.actions import ActionSpec, BoxActions, SteerGasBrake
+from reverie.actions import ActionSpec, BoxActions, Sidestep, SteerGasBrake
 from reverie.agent import Agent
 from reverie.dream.dreamer import Dreamer
 from reverie.dream.imagine import DreamConfig
@@ -44,7 +44,10 @@ def turn(act: Floats, held: Set[Pedal], seconds: float) -> Floats:
 
 def handled(actions: ActionSpec, act: Floats, held: Set[str], seconds: float) -> Floats:
     """The action (a,) after `act` (a,), when keys are held for so long: of a car by `turn`; of numbers in a box the
-    first follows left and right, the second brake and gas; of categories the digit that is held, or the first."""
+    first follows left and right, the second brake and gas; of steps aside left and right; of categories the digit that
+    is held, or the first."""
+    if isinstance(actions, Sidestep):
+        return np.array([("right" in held) - ("left" in held)], np.float32)
     if isinstance(actions, SteerGasBrake):
         return turn(act, {key for key in PEDALS if key in held}, seconds)
     if isinstance(actions, BoxActions):
@@ -62,6 +65,8 @@ def keys_of(actions: ActionSpec) -> tuple[str, str]:
     """Which keys act in a world, and what they do."""
     if isinstance(actions, SteerGasBrake):
         return "arrows, WASD", "steer, gas, brake"
+    if isinstance(actions, Sidestep):
+        return "arrows, WASD", "a step to that side"
     return ("arrows, WASD", "first two numbers") if isinstance(actions, BoxActions) else ("0 to 9", "which category")
 
 

@@ -1,0 +1,1 @@
+"""VizDoom's Take Cover: step aside of fireballs, for as long as you can."""
