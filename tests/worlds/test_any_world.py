@@ -141,7 +141,7 @@ UNFIT = {
     "a number": "its observation is a Discrete",
     "no picture in it": "none of 'gear', 'speed' is",
     "two pictures": "shows several pictures: choose one of 'left', 'right' as env.picture",
-    "no bounds": "takes actions without bounds: wrap it",
+    "no bounds": "takes actions without bounds: register it in a wrapper",
     "whole numbers": r"actions of a Box \(2,\) of int64",
     "words": "takes actions of a Text",
     "two spaces": "takes actions of a Tuple",

@@ -8,6 +8,8 @@ from annotated_types import Gt, Le
 
 FAST_ID = "reverie/CarRacing-v3"
 """CarRacing with our rasteriser, as Gymnasium knows it; in a configuration who draws is a setting of its own."""
+RENDERED = "render()"
+"""As `EnvConfig.picture`."""
 _OTHER_NAMES = {FAST_ID: "CarRacing-v3"}
 
 Progress = Literal["positive_reward", "best_return", "always"]
@@ -25,7 +27,8 @@ class EnvConfig:
     kwargs: dict[str, Any] = field(default_factory=dict)
     """Arguments of the environment itself, which `gymnasium.make` passes on: a table."""
     picture: str = ""
-    """Key of the picture where an observation is a Dict; empty where there is only one picture in it."""
+    """Key of the picture where an observation is a Dict; empty where there is only one picture in it. `render()` for
+    what the environment draws for people instead of its observation."""
     progress: Literal["auto"] | Progress = "auto"
     """What counts as getting on, for `stall_decisions`: `positive_reward`, `best_return` or `always`; `auto` for what
     is known of the world, which is `positive_reward` in CarRacing and `always` elsewhere."""
@@ -49,6 +52,11 @@ class EnvConfig:
     def name(self) -> str:
         """The id as Gymnasium's registry has it, without the module that registers it."""
         return self.id.rpartition(":")[2]
+
+    @property
+    def is_rendered(self) -> bool:
+        """Whether what is seen is drawn for people, and no observation."""
+        return self.picture == RENDERED
 
     @property
     def module(self) -> str:

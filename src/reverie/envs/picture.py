@@ -33,7 +33,7 @@ class Picture:
         if found.shape != self.shape or found.dtype != np.uint8:
             raise UserError(
                 f"the environment announces pictures {self.shape} uint8 and gives {found.shape} {found.dtype}: "
-                "correct its observation_space"
+                "correct its observation_space, or what it renders"
             )
         return found
 

@@ -93,8 +93,8 @@ def register() -> None:
 def make_env(config: EnvConfig, **kwargs: Any) -> "gymnasium.Env":
     """One Gymnasium environment with its own observations; `kwargs` go to `gymnasium.make` (render_mode, ...).
 
-    The time limit is `config.max_frames`; one step is one simulator frame, whatever `config.action_repeat` says. Raises
-    UserError where it cannot be made.
+    The time limit is `config.max_frames`; one step is one simulator frame, whatever `config.action_repeat` says. Where
+    what it renders is to be seen, it renders arrays. Raises UserError where it cannot be made.
     """
     import gymnasium
 
@@ -105,8 +105,10 @@ def make_env(config: EnvConfig, **kwargs: Any) -> "gymnasium.Env":
         name = world.fast_id
     elif world:
         wrapper = world.wrapper
+    rendered = {"render_mode": "rgb_array"} if config.is_rendered else {}
+    arguments = rendered | config.kwargs | kwargs
     try:
-        env = gymnasium.make(name, max_episode_steps=config.max_frames, **config.kwargs, **kwargs)
+        env = gymnasium.make(name, max_episode_steps=config.max_frames, **arguments)
     except Exception as error:
         raise UserError(
             f"env.id {config.id!r} cannot be made with env.kwargs = {config.kwargs} "
@@ -132,8 +134,10 @@ def make_watched(config: EnvConfig, render_mode: str | None) -> "GymnasiumBatch"
 
 
 def draw_on_demand(config: EnvConfig, env: "gymnasium.Env[Any, Any]") -> Callable[[], Any] | None:
-    """What draws the observation of an `env` of Gymnasium's own, which draws none itself from now on; None in a world
-    where nobody knows how."""
+    """What draws what is seen of an `env` of Gymnasium's own, when it is asked: what it renders where that is seen, or
+    the observation, which it draws no more itself from now on; None in a world where nobody knows how."""
+    if config.is_rendered:
+        return env.render
     world = _KNOWN.get(config.name)
     return _load(world.on_demand)(env) if world and world.on_demand else None
 
@@ -144,6 +148,8 @@ def spec_of(config: EnvConfig) -> EnvSpec:
     actions that C cannot give."""
     _check(config)
     world = _KNOWN.get(config.name)
+    if world and config.picture:
+        raise UserError(f"env.picture = {config.picture!r}: what is seen of {config.id} is known: leave it empty")
     if world and not config.kwargs:
         return _load(world.spec)(config)
     env = make_env(config, disable_env_checker=True)

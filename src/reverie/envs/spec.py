@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reverie.actions import AnyActions, BoxActions, Categories
-from reverie.envs.config import EnvConfig, Progress
+from reverie.envs.config import RENDERED, EnvConfig, Progress
 from reverie.envs.picture import Picture
 from reverie.errors import UserError
 from reverie.types import LargestReturn
@@ -85,7 +85,7 @@ def spec_from(env: "gymnasium.Env[Any, Any]", config: EnvConfig) -> EnvSpec:
     asks for actions that C cannot give."""
     fps = env.metadata.get("render_fps")
     return EnvSpec(
-        picture=_picture(env.observation_space, config),
+        picture=_picture(env, config),
         actions=_actions(env.action_space, config.id),
         frames_per_second=float(fps) if isinstance(fps, int | float) and fps > 0 else UNKNOWN_FPS,
         progress="always" if config.progress == "auto" else config.progress,
@@ -94,15 +94,20 @@ def spec_from(env: "gymnasium.Env[Any, Any]", config: EnvConfig) -> EnvSpec:
     )
 
 
-def _picture(space: Any, config: EnvConfig) -> Picture:
+def _picture(env: "gymnasium.Env[Any, Any]", config: EnvConfig) -> Picture:
     from gymnasium.spaces import Dict
 
-    who = f"env.id {config.id!r}"
+    who, space = f"env.id {config.id!r}", env.observation_space
+    if config.is_rendered:
+        return _rendered(env, who)
+    cure = "choose a pixel environment"
+    if "rgb_array" in env.metadata.get("render_modes", ()):
+        cure = f"set env.picture = {RENDERED!r} to see what it draws for people, or {cure}"
     if not isinstance(space, Dict):
         if config.picture:
             raise UserError(f"{who} has no Dict of observations, where env.picture could be a key: leave it empty")
         if (reason := _no_picture(space)) is not None:
-            raise UserError(f"{who} shows no picture: its observation is {reason}; choose a pixel environment")
+            raise UserError(f"{who} shows no picture: its observation is {reason}; {cure}")
         return Picture(shape=tuple(space.shape or ()))
     keys = list(space.spaces)
     usable = [key for key in keys if _no_picture(space[key]) is None]
@@ -112,11 +117,31 @@ def _picture(space: Any, config: EnvConfig) -> Picture:
         if (reason := _no_picture(space[config.picture])) is not None:
             raise UserError(f"env.picture: {config.picture!r} of {who} is no picture: it is {reason}")
     elif not usable:
-        raise UserError(f"{who} shows no picture: none of {_list(keys)} is (height, width, 1 or 3) uint8")
+        raise UserError(f"{who} shows no picture: none of {_list(keys)} is (height, width, 1 or 3) uint8; {cure}")
     elif len(usable) > 1:
         raise UserError(f"{who} shows several pictures: choose one of {_list(usable)} as env.picture")
     key = config.picture or usable[0]
     return Picture(shape=tuple(space[key].shape or ()), key=key)
+
+
+def _rendered(env: "gymnasium.Env[Any, Any]", who: str) -> Picture:
+    """What it draws for people, by a first frame of it."""
+    from gymnasium.spaces import Box
+
+    try:
+        env.reset(seed=0)
+        frame: Any = env.render()
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"env.picture: {who} cannot be rendered ({reason}): choose another, or mend it") from error
+    if not isinstance(frame, np.ndarray):
+        raise UserError(
+            f"env.picture: {who} renders a {type(frame).__name__} and no array, with render_mode = "
+            f"{env.render_mode!r}: choose an environment that knows 'rgb_array'"
+        )
+    if (reason := _no_picture(Box(0, 255, frame.shape, frame.dtype.type))) is not None:
+        raise UserError(f"env.picture: {who} renders no picture but {reason}")
+    return Picture(shape=frame.shape)
 
 
 def _no_picture(space: Any) -> str | None:
@@ -151,8 +176,8 @@ def _actions(space: Any, env_id: str) -> AnyActions:
     low, high = space.low.ravel().astype(np.float64), space.high.ravel().astype(np.float64)
     if not (np.abs([low, high]) < _LARGEST_BOUND).all():
         raise UserError(
-            f"env.id {env_id!r} takes actions without bounds: wrap it so that its Box has finite ones "
-            "(gymnasium.wrappers.RescaleAction)"
+            f"env.id {env_id!r} takes actions without bounds: register it in a wrapper with a Box that has finite ones "
+            "(gymnasium.wrappers.TransformAction)"
         )
     dtype: Any = space.dtype.name
     return BoxActions(low=tuple(low.tolist()), high=tuple(high.tolist()), shape=space.shape, dtype=dtype)

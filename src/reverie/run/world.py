@@ -1,15 +1,25 @@
 """The world of a run: whether it can be lived in as a recipe says, and whether two runs are of the same one."""
 
-from reverie.envs.config import EnvConfig
+from reverie.envs.config import RENDERED, EnvConfig
 from reverie.envs.registry import require_policy, require_start, spec_of
 from reverie.errors import UserError
+from reverie.notes import note
 from reverie.run.recipe import RunConfig
+
+TINY = 16
+"""Pixels. Smaller pictures of worlds are codes of what stands where, as a rule."""
 
 
 def require_world(config: RunConfig) -> None:
     """Raises UserError where the world cannot be made, seen or acted in, or not be collected in as the recipe says."""
     collect, rounds = config.collect, config.rounds
     spec = spec_of(config.env)
+    if min(spec.picture.shape[:2]) < TINY:
+        size = " x ".join(map(str, spec.picture.shape[:2]))
+        note(
+            f"the picture of {config.env.id} is {size} pixels: where that is a code and no picture, set env.picture = "
+            f"{RENDERED!r} to see what it draws for people"
+        )
     is_blind = rounds.num > 1 or config.by_agent(collect.episodes) < collect.episodes
     if is_blind and collect.policy not in ("random", "networks"):
         for kind in ("menu", "walk") if collect.policy == "mixed" else (collect.policy,):

@@ -170,6 +170,8 @@ def show_window(driver: Driver, config: EnvConfig, track: int, *, quiet: bool = 
     require_screen(instead)
     if "human" not in spec_of(config).render_modes:
         raise UserError(f"{config.id} has no window of its own: {instead}")
+    if config.is_rendered:
+        raise UserError(f"what its agent sees is what {config.id} draws, once, there or in a window: {instead}")
     env = make_watched(config, "human")
     filmed = None
     try:
