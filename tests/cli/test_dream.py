@@ -13,7 +13,7 @@ from reverie.checkpoint import file_sha256
 from reverie.cli.main import main
 from reverie.dream.moments import load_moments, save_moments
 from reverie.lockstep import Lockstep
-from reverie.models.files import save_memory
+from reverie.models.files import load_controller, save_controller, save_memory
 from reverie.models.mdn_rnn import Memory
 from reverie.run.folder import RunFolder
 from reverie.seeding import VALIDATION_TRACKS, torch_seeded
@@ -96,6 +96,23 @@ def test_reverie_dream_writes_a_video(tiny_run: RunFolder, capsys: pytest.Captur
     assert found["decisions"] == 4
 
 
+def test_another_controller_of_the_run_is_filmed(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]):
+    """It drives the dream and the road beside it, as the run's own does where it is that one."""
+    controller, params = load_controller(tiny_run.controller)
+    made_for = {f"{part}_sha256": file_sha256(tiny_run.path / f"{part}.safetensors") for part in ("vision", "memory")}
+    found = []
+    for scale in (1.0, -1.0):
+        other = tiny_run.path / "other.safetensors"
+        save_controller(other, controller, scale * params, **made_for)
+        command = ["dream", str(tiny_run.path), "--seconds", "0.3", "--controller", str(other), "--json", "--quiet"]
+        assert main(command) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    assert main(["dream", str(tiny_run.path), "--seconds", "0.3", "--json", "--quiet"]) == 0
+    own = json.loads(capsys.readouterr().out)
+    assert found[0] == own
+    assert found[1]["own_return"] != own["own_return"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -103,6 +120,7 @@ def test_reverie_dream_writes_a_video(tiny_run: RunFolder, capsys: pytest.Captur
         (["--temperature", "-1"], "give 0 or more"),
         (["--truth", "--split", "train"], "choose validation or test"),
         (["--truth", "--controllers", "3"], "4 or more"),
+        (["--truth", "--controller", "x.safetensors"], "leave out --controller, or --truth"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

@@ -29,6 +29,9 @@ class DreamArguments:
     """Of the dream: 0 is M's heaviest guess, 1 what it believes, above 1 wilder."""
     seed: Seed = 0
     """Of chance in the dream."""
+    controller: Path | None = None
+    """Of the video: another controller of this run than the one it keeps, as RUN/evolution/current.safetensors, where
+    the search ended, or is."""
     truth: bool = False
     """Measure how true the dreams are instead: state probe, rewards, ends, dreamt against real returns of many
     controllers, which states a dream is made of, and what comes after a failure. Minutes of driving: with the numbers
@@ -70,6 +73,8 @@ def main(verb: str, arguments: Sequence[str]) -> None:
 def _check(args: DreamArguments) -> None:
     if not args.truth and args.output and args.output.suffix != ".mp4":
         raise UserError(f"--output {args.output}: give a name that ends in .mp4", usage=True)
+    if args.truth and args.controller:
+        raise UserError("--truth measures the run's own C: leave out --controller, or --truth", usage=True)
     if args.split not in ("validation", "test"):
         raise UserError(f"--split {args.split}: choose validation or test", usage=True)
 
@@ -79,7 +84,7 @@ def _video(args: DreamArguments, run: "RunFolder") -> None:
     from reverie.show.dream_film import make_film, write_film
     from reverie.training.controller.rollouts import agent_of
 
-    agent, params = agent_of(run)
+    agent, params = agent_of(run, args.controller)
     env = run.config.env
     name = f"dream_{args.track}.mp4"
     path = args.output or output_of(run, run.videos / name)

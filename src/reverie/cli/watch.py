@@ -3,16 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
 from reverie.cli.arguments import PlanArguments, Seed, output_of, parse, print_json
 from reverie.errors import UserError
-
-if TYPE_CHECKING:
-    from reverie.policies import AgentPolicy
-    from reverie.run.folder import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,16 +42,18 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         raise UserError(f"--output {args.output}: give a name that ends in .mp4", usage=True)
     if args.plan and args.controller:
         raise UserError("--plan follows the run's own C: leave out --controller, or --plan", usage=True)
+    from reverie.policies import AgentPolicy
     from reverie.run.folder import RunFolder
     from reverie.show.episode_film import record, show_window
-    from reverie.training.controller.rollouts import planning_agent
+    from reverie.training.controller.rollouts import agent_of, planning_agent
 
     plan, run = args.planning, RunFolder.open(args.run)
     if plan:
         agent, params, make = planning_agent(run, plan)
         driver = make(agent, params[None])
     else:
-        driver = _at_the_wheel(run, args.controller)
+        agent, params = agent_of(run, args.controller)
+        driver = AgentPolicy(agent, params[None])
     config, path = run.config.env, None
     if args.window:
         drive = show_window(driver, config, args.track, quiet=args.quiet)
@@ -69,21 +67,3 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         where = f"; video: {path}" if path else ""
         ended = "ended by the environment" if drive.terminated else "to the time limit"
         print(f"{run.name}: track {args.track}, return {drive.ret:.1f}, {drive.frames} frames, {ended}{where}")
-
-
-def _at_the_wheel(run: "RunFolder", path: Path | None) -> "AgentPolicy":
-    """The agent with the run's controller, or another one of this run."""
-    from reverie.agent import Agent
-    from reverie.models.files import check_made_for, load_controller, load_models
-    from reverie.policies import AgentPolicy
-    from reverie.run.stages import AGENT_STAGES
-
-    for stage in ("vision", "memory") if path else AGENT_STAGES:
-        run.require(stage)
-        run.verify(stage)
-    controller, params = load_controller(path or run.controller)
-    vision, memory = load_models(run.path)
-    if (controller.z_size, controller.h_size) != (memory.z_size, memory.config.hidden_size):
-        raise UserError(f"--controller {path} is not of {run.name}: its inputs are of another size")
-    check_made_for(path or run.controller, run.path)
-    return AgentPolicy(Agent(vision, memory, controller, run.config.agent), params[None])

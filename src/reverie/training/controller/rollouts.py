@@ -6,6 +6,7 @@ Shapes: n controllers, t tracks, p parameters of C.
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -15,23 +16,33 @@ from reverie.dream.dreamer import load_dreams
 from reverie.dream.plan import PlanConfig, PlanPolicy
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import spec_of
+from reverie.errors import UserError
 from reverie.measure.score import ROWS_PER_TASK, rollout_all
 from reverie.metrics import Progress
 from reverie.models.controller import Controller, ControllerConfig
-from reverie.models.files import MODELS, load_controller, load_models
+from reverie.models.files import MODELS, check_made_for, load_controller, load_models
 from reverie.rollout import Outcome, RolloutTask
 from reverie.run.folder import RunFolder
+from reverie.run.stages import AGENT_STAGES
 from reverie.workers.contract import Workers
 
 ROWS_OF_ONE = 16
 """Episodes of a single controller that a worker steps together: there are fewer of them to share out."""
 
 
-def agent_of(run: RunFolder) -> tuple[Agent, np.ndarray]:
-    """The run's agent and the parameters of its C (p,)."""
-    run.require_agent()
-    controller, params = load_controller(run.controller)
-    return Agent(*load_models(run.path), controller, run.config.agent), params
+def agent_of(run: RunFolder, path: Path | None = None) -> tuple[Agent, np.ndarray]:
+    """The run's agent and the parameters of its C (p,), or of another C of this run in the file `path`, also while the
+    search still goes on. Raises UserError where that is none of this run."""
+    for stage in ("vision", "memory") if path else AGENT_STAGES:
+        run.require(stage)
+        run.verify(stage)
+    controller, params = load_controller(path or run.controller)
+    vision, memory = load_models(run.path)
+    if (controller.z_size, controller.h_size) != (memory.z_size, memory.config.hidden_size):
+        raise UserError(f"--controller {path} is not of {run.name}: its inputs are of another size")
+    if path:
+        check_made_for(path, run.path)
+    return Agent(vision, memory, controller, run.config.agent), params
 
 
 def planning_agent(run: RunFolder, config: PlanConfig) -> tuple[Agent, np.ndarray, partial[PlanPolicy]]:
