@@ -209,8 +209,8 @@ def draw(path: Path, scores: list[Score]) -> None:
     for name in BEYOND:
         known = settings.measured(name)
         axes.plot(known["frames"], known["mean"], color="#555", marker="*", markersize=11, linestyle="")
-        axes.annotate(f"`{name}`, on the road", (known["frames"], known["mean"]), (0, -16), textcoords="offset points",
-                      ha="center", fontsize=9)  # fmt: skip
+        place = {"xytext": (0, -16), "textcoords": "offset points", "ha": "right", "fontsize": 9}
+        axes.annotate(f"{name}, on the road", (known["frames"], known["mean"]), **place)
     axes.set_xscale("log")
     axes.set_xlabel("simulator frames in all, those that selected included")
     axes.set_ylabel("mean return on test tracks")
