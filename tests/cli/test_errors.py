@@ -80,6 +80,11 @@ def test_wrong_usage_is_one_line(arguments: tuple[str, ...], code: int, message:
     assert not list(tmp_path.iterdir())
 
 
+def test_an_unknown_option_is_said_once_and_forgotten(tmp_path: Path) -> None:
+    assert reverie("train", "--sped", "3", cwd=tmp_path).stderr.count("--sped") == 1
+    assert "--sped" not in reverie("watch", cwd=tmp_path).stderr
+
+
 @pytest.mark.parametrize("name", ["vision.safetensors", "memory.safetensors", "controller.safetensors"])
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
 def test_a_damaged_model_is_named(name: str, damage: str, debug_run: Path, tmp_path: Path) -> None:
