@@ -71,7 +71,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) -e '.[dev,cluster,doom,export]'
+	$(PIP) -e '.[dev,cluster,doom,export,web]'
 	touch $(VENV)/.run $@
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python

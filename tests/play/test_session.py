@@ -1,5 +1,7 @@
 """`reverie play` without its window: one moment, two worlds."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -18,7 +20,7 @@ from reverie.errors import UserError
 from reverie.models.files import load_controller, load_models
 from reverie.models.mdn_rnn import Memory, MemoryConfig
 from reverie.models.rewards import RewardConfig
-from reverie.play.session import Command, Session, handled, keys_of, turn
+from reverie.play.session import Command, Session, handled, held_keys, keys_of, turn
 from reverie.play.view import GAP, HEIGHT, SCALE, WIDTH, draw
 from reverie.policies import AgentPolicy
 from reverie.rollout import rollout
@@ -372,3 +374,41 @@ def test_every_word_has_its_effect_on_the_picture(begin: Begin):
         pictures.append(draw(session, 6.2))
     for before, after in pairwise(pictures):
         assert not np.array_equal(before, after)
+
+
+def test_held_keys(begin: Begin):
+    assert held_keys(begin().spec.actions) == ("left", "right", "gas", "brake")
+    assert held_keys(SteerPedal()) == ("left", "right", "gas", "brake")
+    assert held_keys(BoxActions(low=(-1,), high=(1,), shape=(1,))) == ("left", "right")
+    assert held_keys(BoxActions(low=(-1,) * 5, high=(1,) * 5, shape=(5,))) == ("left", "right", "gas", "brake")
+    assert held_keys(Categories(sizes=(3,), first=(0,))) == ("0", "1", "2")
+    assert held_keys(Categories(sizes=(12,), first=(0,))) == tuple("0123456789")
+
+
+def test_another_c_takes_over(begin: Begin):
+    session, other = begin(), begin()
+    session.press("autopilot")
+    other.press("autopilot")
+    assert session.params is not None
+    params = session.params[0].numpy() * -1 + 1
+    session.take(session.agent.controller, params)
+    assert session.message == "a newer C has come"
+    session.advance(REST)
+    other.advance(REST)
+    assert not np.array_equal(session.act, other.act)
+    assert session.score.decisions == 1
+
+
+def test_what_is_closed_is_freed(begin: Begin):
+    session = begin()
+    session.advance(REST)
+    session.switch()
+    session.advance(REST)
+    left = weakref.ref(session)
+    gc.disable()
+    try:
+        session.close()
+        del session
+        assert left() is None
+    finally:
+        gc.enable()

@@ -19,7 +19,7 @@ VERBS = {
     "controller": "stage 5: evolve C, which drives",
     "evaluate": "score an agent on held-out tracks",
     "watch": "see an agent drive: a video, or a window",
-    "play": "drive yourself, by keyboard: on the real road, in the dream, and from one to the other",
+    "play": "drive yourself, in a window or a browser: on the real road, in the dream, and from one to the other",
     "dream": "see a dream beside the real drive, and how true dreams are",
     "inspect": "see what V has learned: latents, edits, samples",
     "compare": "several runs side by side: pictures, edits, dreams and scores",

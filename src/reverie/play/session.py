@@ -20,6 +20,7 @@ from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_vector_env
 from reverie.errors import UserError
 from reverie.lockstep import Act, Lockstep, Obs
+from reverie.models.controller import Controller
 from reverie.seeding import torch_generator
 from reverie.types import Floats, Frames
 
@@ -59,6 +60,13 @@ def handled(actions: ActionSpec, act: Floats, held: Set[str], seconds: float) ->
     outputs = torch.zeros(1, actions.size)
     outputs[0, max([digit for digit in digits if digit < actions.size], default=0)] = 1.0
     return actions.from_outputs(outputs)[0].numpy()
+
+
+def held_keys(actions: ActionSpec) -> tuple[str, ...]:
+    """The keys that `handled` heeds in a world."""
+    if isinstance(actions, SteerGasBrake):
+        return PEDALS
+    return PEDALS[: 2 * actions.size] if isinstance(actions, BoxActions) else tuple("0123456789"[: actions.size])
 
 
 def keys_of(actions: ActionSpec) -> tuple[str, str]:
@@ -127,6 +135,7 @@ class Session:
         """What the player should know, in one line."""
         self.num_dreams = 0
         self.dreamer: Dreamer | None = None
+        self._road: Lockstep[Frames, Floats] | None = None
         self._dream: Lockstep[DreamObs, Tensor] | None = None
         self.dreamt = Score()
         self.env = make_vector_env(env, 1)
@@ -161,6 +170,12 @@ class Session:
         else:
             self.restart()
 
+    def take(self, controller: Controller, params: Floats) -> None:
+        """Another C of the same run drives from now on, with `params` (p,)."""
+        self.agent.controller = controller
+        self.params = torch.from_numpy(np.asarray(params, np.float32))[None]
+        self.message = "a newer C has come"
+
     def switch(self) -> None:
         """From the road into a dream that goes on from this moment, or from the dream back to where the road waits."""
         if self.mode == "dream":
@@ -182,6 +197,10 @@ class Session:
         assert self.dreamer is not None
         self._begin_dream(self.moments or self.dreamer.moments)
 
+    def hold(self, held: Set[str]) -> None:
+        """One decision under the keys that are held; see `advance`."""
+        self.advance(handled(self.spec.actions, self.act, held, self.seconds))
+
     @torch.inference_mode()
     def advance(self, act: Floats) -> None:
         """One decision, `act` (a,) or the autopilot's; nothing while it is paused or where the drive is over."""
@@ -189,6 +208,7 @@ class Session:
             return
         self.wanted = torch.from_numpy(np.asarray(act, np.float32))[None].to(self.agent.device)
         if self.mode == "real":
+            assert self._road is not None
             _, _, chosen, step = next(self._road)
             self.act, self.rew = chosen[0], float(step.rew[0])
             self.real = self.real.add(self.rew, bool(step.end[0] or step.trunc[0]))
@@ -210,6 +230,11 @@ class Session:
         latents = self.z if self.expected is None else torch.cat([self.z, self.expected])
         return self.obs, list(zip(captions, decode(latents).cpu().numpy(), strict=False))
 
+    def close(self) -> None:
+        """Lets go of the world, and of what holds this session as it holds them."""
+        self.env.close()
+        self._road = self._dream = None
+
     def _decide_on_the_road(self, obs: Frames, prev_rew: np.ndarray) -> Floats:
         agent = self.agent
         if self.autopilot and self.params is not None:
@@ -229,8 +254,8 @@ class Session:
         self.state, self.rew = self.agent.initial_state(1), 0.0
         rest = np.zeros(self.spec.actions.size, np.float32)
         self.real, self.act, self.expected = Score(), handled(self.spec.actions, rest, set(), 0.0), None
-        self._road = Lockstep(self.env, _Wheel(self._decide_on_the_road), [self.track])
-        self._see(self._road.obs[0])
+        road = self._road = Lockstep(self.env, _Wheel(self._decide_on_the_road), [self.track])
+        self._see(road.obs[0])
 
     def _begin_dream(self, moments: Moments) -> None:
         chance = torch_generator(self.seed, "play", self.num_dreams, device=self.agent.device)

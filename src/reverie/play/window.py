@@ -4,7 +4,7 @@ import pygame
 
 from reverie.devices import one_thread
 from reverie.errors import UserError
-from reverie.play.session import Command, Session, handled
+from reverie.play.session import Command, Session
 from reverie.play.view import draw
 from reverie.show.episode_film import NO_SCREEN, require_screen
 
@@ -60,7 +60,7 @@ def play(session: Session) -> None:
                     elif event.type == pygame.KEYUP:
                         held.discard(event.key)
                 acting = {ACTING[key] for key in held | tapped if key in ACTING}
-                session.advance(handled(session.spec.actions, session.act, acting, session.seconds))
+                session.hold(acting)
                 picture = draw(session, clock.get_fps())
                 window.blit(pygame.surfarray.make_surface(picture.swapaxes(0, 1)), (0, 0))
                 pygame.display.flip()

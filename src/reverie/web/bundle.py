@@ -34,6 +34,7 @@ from reverie.models.files import check_made_for, load_controller
 from reverie.models.vision import kind_of
 from reverie.run.folder import RunFolder
 from reverie.run.settings import flatten
+from reverie.run.stages import AGENT_STAGES
 from reverie.web.edits import Edit
 from reverie.web.layout import controller_arrays, memory_arrays, vision_arrays
 
@@ -45,14 +46,17 @@ _BLOCK, _LARGEST = 64, 32767
 """Numbers that share a factor, and the largest of int16."""
 
 
-def bundle(run: RunFolder, edits: Sequence[Edit] = ()) -> bytes:
+def bundle(run: RunFolder, edits: Sequence[Edit] = (), file: Path | None = None) -> bytes:
     """The run's V, M with its ensemble, C, some moments to dream from, and what tells how it came about, with the
-    `edits` of its latents (`edits_of`). Raises UserError where one of them is missing, damaged, not made for the
-    others, or holds numbers that are none."""
-    run.require_agent()
+    `edits` of its latents (`edits_of`); `file` has another C than the one that the run keeps, also where it keeps none
+    yet. Raises UserError where one of them is missing, damaged, not made for the others, or holds numbers that are
+    none."""
+    for stage in ("vision", "memory") if file else AGENT_STAGES:
+        run.require(stage)
+        run.verify(stage)
     dreams = load_dreams(run.path)
-    controller, params = load_controller(run.controller)
-    check_made_for(run.controller, run.path)
+    controller, params = load_controller(file or run.controller)
+    check_made_for(file or run.controller, run.path)
     header = {
         "name": run.path.name,
         "config": config_of(dreams, controller),

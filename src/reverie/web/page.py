@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from reverie.actions import SteerGasBrake
 from reverie.checkpoint import read_text, write_atomically
@@ -46,6 +47,10 @@ SCRIPTS = (
     "app.js",
 )
 """In the order in which they are run."""
+FOLLOWING = ("served/follow.js",)
+"""What a page that is served runs beside them."""
+SESSION_SCRIPTS = ("picture.js", "parts.js", "wheel.js", "served/session.js")
+"""Of the page for worlds that no page can run."""
 
 
 def write_page(path: Path, runs: Sequence[RunFolder]) -> None:
@@ -67,6 +72,19 @@ def write_folder(folder: Path, runs: Sequence[RunFolder]) -> None:
     _write(folder / "index.html", _page([{"name": name, "file": file} for name, file in files.items()], []))
 
 
+def page_of(name: str, content: bytes, told: Mapping[str, str]) -> str:
+    """The page for a server: a run as its bundle has it, and what is told of that at the moment."""
+    served = f'<script type="application/json" id="served">{_json(told)}</script>'
+    entries = [{"name": name, "id": "run-0"}]
+    return _page(entries, [_data("run-0", _text(content)), served], (*SCRIPTS, *FOLLOWING))
+
+
+def session_page(name: str) -> str:
+    """The page for a server that steps the world itself."""
+    served = f'<script type="application/json" id="served">{_json({"run": name})}</script>'
+    return _filled("served/session.html", [served], SESSION_SCRIPTS)
+
+
 def _packed(runs: Sequence[RunFolder]) -> Mapping[str, str]:
     """What goes into the page of each run, by its name."""
     found: dict[str, str] = {}
@@ -83,17 +101,24 @@ def _packed(runs: Sequence[RunFolder]) -> Mapping[str, str]:
     return found
 
 
-def _page(entries: Sequence[Mapping[str, str]], data: Sequence[str]) -> str:
+def _page(entries: Sequence[Mapping[str, str]], data: Sequence[str], scripts: Sequence[str] = SCRIPTS) -> str:
     parts = [_data("engine-wasm", _text((NATIVE / "engine.wasm").read_bytes())), *data]
     if ROAD.exists():
         parts.append(_data("road-wasm", _text(ROAD.read_bytes())))
-    listed = json.dumps(list(entries)).replace("<", "\\u003c")  # nothing in a name ends the tag
-    parts.append(f'<script type="application/json" id="runs">{listed}</script>')
-    scripts = [f'<script id="{name}">\n{_static(name)}</script>' for name in SCRIPTS]
-    page = _static("index.html")
-    for mark, content in (("style", _static("app.css")), ("data", "\n".join(parts)), ("scripts", "\n".join(scripts))):
+    parts.append(f'<script type="application/json" id="runs">{_json(list(entries))}</script>')
+    return _filled("index.html", parts, scripts)
+
+
+def _filled(template: str, data: Sequence[str], scripts: Sequence[str]) -> str:
+    """A page of `static` with style, data and scripts where it wants them."""
+    page, run = _static(template), [f'<script id="{name}">\n{_static(name)}</script>' for name in scripts]
+    for mark, content in (("style", _static("app.css")), ("data", "\n".join(data)), ("scripts", "\n".join(run))):
         page = page.replace(f"<!-- {mark} -->", content)
     return page
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value).replace("<", "\\u003c")  # nothing in a name ends the tag
 
 
 def _static(name: str) -> str:

@@ -40,6 +40,8 @@ globalThis.Reverie ??= {};
     find("heard").textContent = words;
   };
 
+  state.say = say;
+
   function readLink() {
     const asked = new URLSearchParams(location.hash.slice(1));
     const number = (key, low, high, usual) => {
@@ -76,6 +78,19 @@ globalThis.Reverie ??= {};
 
   const opened = async (entry) => (entry.run ??= await Reverie.openRun(entry.name, await bytesOf(entry), state.wasm));
   state.allRuns = () => Promise.all(state.entries.map(opened));
+
+  // Takes a newer C of the run, and what is told of it: whoever drives goes on.
+  state.renew = async (bytes) => {
+    const { run } = state, { header, engine } = await Reverie.openRun(run.name, bytes, state.wasm);
+    state.entries.find((one) => one.name === run.name).bytes = Promise.resolve(bytes);
+    Object.assign(run, { header, engine });
+    if (!views.proof.scorer) {
+      views.proof = new Reverie.Proof(find("proof"), state, { say, bytesOf });
+      if (state.view === "proof") views.proof.enter();
+    }
+    const generation = header.curves.generation?.at(-1);
+    say(generation ? `A newer C drives: generation ${generation}.` : "A newer C drives.");
+  };
 
   async function openRun(name, asked) {
     const entry = state.entries.find((one) => one.name === name);

@@ -1,0 +1,144 @@
+"""What `reverie play --web` listens with: 127.0.0.1 alone, and only to who knows the address.
+
+Other programs of this machine may connect, and so may any page that is open in a browser, which can even let its own
+name point here (DNS rebinding). So the address holds a token; a request names this host and port as `Host`; a
+websocket, which browsers let any page open, must come from a page of ours (`Origin`); and nothing that is served may
+load or tell anything elsewhere. No path leads to a file.
+"""
+
+import secrets
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from reverie.errors import UserError
+
+MAX_MESSAGE = 4096
+"""Bytes of a message of a tab."""
+MAX_CONNECTIONS = 100
+CLOSED_CONTENT = "default-src 'none'; frame-ancestors 'none'"
+"""The policy of what is no page."""
+HEADERS = {
+    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+
+
+class Guard:
+    """Lets through to `app` who knows the token and comes from here, with the path after it; answers get HEADERS."""
+
+    def __init__(self, app: ASGIApp, token: str, port: int) -> None:
+        self.app, self._token = app, token.encode()
+        self._hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        token, _, path = scope["path"].removeprefix("/").partition("/")
+        refusal = self._refusal(scope, token)
+        if refusal and scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})  # before it is accepted: an answer of 403
+        elif refusal:
+            await PlainTextResponse(f"{refusal}\n", 403)(scope, receive, _with_headers(send))
+        else:
+            await self.app({**scope, "path": f"/{path}"}, receive, _with_headers(send))
+
+    def _refusal(self, scope: Scope, token: str) -> str:
+        """Why not, or nothing."""
+        headers = Headers(scope=scope)
+        hosts, origins = headers.getlist("host"), headers.getlist("origin")
+        if len(hosts) != 1 or hosts[0] not in self._hosts:
+            return "This server answers to 127.0.0.1 alone."
+        if origins != [f"http://{hosts[0]}"] and (origins or scope["type"] == "websocket"):
+            return "This comes from another page."
+        if not secrets.compare_digest(token.encode(), self._token):
+            return "The address is not the one that reverie play printed."
+        return ""
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(raw=message["headers"])
+            for name, value in HEADERS.items():
+                headers[name] = value
+            headers.setdefault("content-security-policy", CLOSED_CONTENT)
+        await send(message)
+
+    return sending
+
+
+def _said(_: Request, error: Exception) -> Response:
+    """A run that cannot be read at the moment."""
+    return PlainTextResponse(f"{error}\n", 503)
+
+
+class Serving(threading.Thread):
+    """A server in a thread of its own, from `start` on."""
+
+    def __init__(self, routes: Sequence[BaseRoute], listening: socket.socket) -> None:
+        super().__init__(name="reverie-web-server", daemon=True)
+        token, port = secrets.token_urlsafe(24), listening.getsockname()[1]
+        self.address = f"http://127.0.0.1:{port}/{token}/"
+        self._socket = listening
+        app = Starlette(routes=list(routes), exception_handlers={UserError: _said})
+        app.router.redirect_slashes = False
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                Guard(app, token, port),
+                http="h11",
+                ws="websockets-sansio",
+                loop="asyncio",
+                lifespan="off",
+                log_config=None,
+                log_level="error",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                ws_max_size=MAX_MESSAGE,
+                ws_per_message_deflate=False,
+                h11_max_incomplete_event_size=4 * MAX_MESSAGE,
+                limit_concurrency=MAX_CONNECTIONS,
+                timeout_graceful_shutdown=1,
+            )
+        )
+
+    def run(self) -> None:
+        """Until `end`."""
+        self._server.run([self._socket])
+
+    def end(self) -> None:
+        """Closes every connection, and waits until that is done."""
+        self._server.should_exit = True
+        self.join()
+
+
+@contextmanager
+def serving(routes: Sequence[BaseRoute], port: int = 0) -> Iterator[Serving]:
+    """Serves `routes` on a port of 127.0.0.1, 0 for any that is free. Raises UserError where it is taken."""
+    listening = socket.socket()
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", port))
+        listening.listen(MAX_CONNECTIONS)
+    except OSError as error:
+        listening.close()
+        raise UserError(f"--port {port} cannot be had ({error.strerror}): give another, or none for any") from error
+    server = Serving(routes, listening)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.end()
