@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pytest
 
-import reverie
+from reverie.web.page import STATIC, WORK_SCRIPTS
 
 HERE = Path(__file__).parent
-WEB = Path(reverie.__file__).parent / "web"
-ROAD_JS, ROAD_WASM = WEB / "static" / "road.js", WEB / "native" / "build" / "road.wasm"
+WEB = STATIC.parent
+ROAD_JS, ROAD_WASM = STATIC / "road.js", WEB / "native" / "build" / "road.wasm"
 
 needs_road = pytest.mark.skipif(
     not ROAD_WASM.exists() or shutil.which("node") is None, reason="needs node and what `make web` builds"
 )
-ENGINE_JS, ENGINE_WASM = WEB / "static" / "engine.js", WEB / "native" / "engine.wasm"
+ENGINE_WASM = WEB / "native" / "engine.wasm"
+WORK_JS = [STATIC / name for name in WORK_SCRIPTS]
+"""V, M, C and the road in scripts, for those that are run in node."""
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")

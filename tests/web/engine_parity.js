@@ -1,9 +1,9 @@
 "use strict";
-// The engine in node, on a bundle and on inputs that torch was given: `node engine_parity.js ENGINE.js ENGINE.wasm BUNDLE CASE`.
+// The engine in node, on a bundle and on inputs that torch was given: `node engine_parity.js ENGINE.wasm BUNDLE CASE SCRIPT...`.
 // CASE is JSON; what comes of it goes to standard output as JSON, for tests/web/test_engine.py to judge.
 const fs = require("node:fs");
-const [engineJs, wasm, bundleFile, caseFile] = process.argv.slice(2);
-require(engineJs);
+const [wasm, bundleFile, caseFile, ...scripts] = process.argv.slice(2);
+for (const script of scripts) require(script);
 
 const list = (array) => Array.from(array);
 const milliseconds = (n, work) => { // the least of n: what else runs here is not ours
@@ -36,7 +36,7 @@ const milliseconds = (n, work) => { // the least of n: what else runs here is no
     driven.reward = reward;
     const at = Float32Array.from(z), chance = { uniform: noise.uniform, normal: noise.normal };
     const act = list(engine.act(driven, at)), { hidden } = engine.step(driven, at, Float32Array.from(action));
-    const { logits, mu, logsigma } = engine.expect(driven, at, member);
+    const { logits, mu, logsigma } = engine.memory.expect(driven, at, member);
     const next = engine.predict(driven, at, chance, temperature, member), still = engine.predict(driven, at, null, 0, member);
     found.decisions.push({
       act, hidden: list(hidden), logits: list(logits), mu: list(mu), logsigma: list(logsigma),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from tests.web.agents import NUM_MOMENTS, SMALL, ensemble_of
-from tests.web.built import ENGINE_JS, ENGINE_WASM, HERE, needs_node
+from tests.web.built import ENGINE_WASM, HERE, WORK_JS, needs_node
 
 from reverie.actions import BoxActions, Categories, SteerGasBrake
 from reverie.dream.accounting import settle
@@ -28,6 +28,7 @@ from reverie.models.vision import VisionConfig
 from reverie.run.folder import RunFolder
 from reverie.types import LargestReturn
 from reverie.web.bundle import arrays_of, bundle, config_of, pack
+from reverie.web.page import STATIC
 
 pytestmark = needs_node
 
@@ -105,7 +106,7 @@ def in_node(folder: Path, content: bytes, case: dict[str, Any]) -> dict[str, Any
     """What the engine makes of a case."""
     (folder / "bundle").write_bytes(content)
     (folder / "case.json").write_text(json.dumps(case))
-    files = [HERE / "engine_parity.js", ENGINE_JS, ENGINE_WASM, folder / "bundle", folder / "case.json"]
+    files = [HERE / "engine_parity.js", ENGINE_WASM, folder / "bundle", folder / "case.json", *WORK_JS]
     done = subprocess.run(["node", *files], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -246,7 +247,7 @@ def test_what_is_no_bundle_is_refused(change: Callable[[bytes], bytes], message:
     content = pack({"name": "x"}, {"a.weight": np.ones((64, 64)), "b.bias": np.ones(2000)}, "x")
     script = "require(process.argv[1]); const run = Reverie.openBundle(new Uint8Array(require('fs').readFileSync(0)));"
     script += "console.log(run.array('a.weight')[4095] + run.array('b.bias')[1999]);"
-    command = ["node", "-e", script, str(ENGINE_JS)]
+    command = ["node", "-e", script, str(STATIC / "bundle.js")]
     done = subprocess.run(command, input=content, capture_output=True, check=True)
     assert done.stdout == b"2\n"
     done = subprocess.run(command, input=change(content), capture_output=True, check=False)

@@ -26,13 +26,24 @@ STATIC = Path(__file__).parent / "static"
 NATIVE = Path(__file__).parent / "native"
 ROAD = NATIVE / "build" / "road.wasm"
 """CarRacing, which `make web` builds; without it the dream is alone in the page."""
-SCRIPTS = (
+WORK_SCRIPTS = (
+    "bundle.js",
+    "random.js",
+    "kernels.js",
+    "vision.js",
+    "memory.js",
+    "controller.js",
     "engine.js",
     "road.js",
     "picture.js",
     "run.js",
-    "dream.js",
     "drive.js",
+    "scorer.js",
+)
+"""Those that compute and know no page: workers are given them, and so is node in the tests."""
+SCRIPTS = (
+    *WORK_SCRIPTS,
+    "dream.js",
     "wheel.js",
     "stage.js",
     "chart.js",
@@ -42,7 +53,6 @@ SCRIPTS = (
     "edits.js",
     "see.js",
     "compare.js",
-    "scorer.js",
     "proof.js",
     "app.js",
 )
@@ -111,7 +121,10 @@ def _page(entries: Sequence[Mapping[str, str]], data: Sequence[str], scripts: Se
 
 def _filled(template: str, data: Sequence[str], scripts: Sequence[str]) -> str:
     """A page of `static` with style, data and scripts where it wants them."""
-    page, run = _static(template), [f'<script id="{name}">\n{_static(name)}</script>' for name in scripts]
+    page = _static(template)
+    run = [
+        f'<script class="{"work" if name in WORK_SCRIPTS else "page"}">\n{_static(name)}</script>' for name in scripts
+    ]
     for mark, content in (("style", _static("app.css")), ("data", "\n".join(data)), ("scripts", "\n".join(run))):
         page = page.replace(f"<!-- {mark} -->", content)
     return page

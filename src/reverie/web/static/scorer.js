@@ -22,11 +22,9 @@ Reverie.scoreInWorker = async ({ data: { bytes, wasm, road, tracks } }) => {
 };
 
 Reverie.Scorer = class {
-  static SCRIPTS = ["engine.js", "road.js", "picture.js", "run.js", "drive.js", "scorer.js"];
-
   // Scores tracks 0 to `num` - 1; `each({track, return})` is told of one after the other, `failed(error)` of what fails.
   constructor({ bytes, wasm, road, num, each, failed }) {
-    const text = Reverie.Scorer.SCRIPTS.map((name) => document.getElementById(name).textContent).join("\n");
+    const text = [...document.querySelectorAll("script.work")].map((script) => script.textContent).join("\n");
     const source = new Blob([text, "\nonmessage = Reverie.scoreInWorker;"], { type: "text/javascript" });
     const address = URL.createObjectURL(source), many = Math.max(1, Math.min(4, (navigator.hardwareConcurrency ?? 2) - 1));
     this.workers = Array.from({ length: many }, (_, i) => {
