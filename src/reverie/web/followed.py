@@ -37,7 +37,7 @@ def policy_of(page: str) -> str:
     )
 
 
-_SCRIPT = r'<script class="(?:work|page)">(.*?)</script>'
+_SCRIPT = r'<script id="[^"]*\.js" class="[a-z]*">(.*?)</script>'
 
 
 class Followed:

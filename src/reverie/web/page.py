@@ -121,10 +121,10 @@ def _page(entries: Sequence[Mapping[str, str]], data: Sequence[str], scripts: Se
 
 def _filled(template: str, data: Sequence[str], scripts: Sequence[str]) -> str:
     """A page of `static` with style, data and scripts where it wants them."""
-    page = _static(template)
-    run = [
-        f'<script class="{"work" if name in WORK_SCRIPTS else "page"}">\n{_static(name)}</script>' for name in scripts
-    ]
+    page, run = _static(template), list[str]()
+    for name in scripts:
+        kind = "work" if name in WORK_SCRIPTS else "page"
+        run.append(f'<script id="{name}" class="{kind}">\n{_static(name)}</script>')
     for mark, content in (("style", _static("app.css")), ("data", "\n".join(data)), ("scripts", "\n".join(run))):
         page = page.replace(f"<!-- {mark} -->", content)
     return page
