@@ -50,8 +50,11 @@ TEMPERATURES = (0.0, 0.5, 1.0, 1.15, 1.3)
 NOISE = 0.1
 """Deviation of the noise on a controller's parameters, in those of its own: drivers of another kind than those the
 search went through."""
+VARIED = (0.5, 32.0)
+"""How many times that noise those of every skill have, from the least to the most: from a driver like the best to one
+that hardly drives. A search that begins at a good driver has no bad centers."""
 NEAR = (1.0, 8.0)
-"""The same of those near the best, from the least to the most: far less than this leaves a good driver as it was."""
+"""The same of those near the best: far less than this leaves a good driver as it was."""
 BATCHES, BATCH, LENGTH = 16, 64, 32
 
 
@@ -183,13 +186,13 @@ def varied_controllers(
     run: RunFolder, agent: Agent, best: np.ndarray, num: int, seed: int
 ) -> tuple[np.ndarray, list[int]]:
     """Controllers (m, p) of every skill: centers of the search from its first generation on, more of the early ones,
-    where skill changes fastest, and the best with noise on its parameters."""
+    where skill changes fastest, and as many times the best with ever more noise on its parameters."""
     evolution = _search_of(run, agent)
-    noisy = num // 4
+    noisy = num // 2
     wanted = np.unique(np.geomspace(1, evolution.generation, num - noisy).round().astype(int))
     centers = evolution.params_after(wanted.tolist())
     rng = generator(seed, "varied controllers")
-    scales = np.linspace(0.5, 4, noisy)[:, None] * NOISE * np.std(best)
+    scales = np.geomspace(*VARIED, noisy)[:, None] * NOISE * np.std(best)
     others = best + scales * rng.standard_normal((noisy, len(best)))
     return np.concatenate([centers, others]), [*wanted.tolist(), *[-1] * noisy]
 
