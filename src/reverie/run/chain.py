@@ -20,6 +20,8 @@ def round_before(config: RunConfig) -> RunConfig | None:
     if num == 1:  # nobody has driven yet whom its C could imitate
         search = controller.search
         controller = replace(controller, search=replace(search, start=replace(search.start, imitate=False)))
+    if config.rounds.doubt == "last":
+        controller = replace(controller, dream=replace(controller.dream, doubt_cut=0.0, doubt_cost=0.0))
     seed = int(generator(config.seed, "round before").integers(2**31))
     return replace(config, seed=seed, controller=controller, rounds=replace(config.rounds, num=num))
 

@@ -45,6 +45,9 @@ class RoundsConfig:
     """Generations of the search for C in a round after the first, at most."""
     imagine_steps: Positive = 500
     """Steps of the learner `imagine` in a round after the first."""
+    doubt: Literal["all", "last"] = "all"
+    """Whose searches in dreams heed `controller.dream.doubt_cut` and `.doubt_cost`: those of all rounds, or the last
+    one's alone. In the others C may go where M is unsure: what it drives there is what the next M learns from."""
     keep: Literal["last", "best"] = "last"
     """`best`: in the end the agents of all rounds drive on validation tracks (where finals were driven on the road, the
     best two by those), and the best is scored beside the last one, which stays the run's own."""
