@@ -61,6 +61,14 @@ def test_a_round_follows_from_the_recipe_of_the_last_one() -> None:
     assert as_round(as_round(config)) == as_round(config)
 
 
+@pytest.mark.parametrize(("doubt", "before"), [("last", (0.0, 0.0)), ("all", (0.5, 30.0))])
+def test_doubt_may_matter_in_the_last_search_alone(doubt: str, before: tuple[float, float]) -> None:
+    of_it = ["controller.dream.doubt_cut=0.5", "controller.dream.doubt_cost=30"]
+    config = settings.load("debug", ["rounds.num=3", f"rounds.doubt={doubt}", *of_it])
+    doubts = [(each.doubt_cut, each.doubt_cost) for each in (round_of(config, n).controller.dream for n in range(3))]
+    assert doubts == [before, before, (0.5, 30.0)]
+
+
 def test_each_round_adds_to_the_data_and_goes_on_from_the_models(whole: RunFolder) -> None:
     rounds = rounds_of(whole)
     stores = [EpisodeStore(run.rollouts) for run in rounds]
