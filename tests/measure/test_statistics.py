@@ -35,7 +35,7 @@ def test_of_what_was_not_observed_there_is_no_rate() -> None:
 
 def test_ranks_with_ties() -> None:
     x, y = np.array([1.0, 2.0, 2.0, 5.0, 4.0]), np.array([3.0, 1.0, 4.0, 4.0, 9.0])
-    assert spearman(x, y) == pytest.approx(stats.spearmanr(x, y).statistic)
+    assert spearman(x, y) == pytest.approx(stats.spearmanr(x, y)[0])
     assert spearman(x, np.ones(5)) == 0
 
 
@@ -53,6 +53,6 @@ def test_responses_to_rising_doses() -> None:
     response[:, 1] = 2.0
     found = dose_correlation(response)
     for column in (0, 2):
-        assert found[column] == pytest.approx(stats.spearmanr(np.arange(7), response[:, column]).statistic)
+        assert found[column] == pytest.approx(stats.spearmanr(np.arange(7), response[:, column])[0])
     assert found[1] == 0
     assert dose_correlation(np.arange(5.0)[:, None] ** 3) == pytest.approx([1.0])

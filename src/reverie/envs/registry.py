@@ -105,7 +105,7 @@ def make_env(config: EnvConfig, **kwargs: Any) -> "gymnasium.Env":
         name = world.fast_id
     elif world:
         wrapper = world.wrapper
-    rendered = {"render_mode": "rgb_array"} if config.is_rendered else {}
+    rendered: dict[str, Any] = {"render_mode": "rgb_array"} if config.is_rendered else {}
     arguments = rendered | config.kwargs | kwargs
     try:
         env = gymnasium.make(name, max_episode_steps=config.max_frames, **arguments)
