@@ -170,21 +170,21 @@ def test_truth_is_measured_and_written(
     size = ["--drives", "4", "--controllers", "8", "--tracks", "3", "--above", "-1000"]
     assert main(["dream", str(run.path), "--truth", *size, "--output", str(tmp_path / "out"), "--quiet"]) == 0
     out = capsys.readouterr().out
-    assert "7 controllers of every skill, each on 3 validation tracks and in as many dreams of at most 6 deci" in out
-    assert "of these and 4 more near the best, 11 return -1000 or more on the road, " in out
+    assert "8 controllers of every skill, each on 3 validation tracks and in as many dreams of at most 6 deci" in out
+    assert "of these and 4 more near the best, 12 return -1000 or more on the road, " in out
     assert re.search(r"(None|[12]) of 2 cars with shaking hands failed", out)
     assert "| no wheel on the road |" in out
     found = json.loads((tmp_path / "out" / "truth.json").read_text())
     assert all(track in VALIDATION_TRACKS for track in found["drives"]["tracks"])
-    assert np.array(found["real"]).shape == (11, 3)
-    assert found["varied"] == 7
+    assert np.array(found["real"]).shape == (12, 3)
+    assert found["varied"] == 8
     assert set(found["states"]) == {"truth", "road", "dream", "speed_r2"}
     assert found["failures"]["cars"] == 2
     ranks = found["returns"][2]["ranks_above"]
-    assert ranks["num"] == 11
+    assert ranks["num"] == 12
     assert f"| {ranks['rho']:.2f} | [{ranks['interval'][0]:.2f}, {ranks['interval'][1]:.2f}] |" in out
     assert [one["temperature"] for one in found["returns"]] == [0.0, 0.5, 1.0, 1.15, 1.3]
-    assert np.array(found["returns"][2]["dream"]).shape == (11, 3)
+    assert np.array(found["returns"][2]["dream"]).shape == (12, 3)
     assert len(found["drives"]["tracks"]) == 4
     for name in ("truth.md", "truth_horizon.png", "truth_returns.png", "truth_states.png"):
         assert (tmp_path / "out" / name).stat().st_size > 100
@@ -222,7 +222,7 @@ def test_truth_of_an_ensemble_says_whether_it_knows_when_it_is_wrong(
         out = capsys.readouterr().out
         assert (row in out) == ("In dreams of the last member of M's ensemble" in out) == doubted
         numbers = json.loads((tmp_path / "out" / "truth.json").read_text())
-        assert np.shape(numbers["judged"]) == ((11, 3) if doubted else ())
+        assert np.shape(numbers["judged"]) == ((12, 3) if doubted else ())
         found = numbers["drives"]["doubt"]
         assert (found is not None) == doubted
     assert len(found) == 2

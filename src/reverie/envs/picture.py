@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reverie.compiled import compiled
 from reverie.errors import UserError
 
 SIZE = 64
@@ -49,8 +48,10 @@ def to_64(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         picture = picture[..., None]
     assert picture.shape[2:] in ((1,), (3,)), picture.shape
     if picture.shape[:2] != (SIZE, SIZE):
+        from reverie.envs.area_average import area_average  # the compiler is slow to import
+
         small = np.empty((SIZE, SIZE, picture.shape[2]), np.uint8)
-        _average(np.ascontiguousarray(picture), *_steps(picture.shape[0]), *_steps(picture.shape[1]), small)
+        area_average(np.ascontiguousarray(picture), *_steps(picture.shape[0]), *_steps(picture.shape[1]), small)
         picture = small
     return np.repeat(picture, 3, -1) if picture.shape[2] == 1 else np.array(picture)
 
@@ -60,33 +61,3 @@ def _steps(size: int) -> tuple[int, int]:
     pixel."""
     common = gcd(size, SIZE)
     return size // common, SIZE // common
-
-
-@compiled(kept=True)
-def _average(
-    picture: NDArray[np.uint8],
-    part_h: int,
-    pixel_h: int,
-    part_w: int,
-    pixel_w: int,
-    out: NDArray[np.uint8],
-) -> None:
-    """(h, w, c) -> `out` (64, 64, c), in whole numbers, to the nearest, ties to even."""
-    _, w, c = picture.shape
-    flat, total = picture.reshape(-1, w * c), part_h * part_w
-    line = np.empty(w * c, np.int64)
-    for y in range(SIZE):
-        line[:] = 0
-        first, last = y * part_h, (y + 1) * part_h
-        for row in range(first // pixel_h, (last - 1) // pixel_h + 1):
-            share = min(last, (row + 1) * pixel_h) - max(first, row * pixel_h)
-            for i in range(w * c):
-                line[i] += share * flat[row, i]
-        for x in range(SIZE):
-            left, right = x * part_w, (x + 1) * part_w
-            for k in range(c):
-                found = 0
-                for column in range(left // pixel_w, (right - 1) // pixel_w + 1):
-                    share = min(right, (column + 1) * pixel_w) - max(left, column * pixel_w)
-                    found += share * line[column * c + k]
-                out[y, x, k] = np.rint(found / total)
