@@ -20,7 +20,7 @@ import stat
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -244,20 +244,6 @@ def save(path: Path, tensors: Mapping[str, torch.Tensor | np.ndarray], meta: Map
     write_json(path.with_suffix(".json"), {"meta": json.loads(meta_text), "sha256": sha256, "tensors": shapes})
 
 
-class Header(NamedTuple):
-    """What a file of tensors says of itself; nothing of it is verified yet."""
-
-    meta: dict[str, Any]
-    shapes: dict[str, tuple[str, tuple[int, ...]]]
-    """Name -> dtype, as safetensors names it, and shape."""
-
-
-def read_header(path: Path) -> Header:
-    """What a file that `save` wrote says of itself, in a bounded time whatever its size. Raises UserError as `load`."""
-    with open_regular(path) as file:
-        return _header(path, file)[0]
-
-
 def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """The tensors (on the CPU, in memory of their own) and the meta of a file that `save` wrote.
 
@@ -267,7 +253,7 @@ def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     from safetensors.torch import load as from_bytes
 
     with open_regular(path) as file:
-        header, meta_text, sha256 = _header(path, file)
+        meta, meta_text, sha256 = _header(path, file)
         try:
             file.seek(0)
             data = file.read(MAX_TENSORS)
@@ -279,11 +265,11 @@ def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         raise _damaged(path, _first_line(error)) from error
     if sha256 != _content_sha256(tensors, meta_text):
         raise _damaged(path, "its checksum does not match")
-    return tensors, header.meta
+    return tensors, meta
 
 
-def _header(path: Path, file: BinaryIO) -> tuple[Header, str, str]:
-    """The header of an open file, the text of its meta, and the checksum that it names. The tensors must fill the rest
+def _header(path: Path, file: BinaryIO) -> tuple[dict[str, Any], str, str]:
+    """The meta of an open file, the text of that, and the checksum that it names. The tensors must fill the rest
     of the file, so that none is made of more than what is there."""
     size = os.fstat(file.fileno()).st_size
     try:
@@ -298,11 +284,8 @@ def _header(path: Path, file: BinaryIO) -> tuple[Header, str, str]:
             raise UserError(
                 f"{path} is a safetensors file, but not one of Reverie's: give a checkpoint from a run folder"
             )
-        shapes, places = {}, []
-        for name, tensor in described.items():
-            shapes[name] = str(tensor["dtype"]), tuple(map(int, tensor["shape"]))
-            places.append(tuple(map(int, tensor["data_offsets"])))
-        if max((end for _, end in places), default=0) != size - 8 - length:
+        ends = [int(end) for _, end in (tensor["data_offsets"] for tensor in described.values())]
+        if max(ends, default=0) != size - 8 - length:
             raise ValueError("its tensors do not fill it")
     except OSError as error:
         raise unreadable(path, error) from error
@@ -316,7 +299,7 @@ def _header(path: Path, file: BinaryIO) -> tuple[Header, str, str]:
             raise TypeError
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _damaged(path, "its header cannot be read") from error
-    return Header(meta, shapes), meta_text, sha256
+    return meta, meta_text, sha256
 
 
 def _damaged(path: Path, reason: str) -> UserError:

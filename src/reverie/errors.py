@@ -1,5 +1,6 @@
 """The one exception for what a user can mend."""
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,3 +22,10 @@ def require_known_options(options: Mapping[str, Any] | None, known: Sequence[str
     if unknown:
         knows = f"it knows {', '.join(known)}" if known else "it has none"
         raise UserError(f"reset option {unknown[0]!r} is not one of {of}: {knows}; leave it out")
+
+
+def require_extra(extra: str, modules: Sequence[str], of: str) -> None:
+    """Raises UserError where `modules`, which the package's `extra` installs and `of` takes, are not there."""
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f"{' and '.join(missing)} not installed: `pip install 'reverie[{extra}]'` adds what {of} takes")

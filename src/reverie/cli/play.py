@@ -1,6 +1,5 @@
 """`reverie play`: drive yourself, on the real road or in the dream."""
 
-import importlib.util
 import webbrowser
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ import tyro
 from annotated_types import Ge, Le
 
 from reverie.cli.arguments import Seed, parse
-from reverie.errors import UserError
+from reverie.errors import UserError, require_extra
 
 if TYPE_CHECKING:
     from reverie.play.session import Session
@@ -58,7 +57,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     if not args.web and (args.port or args.no_browser):
         raise UserError("--port and --no-browser say how a page is served: give --web, too", usage=True)
     if args.web:
-        _require_extra()
+        require_extra("web", ("starlette", "uvicorn", "websockets"), "--web")
     from reverie.run.folder import RunFolder
     from reverie.show.episode_film import require_screen
     from reverie.web.newest import Newest
@@ -106,12 +105,6 @@ def _sessions(run: "RunFolder", newest: "Newest", args: PlayArguments) -> "Calla
         return session
 
     return begin
-
-
-def _require_extra() -> None:
-    missing = [name for name in ("starlette", "uvicorn", "websockets") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError(f"{' and '.join(missing)} not installed: `pip install 'reverie[web]'` adds what --web takes")
 
 
 def _serve(run: "RunFolder", newest: "Newest", args: PlayArguments) -> None:

@@ -195,7 +195,7 @@ class RunFolder:
 
         What a killed process left half done is put in order first.
         """
-        with locked(self.path):
+        with locked(self.path), checkpoint.stays_there(self.path):
             self._put_in_order()
             yield
 

@@ -4,7 +4,6 @@ Shapes: b batch (any), z latent, a action, l layers, h hidden, k mixture compone
 """
 
 import contextlib
-import importlib.util
 import io
 import logging
 import warnings
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 from reverie.actions import as_json
 from reverie.checkpoint import file_sha256, write_atomically, write_json
 from reverie.dream.dreamer import Dreams, load_dreams
-from reverie.errors import UserError
+from reverie.errors import require_extra
 from reverie.models.controller import Controller
 from reverie.models.conv import FRAME_SIZE
 from reverie.models.files import check_made_for, load_controller
@@ -110,7 +109,7 @@ class Act(nn.Module):
 def export_onnx(run: RunFolder, folder: Path) -> dict[str, Any]:
     """Writes the files and the card, and compares each file with torch; returns the card. Raises UserError where V, M
     or C is missing or damaged, or the extra `export` is not installed."""
-    require_extra()
+    require_extra("export", ("onnx", "onnxscript", "onnxruntime"), "it")
     run.require_agent()
     dreams, (controller, params) = load_dreams(run.path), load_controller(run.controller)
     check_made_for(run.controller, run.path)
@@ -134,13 +133,6 @@ def export_onnx(run: RunFolder, folder: Path) -> dict[str, Any]:
     }
     write_json(folder / CARD, card)
     return card
-
-
-def require_extra() -> None:
-    """Raises UserError where what writes and runs the files is not installed."""
-    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError(f"{' and '.join(missing)} not installed: `pip install 'reverie[export]'` adds what it takes")
 
 
 def parts_of(dreams: Dreams, controller: Controller, params: np.ndarray) -> list[Part]:
