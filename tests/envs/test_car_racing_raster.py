@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium.envs.box2d.car_racing import CarRacing
@@ -11,6 +12,7 @@ from reverie.envs.car_racing.env import FastCarRacing
 from reverie.envs.car_racing.spec import PICTURE
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_vector_env
+from reverie.errors import UserError
 
 SEEDS = {"follow_road": 1, "lap": 4, "spin": 2, "wander": 3, "leave": 13}
 
@@ -62,6 +64,25 @@ def test_frames_match_gymnasiums_with_panel_and_at_64(driver):
 def test_random_colours_match(driver):
     theirs, ours = pairs(driver, 5, 80, domain_randomize=True)
     assert_near(theirs, ours)
+
+
+def test_a_score_is_written_as_in_gymnasium():
+    """Rounded to even, with a sign, and in more than four digits."""
+    theirs: Any = CarRacing()
+    ours: Any = FastCarRacing()
+    theirs.reset(seed=1)
+    ours.reset(seed=1)
+    for score in (0.0, -0.4, -0.6, 0.5, 1.5, 12.7, -99.95, 899.5, 1234.56):
+        theirs.reward = ours.reward = score
+        panel, our_panel = (env._render("state_pixels")[84:, :12].astype(int) for env in (theirs, ours))
+        assert np.abs(panel - our_panel).max() <= 1, score
+
+
+@pytest.mark.parametrize("version", ["0.29.1", "1.2.3", "1.3.0"])
+def test_a_gymnasium_that_writes_scores_in_another_way_is_refused(version, monkeypatch):
+    monkeypatch.setattr(gymnasium, "__version__", version)
+    with pytest.raises(UserError, match=f"Gymnasium {version} writes the score.*install 'gymnasium>=1.4'"):
+        make_vector_env(EnvConfig(), 1)
 
 
 def test_visited_tiles_change_colour_as_in_gymnasium():

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import Box2D
+import gymnasium
 import numpy as np
 from gymnasium.envs.box2d import car_racing as gym_car
 
@@ -23,6 +24,16 @@ class _Action(tuple):
 
     def astype(self, _: Any) -> "_Action":
         return self
+
+
+def _require_the_panel_that_we_draw() -> None:
+    """Gymnasium rounds the score in the panel since 1.4; 1.2 cuts its decimals off and 1.3 writes them all."""
+    major, minor = gymnasium.__version__.split(".")[:2]
+    if (int(major), int(minor)) < (1, 4):
+        raise UserError(
+            f"Gymnasium {gymnasium.__version__} writes the score of CarRacing in another way than ours do: "
+            "pip install 'gymnasium>=1.4'"
+        )
 
 
 class FastCarRacing(gym_car.CarRacing):
@@ -61,7 +72,9 @@ class FastCarRacing(gym_car.CarRacing):
         scenes: Scenes | None = None,
         row: int = 0,
     ) -> None:
-        """`scenes` and `row`: where this environment keeps its scene when it is one of a batch."""
+        """`scenes` and `row`: where this environment keeps its scene when it is one of a batch. Raises UserError with a
+        Gymnasium whose panel is another."""
+        _require_the_panel_that_we_draw()
         super().__init__(render_mode, verbose, lap_complete_percent, domain_randomize, continuous)
         self._scenes = Scenes.empty(1) if scenes is None else scenes
         self._row = row
