@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from reverie import checkpoint
-from reverie.actions import Categories
+from reverie.actions import Categories, Sidestep
 from reverie.errors import UserError
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.files import CONTROLLER, load_controller, packaged, save_controller
@@ -109,3 +109,13 @@ def test_actions_stay_in_the_space_of_carracing() -> None:
         act = controller.act(params, torch.randn(50, 4), remembering(torch.randn(50, 6)))
         assert (act >= torch.tensor([-1.0, 0, 0])).all()
         assert (act <= 1).all()
+
+
+def test_without_a_bias_there_are_only_weights() -> None:
+    plain = Controller(ControllerConfig(inputs="zhc", bias=False), 4, 3, Sidestep(left=2, stay=0, right=1))
+    assert plain.num_params == 4 + 3 + 3
+    z, state = torch.randn(5, 4), MemoryState(torch.randn(5, 1, 3), torch.randn(5, 1, 3))
+    params = torch.randn(5, 10)
+    expected = (params * torch.cat([z, state.h[:, 0], state.c[:, 0]], -1)).sum(-1, keepdim=True)
+    torch.testing.assert_close(plain.outputs(params, z, state), expected)
+    torch.testing.assert_close(plain.outputs(params[0], z, state)[0], expected[0])

@@ -33,6 +33,20 @@ def test_a_model_says_which_version_wrote_it(name: str, tiny_run: RunFolder) -> 
         load(path)
 
 
+def test_a_controller_from_before_its_bias_was_a_setting_has_one(tiny_run: RunFolder) -> None:
+    path = tiny_run.controller
+    tensors, meta = checkpoint.load(path)
+    expected = load_controller(path)[0]
+    del meta["config"]["bias"]
+    checkpoint.save(path, tensors, meta)
+    assert load_controller(path)[0].config == expected.config
+    assert expected.config.bias
+    del meta["config"]["inputs"]
+    checkpoint.save(path, tensors, meta)
+    with pytest.raises(UserError, match="ControllerConfig has other settings"):
+        load_controller(path)
+
+
 @pytest.mark.parametrize("part", ["vision", "memory"])
 def test_whom_a_controller_was_made_for(part: str, tiny_run: RunFolder) -> None:
     check_made_for(tiny_run.controller, tiny_run.path)

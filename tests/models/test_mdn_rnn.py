@@ -170,3 +170,13 @@ def test_a_two_hot_head_learns_the_expected_reward() -> None:
 def test_rewards_are_read_as_they_are_predicted(head) -> None:
     rewards = RewardHead(RewardConfig(head=head, scale=4.0))
     assert rewards.as_input(torch.tensor([8.0, -2.0])).tolist() == ([1, -1] if head == "sign" else [2, -0.5])
+
+
+def test_where_every_decision_is_worth_the_same_there_is_nothing_to_learn_of_it() -> None:
+    silent, same = (make_memory(reward=RewardConfig(head=head, scale=4.0)) for head in ("none", "constant"))
+    assert [p.numel() for p in silent.parameters()] == [p.numel() for p in same.parameters()]
+    assert silent.predict(torch.zeros(5, 12), torch.zeros(5, 4)).reward is None
+    reward = same.predict(torch.randn(5, 12), torch.zeros(5, 4)).reward
+    assert reward is not None
+    assert reward.tolist() == [4.0] * 5
+    torch.testing.assert_close(same.loss(make_batch())[0], silent.loss(make_batch())[0])

@@ -31,6 +31,28 @@ def test_the_paper_has_the_paper_s_parameter_counts() -> None:
     assert parameter_counts(settings.load("paper")) == {"vision": 4_348_547, "memory": 422_368, "controller": 867}
 
 
+def test_the_paper_s_dream_has_the_paper_s_parameter_counts() -> None:
+    counts = {"vision": 4_446_915, "memory": 1_678_785, "controller": 1_088}
+    assert parameter_counts(settings.load("doom_paper")) == counts
+
+
+def test_the_paper_s_dream_s_hyperparameters() -> None:
+    config = settings.load("doom_paper")
+    assert (config.env.action_repeat, config.env.max_frames) == (1, 2100)
+    assert (config.collect.episodes, config.collect.steps, config.collect.hold) == (10_000, 2100, 10)
+    assert (config.vision.net.z_size, config.vision.epochs, config.vision.fit.learning_rate) == (64, 10, 1e-4)
+    assert (config.memory.model.hidden_size, config.memory.model.end_head, config.memory.length) == (512, True, 499)
+    controller, search = config.controller, config.controller.search
+    assert (controller.world, controller.dream.temperature, controller.dream.decisions) == ("dream", 1.15, 2100)
+    assert (controller.model.inputs, controller.model.bias) == ("zhc", False)
+    assert (search.strategy.cma.population, search.tracks.num) == (64, 16)
+
+
+def test_directions_take_a_bias() -> None:
+    with pytest.raises(UserError, match="directions centres what C reads"):
+        settings.load("doom_paper", ["controller.search.start.directions=8"])
+
+
 def test_the_paper_s_hyperparameters() -> None:
     config = settings.load("paper")
     assert (config.collect.episodes, config.collect.steps, config.collect.policy) == (10_000, 1000, "networks")

@@ -56,10 +56,10 @@ def require_one_of(name: str, value: object, known: Iterable[object]) -> None:
 
 def require_rewards(memory: Memory) -> None:
     """Raises UserError where M does not say what a decision is worth."""
-    if not memory.reward.num_outputs:
+    if memory.config.reward.head == "none":
         raise UserError(
             "this M does not predict rewards, so its dream is no world to act in: train it with "
-            "memory.model.reward.head = 'two_hot', 'value' or 'sign'"
+            "memory.model.reward.head = 'two_hot', 'value', 'sign' or 'constant'"
         )
 
 

@@ -98,7 +98,7 @@ def make_env(config: EnvConfig, **kwargs: Any) -> "gymnasium.Env":
     """
     import gymnasium
 
-    _check(config)
+    require_env(config)
     name, wrapper, world = config.name, None, _KNOWN.get(config.name)
     if world and world.fast_id and _is_fast(config):
         register()
@@ -121,6 +121,7 @@ def make_vector_env(config: EnvConfig, num_envs: int) -> "VectorEnv":
     """A batch of `num_envs` environments that give (64, 64, 3) frames; see `reverie.envs.vector.VectorEnv`."""
     if num_envs < 1:
         raise UserError(f"num_envs is {num_envs}: give at least 1")
+    require_env(config)
     spec = spec_of(config)
     return _load(_KNOWN[config.name].batch if _is_fast(config) else _GYMNASIUM_BATCH)(config, num_envs, spec)
 
@@ -144,9 +145,8 @@ def draw_on_demand(config: EnvConfig, env: "gymnasium.Env[Any, Any]") -> Callabl
 
 @lru_cache(maxsize=8)
 def spec_of(config: EnvConfig) -> EnvSpec:
-    """What there is to know of the world. Raises UserError where it cannot be made, shows no picture, or asks for
-    actions that C cannot give."""
-    _check(config)
+    """What there is to know of the world, installed or not, if we know it. Raises UserError where it cannot be
+    made, shows no picture, or asks for actions that C cannot give."""
     world = _KNOWN.get(config.name)
     if world and config.picture:
         raise UserError(f"env.picture = {config.picture!r}: what is seen of {config.id} is known: leave it empty")
@@ -231,8 +231,9 @@ def _names(having: Callable[[_World], bool]) -> str:
     return " or ".join(name for name, world in _KNOWN.items() if having(world))
 
 
-def _check(config: EnvConfig) -> None:
-    """Imports the module that registers the environment. Raises UserError for what makes no sense."""
+def require_env(config: EnvConfig) -> None:
+    """Imports the module that registers the environment. Raises UserError where that is not installed, and for what
+    makes no sense."""
     import gymnasium
 
     if config.renderer not in ("fast", "gymnasium"):

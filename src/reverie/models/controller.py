@@ -24,6 +24,8 @@ class ControllerConfig:
     """The latent and M's hidden state, the latent alone (the paper's ablation), or the cell state too."""
     hidden_size: Annotated[int, Ge(0), Le(4096)] = 0
     """Units of a tanh layer between inputs and outputs (the paper's ablation has 40); 0 for a linear controller."""
+    bias: bool = True
+    """Whether each layer adds a bias (the paper's C of Take Cover has none)."""
     action: Literal["steer_gas_brake", "steer_pedal"] = "steer_gas_brake"
     """How a car is driven: three outputs as in the paper, or steering and one pedal whose sign chooses gas or brake.
     Other worlds have one way to act, and this says nothing there."""
@@ -45,7 +47,7 @@ class Controller:
         self.num_inputs = z_size + h_size * (len(config.inputs) - 1)
         widths = [self.num_inputs, config.hidden_size, self.actions.num_outputs]
         self.layers = [w for w in widths if w]
-        self.num_params = sum((i + 1) * o for i, o in zip(self.layers[:-1], self.layers[1:], strict=True))
+        self.num_params = sum((i + config.bias) * o for i, o in zip(self.layers[:-1], self.layers[1:], strict=True))
 
     def inputs(self, z: Tensor, state: MemoryState) -> Tensor:
         """What C reads (b, i): of M's state, the last layer's."""
@@ -60,13 +62,14 @@ class Controller:
         x, start = self.inputs(z, state), 0
         for layer, (i, o) in enumerate(zip(self.layers[:-1], self.layers[1:], strict=True)):
             weight = params[..., start : start + i * o].unflatten(-1, (o, i))
-            bias = params[..., start + i * o : start + (i + 1) * o]
+            start += i * o
+            bias = params[..., start : start + o] if self.config.bias else params.new_zeros(*params.shape[:-1], o)
+            start += self.config.bias * o
             x = torch.tanh(x) if layer else x
             if params.dim() == 1:
                 x = functional.linear(x, weight, bias)
             else:
                 x = torch.baddbmm(bias.unsqueeze(-1), weight, x.unsqueeze(-1)).squeeze(-1)
-            start += (i + 1) * o
         return x
 
     def act(self, params: Tensor, z: Tensor, state: MemoryState) -> Tensor:

@@ -28,6 +28,8 @@ VISION, MEMORY, CONTROLLER = "vision.safetensors", "memory.safetensors", "contro
 MODELS = (VISION, MEMORY)
 """What a driver's process needs, beside the parameters of C."""
 _ANEW = "train it anew"
+_NEWER: dict[type, dict[str, Any]] = {ControllerConfig: {"bias": True}}
+"""Settings that older files do not have, and what such files were made with."""
 
 _Module = TypeVar("_Module", bound=nn.Module)
 _Config = TypeVar("_Config")
@@ -158,8 +160,10 @@ def _check_kind(path: Path, meta: dict[str, Any], *kinds: str) -> None:
 
 
 def _config(path: Path, kind: type[_Config], meta: dict[str, Any], key: str = "config") -> _Config:
-    """The config that `asdict` made the values in `meta` of, each key of it, and no other."""
+    """The config that `asdict` made the values in `meta` of, each key of it but for those of `_NEWER`, and no other."""
     values = meta.get(key)
+    if isinstance(values, dict):
+        values = _NEWER.get(kind, {}) | values
     try:
         config = TypeAdapter(kind).validate_python(values)
     except ValidationError as error:

@@ -147,9 +147,10 @@ class Memory(nn.Module):
     def predict(self, hidden: Tensor, z: Tensor) -> Prediction:
         """Reads the last layer's hidden states (..., h) after a step from z (..., z)."""
         mixture, reward, end_logit = self._read(hidden, z)
-        return Prediction(mixture, None if reward is None else self.reward.expected(reward), end_logit)
+        known = self.config.reward.head != "none"
+        return Prediction(mixture, self.reward.expected(reward) if known else None, end_logit)
 
-    def _read(self, hidden: Tensor, z: Tensor) -> tuple[Mixture, Tensor | None, Tensor | None]:
+    def _read(self, hidden: Tensor, z: Tensor) -> tuple[Mixture, Tensor, Tensor | None]:
         """The mixture, and the outputs of the heads for reward (..., o) and end (...,)."""
         config = self.config
         logits, mu, logsigma, reward, end = self.head(hidden).to(z.dtype).split(self._sizes, -1)
@@ -160,7 +161,7 @@ class Memory(nn.Module):
             floor = math.log(config.min_sigma)
             logsigma = floor + functional.softplus(logsigma - floor)
         mixture = Mixture.from_logits(logits, mu, logsigma)
-        return mixture, reward if self.reward.num_outputs else None, end.squeeze(-1) if config.end_head else None
+        return mixture, reward, end.squeeze(-1) if config.end_head else None
 
     def loss(self, batch: SequenceBatch) -> LossAndMetrics:
         """Negative log likelihood, mean over z and over the steps of the mask, plus the losses of reward and end."""
@@ -175,7 +176,7 @@ class Memory(nn.Module):
         # Where the episode ended there is still a last frame, so every step of the mask has a true z_t+1.
         loss = average(-mixture.log_prob(batch.z[:, 1:]) / self.z_size)
         metrics = {"loss_z": loss}
-        if reward is not None:
+        if self.reward.num_outputs:
             metrics["loss_reward"] = average(self.reward.loss(reward, batch.rew))
             loss = loss + config.reward.weight * metrics["loss_reward"]
         if end_logit is not None:

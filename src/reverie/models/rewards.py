@@ -25,8 +25,9 @@ SYMLOG_LIMIT = 5.0
 class RewardConfig:
     """What M expects of rewards."""
 
-    head: Literal["none", "sign", "value", "two_hot"] = "value"
-    """Nothing (paper), the logit of a positive reward (seed), the reward itself, or the chance of each size of it."""
+    head: Literal["none", "sign", "value", "two_hot", "constant"] = "value"
+    """Nothing (paper), the logit of a positive reward (seed), the reward itself, the chance of each size of it, or that
+    every decision is worth `scale`, where there is nothing to learn (survival)."""
     scale: Annotated[float, Ge(1e-6), Le(1e6)] = 1.0
     """Rewards are divided by this before M sees or predicts them. A recipe that does not say it gets its world's own:
     10 in CarRacing, 1 in worlds that nobody knows."""
@@ -44,7 +45,7 @@ class RewardHead(nn.Module):
     def __init__(self, config: RewardConfig) -> None:
         super().__init__()
         self.config = config
-        self.num_outputs = {"none": 0, "sign": 1, "value": 1, "two_hot": config.num_bins}[config.head]
+        self.num_outputs = {"none": 0, "sign": 1, "value": 1, "two_hot": config.num_bins, "constant": 0}[config.head]
         self.register_buffer("bins", symexp_bins(config.num_bins, SYMLOG_LIMIT), persistent=False)
 
     def expected(self, out: Tensor) -> Tensor:
@@ -53,6 +54,8 @@ class RewardHead(nn.Module):
             return expected(out, self.bins)
         if self.config.head == "sign":
             return torch.tanh(out[..., 0] / 2)  # p - (1 - p), where p = sigmoid(logit)
+        if self.config.head == "constant":
+            return out.new_full(out.shape[:-1], self.config.scale)
         return out[..., 0] * self.config.scale
 
     def as_input(self, rew: Tensor) -> Tensor:

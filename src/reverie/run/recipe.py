@@ -191,6 +191,12 @@ class RunConfig:
         if self.controller.world == "dream" or self.controller.learner == "imagine":
             self.controller.dream.check(self.memory.members, self.memory.model.reward.head)
         start = self.controller.search.start
+        if start.directions and not self.controller.model.bias:
+            raise UserError(
+                "controller.search.start.directions centres what C reads, which takes a bias: set directions = 0, or "
+                "controller.model.bias = true",
+                usage=True,
+            )
         if start.imitate and not self.has_agent:
             raise UserError(
                 "controller.search.start.imitate: nobody to imitate, since no agent takes part in collecting: set "

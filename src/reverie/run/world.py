@@ -1,7 +1,7 @@
 """The world of a run: whether it can be lived in as a recipe says, and whether two runs are of the same one."""
 
 from reverie.envs.config import RENDERED, EnvConfig
-from reverie.envs.registry import require_policy, require_start, spec_of
+from reverie.envs.registry import require_env, require_policy, require_start, spec_of
 from reverie.errors import UserError
 from reverie.notes import note
 from reverie.run.recipe import RunConfig
@@ -13,6 +13,7 @@ TINY = 16
 def require_world(config: RunConfig) -> None:
     """Raises UserError where the world cannot be made, seen or acted in, or not be collected in as the recipe says."""
     collect, rounds = config.collect, config.rounds
+    require_env(config.env)
     spec = spec_of(config.env)
     if min(spec.picture.shape[:2]) < TINY:
         size = " x ".join(map(str, spec.picture.shape[:2]))

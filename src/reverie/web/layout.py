@@ -79,11 +79,12 @@ def controller_arrays(controller: Controller, params: np.ndarray) -> Arrays:
     for i, outputs in enumerate(controller.layers[1:]):
         inputs = sum(parts)
         weight = params[start : start + inputs * outputs].reshape(outputs, inputs)
-        bias = params[start + inputs * outputs : start + (inputs + 1) * outputs]
+        start += inputs * outputs
+        bias = params[start : start + outputs] if controller.config.bias else np.zeros(outputs, params.dtype)
         rows = _up(outputs, 4)
         columns = [_filled(part, (rows, _up(part.shape[1], 4))) for part in np.split(weight, np.cumsum(parts)[:-1], 1)]
         arrays |= _layer(f"controller.{i}", np.concatenate(columns, 1), _filled(bias, (rows,)))
-        start, parts = start + (inputs + 1) * outputs, [outputs]
+        start, parts = start + controller.config.bias * outputs, [outputs]
     return arrays
 
 

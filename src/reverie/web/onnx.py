@@ -173,7 +173,7 @@ def _memory_part(name: str, memory: Memory) -> Part:
         "mu": "means of its components",
         "logsigma": "log deviations of its components",
     }
-    if memory.reward.num_outputs:
+    if config.reward.head != "none":
         outputs["reward"] = "expected sign of the reward" if config.reward.head == "sign" else "expected reward"
     if config.end_head:
         outputs["end"] = "probability that the episode ends with this step"
