@@ -201,9 +201,10 @@ def test_a_recipe_fits_another_world_than_its_own() -> None:
 
 
 def test_the_world_says_the_scale_of_rewards_where_nobody_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"seed": 1, "doom": 4, "doom_paper": 1}
     for recipe in settings.names():
-        said = 1 if recipe == "seed" else spec_of(EnvConfig()).reward_scale
-        assert settings.load(recipe).memory.model.reward.scale == said
+        expected = said.get(recipe, spec_of(EnvConfig()).reward_scale)
+        assert settings.load(recipe).memory.model.reward.scale == expected
     assert spec_of(EnvConfig()).reward_scale == 10
     assert settings.load("debug", ["memory.model.reward.scale=3"]).memory.model.reward.scale == 3
     monkeypatch.setattr("reverie.envs.car_racing.spec.REWARD_SCALE", 7.0)
