@@ -17,6 +17,7 @@ from reverie.envs.car_racing.starts import random_start
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import labelled_env
 from reverie.envs.vector import Transition
+from reverie.measure.statistics import standard_error
 from reverie.measure.vision.fidelity import linear_reading
 from reverie.models.coding import encode
 from reverie.policies import AgentPolicy, NoisyPolicy
@@ -110,7 +111,7 @@ def main(names: list[str]) -> None:
         axes = np.linalg.svd(inputs[fitted] - mean, full_matrices=False)[2]
         env = labelled_env(run.config.env, 64)
         returns = np.array([outcome.ret for outcome in rollout(env, AgentPolicy(agent, params[None]), SCORED)])
-        score = f"{returns.mean():.1f} ± {returns.std(ddof=1) / len(returns) ** 0.5:.1f}"
+        score = f"{returns.mean():.1f} ± {standard_error(returns):.1f}"
         for num in DIRECTIONS:
             read = inputs if num is None else (inputs - mean) @ axes[:num].T
             cells = [f"{x:.3f}" for x in explained(read, facts, fitted, scored)]

@@ -6,11 +6,13 @@ import os
 # otherwise. This must stand before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import random
 import shutil
 import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -39,6 +41,25 @@ with warnings.catch_warnings():
     import Box2D  # noqa: F401
 
 NUM_EPISODES, NUM_DECISIONS = 10, 12
+
+
+hypothesis.settings.register_profile(
+    "reverie",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("reverie")
+"""The same examples every time, however long they take."""
+
+
+@pytest.fixture(autouse=True)
+def _no_luck() -> None:
+    """What a test draws without a seed of its own is the same whichever tests ran before it in this process."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 (what others draw from it is meant)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)

@@ -57,7 +57,7 @@ def test_round_trip(saved):
         assert not tensors[name].requires_grad
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     dtype=st.sampled_from(["<f4", ">f4", "<f8", "<f2", "<i8", "|u1", "|b1", "<u4"]),
     shape=st.lists(st.integers(0, 3), max_size=3),
@@ -178,7 +178,7 @@ def test_json_errors(tmp_path):
 
 
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_json_round_trip(tmp_path_factory, obj):
     path = tmp_path_factory.getbasetemp() / "round_trip.json"
     try:

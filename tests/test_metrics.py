@@ -57,7 +57,7 @@ def test_a_torn_line_is_cut_off(tmp_path):
     assert [line["step"] for line in lines(tmp_path)] == [1, 2]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.sampled_from(["vision", "memory"]), st.integers(0, 9))), st.integers(0, 10))
 def test_rewind(tmp_path_factory, logged, step):
     run_dir = tmp_path_factory.mktemp("run")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reverie.data.batches import FrameCache, FrameSampler, SequenceSampler
@@ -86,7 +86,7 @@ def seen(batch):
     return batch[:, 0, 0, 0].tolist()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(1, 40), st.integers(1, 8), st.integers(0, 5))
 def test_an_epoch_sees_no_frame_twice(num, size, epoch):
     if num < size:
@@ -132,7 +132,7 @@ def make_latents(tmp_path_factory, make_episode):
     return make
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(1, 7), st.integers(0, 1000))
 def test_windows_line_up(make_latents, lengths, t, step):
     """Every number in a batch follows from the episode and the place that z names."""

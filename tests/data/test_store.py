@@ -5,7 +5,7 @@ import multiprocessing
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reverie.data.store import EpisodeStore, pack_episode
@@ -59,7 +59,7 @@ def test_plain_numpy_reads_the_layout(store):
         assert not arrays["trunc"]
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20)
 @given(st.integers(1, 4), st.integers(0, 255), st.booleans(), st.booleans())
 def test_any_episode_round_trips(tmp_path, make_episode, t, number, end, trunc):
     episode = make_episode(number, t, end=end, trunc=trunc)

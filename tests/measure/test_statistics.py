@@ -9,8 +9,15 @@ from reverie.measure.statistics import (
     dose_correlation,
     spearman,
     spearman_interval,
+    standard_error,
     wilson_interval,
 )
+
+
+def test_standard_errors_are_scipys() -> None:
+    values = np.random.default_rng(1).normal(900, 30, size=(3, 7))
+    np.testing.assert_allclose(standard_error(values), stats.sem(values, axis=1))
+    assert standard_error(values[0]) == pytest.approx(stats.sem(values[0]))
 
 
 def test_the_interval_of_a_mean_is_students() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from reverie.errors import UserError
+from reverie.rollout import Outcome, RolloutTask, run_rollout
 from reverie.workers.contract import located
 
 
@@ -92,6 +93,16 @@ def meet(folder: Path) -> int:
     while len(list(folder.iterdir())) < 2:
         time.sleep(0.01)
     return os.getpid()
+
+
+def rollout_behind(task: tuple[Path | None, RolloutTask]) -> list[Outcome]:
+    """Drives; where a folder is given, as soon as somebody has opened it (`hold`)."""
+    folder, driven = task
+    if folder:
+        (folder / str(os.getpid())).touch()
+        while not (folder / "open").exists():
+            time.sleep(0.01)
+    return run_rollout(driven)
 
 
 def whose(_: int) -> int:

@@ -1,10 +1,11 @@
 """A real scheduler and worker nodes, each a process of its own on loopback, as on a cluster."""
 
-import asyncio
 import gc
 import json
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -14,11 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dask.config
 import psutil
 import pytest
-from distributed import LocalCluster, rpc
+from distributed import LocalCluster
 from distributed.security import Security
 
 from reverie.cli.main import main
@@ -32,9 +34,11 @@ from reverie.workers.cluster import DaskWorkers, versions
 from reverie.workers.contract import Patience
 from reverie.workers.inline import InlineWorkers
 from tests.workers import jobs
-from tests.workers.test_workers import OverOnce, generation
+from tests.workers.test_workers import OverOnce, behind, generation, wait_for
 
 pytestmark = pytest.mark.xdist_group("workers")
+LIMIT_SECONDS = 300
+"""For an answer that comes at once, if it comes."""
 
 
 class Nodes:
@@ -84,17 +88,25 @@ def nodes(tmp_path: Path) -> Iterator[Nodes]:
         yield found
 
 
-def test_a_node_that_is_killed_in_the_middle_changes_nothing_but_time(nodes: Nodes, tiny_run: RunFolder) -> None:
+def test_a_node_that_is_killed_in_the_middle_changes_nothing_but_time(
+    nodes: Nodes, tiny_run: RunFolder, tmp_path: Path
+) -> None:
     inline = InlineWorkers()
     expected = [outcome for part in inline.map(run_rollout, generation(tiny_run, inline)) for outcome in part] * 6
+    (met := tmp_path / "met").mkdir()
+    (held := tmp_path / "held").mkdir()
     first = nodes.add()
     nodes.add()
     workers = DaskWorkers(nodes.address)
     try:
-        assert len(set(workers.map(jobs.whose, range(100)))) == 2
-        parts = workers.map(run_rollout, generation(tiny_run, workers) * 6)
+        both = set(workers.map(jobs.meet, [met] * 8))
+        assert len(both) == 2
+        parts = workers.map(jobs.rollout_behind, behind(held, generation(tiny_run, workers) * 6))
         found = list(next(parts))
-        nodes.kill(first)  # others of its tasks have been given to it
+        for pid in both:
+            wait_for(held / str(pid))
+        nodes.kill(first)
+        (held / "open").touch()
         found += [outcome for part in parts for outcome in part]
         assert found == expected
         assert list(workers.map(jobs.square, range(3))) == [0, 1, 4]
@@ -232,14 +244,12 @@ def test_nobody_else_reaches_the_local_cluster(capsys: pytest.CaptureFixture[str
         assert list(workers.map(jobs.square, range(3))) == [0, 1, 4]
         assert all(address.startswith("tls://127.0.0.1:") for address in addresses)
         assert_refused(scheduler)
-        for address in addresses:  # with a certificate of one's own, and with none
-            for way, security in (
-                (address, Security.temporary()),
-                (address, Security()),
-                (address.replace("tls://", "tcp://"), Security()),
-            ):
-                with pytest.raises((OSError, TypeError)):
-                    asyncio.run(_ask(way, security))
+        ours, other, none = (tls(security) for security in (cluster.security, Security.temporary(), None))
+        for address in addresses:
+            assert told(address, ours)
+            assert not told(address, other)
+            assert not told(address, none)
+            assert told(address, None)[:1] in (b"", TLS_ALERT)
         page = f"http://127.0.0.1:{cluster.scheduler.http_server.port}/info/main/workers.html"
         with pytest.raises(urllib.error.HTTPError, match="404"):
             urllib.request.urlopen(page)
@@ -255,10 +265,32 @@ def assert_refused(scheduler: str) -> None:
     gc.collect()  # a client of distributed that could not connect, collected while another starts, stops that one
 
 
-async def _ask(address: str, security: Security) -> None:
-    """Who are you?"""
-    async with rpc(address, timeout=3, connection_args=security.get_connection_args("client")) as node:
-        await asyncio.wait_for(node.identity(), 10)
+TLS_ALERT = b"\x15"
+"""What a record of TLS begins with that says what is wrong, and no more."""
+
+
+def tls(security: Security | None) -> ssl.SSLContext:
+    """Of one who has the certificate of `security`, or none, and asks nobody for theirs."""
+    if security:
+        context: ssl.SSLContext = security.get_connection_args("client")["ssl_context"]
+    else:
+        context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def told(address: str, context: ssl.SSLContext | None) -> bytes:
+    """The first that one hears who connects, encrypted or not, and says something; nothing where one is refused."""
+    where = urlsplit(address)
+    connection = socket.create_connection((where.hostname, where.port), timeout=LIMIT_SECONDS)
+    try:
+        with context.wrap_socket(connection) if context else connection as connection:
+            connection.sendall(bytes(64))
+            return connection.recv(4096)
+    except TimeoutError:
+        raise
+    except OSError:
+        return b""
 
 
 def test_loopback_without_encryption_is_warned_of(nodes: Nodes, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,13 +10,20 @@ from reverie.seeding import generator
 BOOTSTRAPS = 2000
 
 
+def standard_error(values: np.ndarray) -> np.ndarray:
+    """Of the means of values (..., n) -> (...); n is 2 or more, since from one nothing follows."""
+    n = values.shape[-1]
+    assert n > 1, values.shape
+    return values.std(-1, ddof=1) / np.sqrt(n)
+
+
 def confidence_interval(values: np.ndarray) -> tuple[float, float] | None:
     """95% interval of the mean of `values` (n,), by Student's t; None where n = 1, since from one nothing follows."""
     from scipy.stats import t
 
     if len(values) < 2:
         return None
-    half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    half = t.ppf(0.975, len(values) - 1) * standard_error(values)
     return float(values.mean() - half), float(values.mean() + half)
 
 

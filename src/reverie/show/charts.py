@@ -204,13 +204,15 @@ def dream_error(
     _save(figure, path)
 
 
-def dream_returns(path: Path, dream: np.ndarray, real: np.ndarray, *, title: str) -> None:
-    """Each controller's mean return in dreams (m, n) against that on real tracks (m, k), with standard errors."""
+def dream_returns(
+    path: Path, dream: np.ndarray, real: np.ndarray, errors: tuple[np.ndarray, np.ndarray], *, title: str
+) -> None:
+    """Each controller's mean return in dreams (m,) against that on real tracks (m,), with the standard errors of both
+    (in this order, each (m,))."""
     figure = _figure(6.4, 6.0)
     axes = figure.subplots()
-    errors = [values.std(1, ddof=1) / np.sqrt(values.shape[1]) for values in (real, dream)]
-    axes.errorbar(real.mean(1), dream.mean(1), xerr=errors[0], yerr=errors[1], fmt="o", color=OURS, ecolor="#fdba74")
-    low, high = min(real.mean(1).min(), dream.mean(1).min(), 0), max(real.mean(1).max(), dream.mean(1).max())
+    axes.errorbar(real, dream, xerr=errors[1], yerr=errors[0], fmt="o", color=OURS, ecolor="#fdba74")
+    low, high = min(real.min(), dream.min(), 0), max(real.max(), dream.max())
     axes.plot([low, high], [low, high], color=PAPER, linewidth=1, linestyle="--", label="as real")
     axes.set_xlabel("mean return on real tracks")
     axes.set_ylabel("mean return in dreams")

@@ -11,7 +11,7 @@ from reverie.measure.dream.failures import AFTER, Failures, returns, stays
 from reverie.measure.dream.horizon import HORIZONS
 from reverie.measure.dream.returns import ranks_above
 from reverie.measure.dream.states import StatesFound, percentiles, tail_shares
-from reverie.measure.statistics import spearman, spearman_interval, wilson_interval
+from reverie.measure.statistics import spearman, spearman_interval, standard_error, wilson_interval
 from reverie.measure.truth.labelled import STATE
 from reverie.measure.vision import comparison
 from reverie.run.folder import RunFolder
@@ -32,7 +32,8 @@ def write_truth(folder: Path, run: RunFolder, truth: DreamTruth, *, seed: int, t
     one = next(found for found in truth.returns if found.temperature == 1)
     rho, (low, high) = _rank(truth, one.dream, seed)
     title = f"{truth.varied} varied controllers: Spearman's rho {rho:.2f} [{low:.2f}, {high:.2f}] at temperature 1"
-    charts.dream_returns(folder / "truth_returns.png", one.dream, truth.real, title=title)
+    errors = standard_error(one.dream), standard_error(truth.real)
+    charts.dream_returns(folder / "truth_returns.png", one.dream.mean(1), truth.real.mean(1), errors, title=title)
     return text
 
 
