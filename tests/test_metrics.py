@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import pty
+import re
 import select
 import sys
 import time
@@ -184,6 +185,18 @@ def test_lines_without_total_or_rate(clock):
     assert Progress("x", 5, "steps").text() == "0/5 steps  0 steps/s  0:00 elapsed  -:-- left"
 
 
+def test_the_limit_that_decides_is_shown_first():
+    bar = Progress("search", 40, "generations")
+    assert (Progress("x", None, "steps").share, Progress("x", 0, "steps").share, bar.share) == (None, 1.0, 0.0)
+    bar.update(10, best="812")
+    assert bar.share == 0.25
+    bar.limit(18, 24, "minutes")
+    assert bar.share == 0.75
+    assert bar.text().startswith("18/24 minutes  10/40 generations")
+    bar.limit(25, 24, "minutes")
+    assert bar.share == 1.0
+
+
 def test_quiet(capsys, clock):
     with Progress("vision", 10, "images", quiet=True) as bar:
         clock[0] += 60
@@ -206,5 +219,7 @@ def test_bar_on_a_terminal(monkeypatch, capsys):
     os.close(ours)
     assert capsys.readouterr().out == "a result\n"
     assert "vision [x]" in drawn
-    assert "10/10 images" in drawn
-    assert "loss 0.5" in drawn
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn)
+    lines = [line.strip() for line in re.split(r"[\r\n]+", plain)]
+    assert "vision [x]  loss 0.5" in lines  # a line of its own, above the bar
+    assert any("10/10 images" in line and "loss" not in line for line in lines)

@@ -10,7 +10,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, SupportsFloat
@@ -128,7 +128,8 @@ PLAIN_INTERVAL = 20.0
 
 
 class Progress:
-    """Shows on stderr how far a long piece of work is: a bar on a terminal, else a line at times and one at the end.
+    """Shows on stderr how far a long piece of work is: on a terminal what it has come to, above a bar; else a line at
+    times and one at the end.
 
     `total` is None where the end is not known; `start` is what an earlier run had done already, and does not count
     towards the rate. The calls cost about a microsecond and may come as often as you like.
@@ -149,6 +150,7 @@ class Progress:
         self.completed = self.start = start
         self._info: dict[str, Any] = {}
         self._expected: float | None = None
+        self._limit: tuple[float, float, str] | None = None
         self._quiet = quiet
         self._rich: RichProgress | None = None
         self._began = self._shown = time.monotonic()
@@ -171,18 +173,39 @@ class Progress:
         longer than earlier ones; None to go by the rate."""
         self._expected = None if seconds is None else time.monotonic() + seconds
 
+    def limit(self, done: float, total: float, unit: str) -> None:
+        """Another limit than `total` ends the work before it: of so many `unit` so many are done. The bar shows it."""
+        self._limit = (done, total, unit)
+
+    @property
+    def share(self) -> float | None:
+        """What is done of the limit that decides, from 0 to 1; None where the end is not known."""
+        done, total = self._limit[:2] if self._limit else (self.completed, self.total)
+        return None if total is None else min(1.0, done / total) if total else 1.0
+
     def text(self) -> str:
-        """Count, rate, time elapsed and left, and the info: `12000/40000 images  3512 images/s  0:12 elapsed  ...`."""
+        """How far it is, and what it has come to: `12000/40000 images  3512 images/s  0:12 elapsed  ...`."""
+        return "  ".join(filter(None, (self.count_text(), self.info_text())))
+
+    def info_text(self) -> str:
+        """What it has come to: `loss 31.2  lr 0.0001`."""
+        return "  ".join(
+            f"{key} {_short(value) if isinstance(value, float) else value}" for key, value in self._info.items()
+        )
+
+    def count_text(self) -> str:
+        """Count, rate, time elapsed and left; first of all the limit that decides, where that is another."""
         elapsed = time.monotonic() - self._began
         rate = (self.completed - self.start) / elapsed if elapsed > 0 else 0.0
         count = str(self.completed) if self.total is None else f"{self.completed}/{self.total}"
         parts = [f"{count} {self.unit}", f"{_short(rate)} {self.unit}/s", f"{_clock(elapsed)} elapsed"]
+        if self._limit:
+            parts.insert(0, f"{_short(self._limit[0])}/{_short(self._limit[1])} {self._limit[2]}")
         if self.total is not None:
             left = (self.total - self.completed) / rate if rate > 0 else math.inf
             if self._expected is not None:
                 left = max(0.0, self._expected - time.monotonic())
             parts.append(f"{_clock(left) if math.isfinite(left) else '-:--'} left")
-        parts += [f"{key} {_short(value) if isinstance(value, float) else value}" for key, value in self._info.items()]
         return "  ".join(parts)
 
     def _print(self) -> None:
@@ -204,8 +227,8 @@ class Progress:
 
 
 def _rich_progress(progress: Progress) -> RichProgress:
-    """A rich bar that reads `progress` each time it draws itself."""
-    from rich.console import Console
+    """A line of what it has come to above a bar, which read `progress` each time they are drawn."""
+    from rich.console import Console, RenderableType
     from rich.progress import BarColumn, ProgressColumn, TextColumn
     from rich.progress import Progress as RichProgress
     from rich.progress_bar import ProgressBar
@@ -214,19 +237,25 @@ def _rich_progress(progress: Progress) -> RichProgress:
     class Bar(BarColumn):
         def render(self, task: Any) -> ProgressBar:
             return ProgressBar(
-                total=progress.total,
-                completed=progress.completed,
+                total=1,
+                completed=progress.share or 0.0,
                 width=24,
-                pulse=progress.total is None,
+                pulse=progress.share is None,
                 animation_time=task.get_time(),
             )
 
     class Status(ProgressColumn):
         def render(self, task: Any) -> Text:  # noqa: ARG002  (rich's signature)
-            return Text(progress.text(), overflow="ellipsis", no_wrap=True)
+            return Text(progress.count_text(), overflow="ellipsis", no_wrap=True)
+
+    class TwoLines(RichProgress):
+        def get_renderables(self) -> Iterable[RenderableType]:
+            if info := progress.info_text():
+                yield Text(f"{progress.description}  {info}", overflow="ellipsis", no_wrap=True)
+            yield from super().get_renderables()
 
     # stdout is left alone: it may carry a result that another program reads.
-    bar = RichProgress(
+    bar = TwoLines(
         TextColumn("{task.description}", markup=False),
         Bar(),
         Status(),

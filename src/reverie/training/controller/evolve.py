@@ -49,7 +49,7 @@ def evolve(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) -
             if evaluate_now := evolution.generation % search.finals.eval_every == 0:
                 _evaluate_center(evolution, world, metrics)
             bar.update(evolution.generation, **_shown(row, evolution, in_paper=spec.in_paper and world is road))
-            bar.expect(_seconds_left(search, evolution, clock, begun))
+            _foresee(bar, search, evolution, clock, begun)
             if evaluate_now or time.monotonic() - saved > SNAPSHOT_SECONDS:
                 evolution.save()
                 clock.beat()
@@ -131,8 +131,12 @@ def _evaluate_center(evolution: Evolution, world: SearchWorld, metrics: Metrics)
 
 
 def _shown(row: dict[str, Any], evolution: Evolution, *, in_paper: bool) -> dict[str, str]:
-    """What stands beside the progress bar; when the paper's own search had come as far, by its log, too."""
+    """What the progress says, the best score so far first; when the paper's own search had come as far, by its log,
+    too."""
+    best = max(evolution.scores, default=None)
+    hours = hours_of_paper(best) if in_paper and best is not None else None
     shown = {
+        "best": "not yet known" if best is None else f"{best:.0f}" + (f" (paper: {hours:.0f} h)" if hours else ""),
         "mean": f"{row['mean_return']:.0f}",
         "max": f"{row['max_return']:.0f}",
         "tracks": f"{row['tracks']}",
@@ -140,19 +144,16 @@ def _shown(row: dict[str, Any], evolution: Evolution, *, in_paper: bool) -> dict
     }
     unit = "frames" if "dreamt" not in row else "dreamt"
     shown[f"{unit}/s"] = f"{row[unit] / row['seconds']:,.0f}"
-    if evolution.scores:
-        hours = hours_of_paper(max(evolution.scores)) if in_paper else None
-        paper = f" (paper: {hours:.0f} h)" if hours else ""
-        shown["best"] = f"{max(evolution.scores):.0f}{paper}"
     return shown
 
 
-def _seconds_left(search: SearchConfig, evolution: Evolution, clock: StageClock, begun: int) -> float | None:
-    """As the search goes, or until its minutes are over if that is earlier."""
+def _foresee(bar: Progress, search: SearchConfig, evolution: Evolution, clock: StageClock, begun: int) -> None:
+    """Says how long it will go on: as the search goes, or until its minutes are over if that is earlier."""
     left = seconds_left(search, evolution.history, begun)
-    if left is None or not search.minutes:
-        return left
-    return min(left, max(0.0, 60 * search.minutes - clock.seconds))
+    if left is not None and search.minutes and left > (until := max(0.0, 60 * search.minutes - clock.seconds)):
+        bar.limit(clock.seconds / 60, search.minutes, "minutes")
+        left = until
+    bar.expect(left)
 
 
 def _out_of_time(clock: StageClock, minutes: float) -> bool:

@@ -119,6 +119,6 @@ def _evaluate(
 
 
 def _shown(values: dict[str, Tensor], kept: Imagination) -> dict[str, str]:
-    """What stands beside the progress bar."""
+    """What the progress says, the best score so far first."""
     shown = {name: f"{float(values[name]):.3g}" for name in ("return", "reward", "std") if name in values}
-    return shown | {"best": f"{max(kept.scores):.0f}"}
+    return {"best": f"{max(kept.scores):.0f}", **shown}
