@@ -38,7 +38,7 @@ class UnfitSettings(UserError):
 
 def names() -> list[str]:
     """The recipes that ship, the default first."""
-    order = ["quick", "standard", "marathon", "dream", "paper", "seed", "vae_gan", "debug"]
+    order = ["quick", "standard", "marathon", "dream", "paper", "seed", "vae_gan", "quick_gan", "debug"]
     found = {Path(entry.name).stem for entry in _shipped().iterdir() if entry.name.endswith(".toml")}
     return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
 

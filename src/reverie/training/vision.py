@@ -20,6 +20,9 @@ from reverie.training.stage_clock import StageClock
 
 QUICK_LOOK = 100
 """Of them that tell, now and then in training, whether V is alive."""
+EARLY = 0.25
+"""Share of the steps before which nothing is said of a collapse: V first learns the mean frame, and a VAE/GAN to draw
+before it is judged."""
 
 
 def open_frames(run: RunFolder, store: EpisodeStore, *, quiet: bool) -> FrameCache:
@@ -80,6 +83,8 @@ def train_vision(run: RunFolder, metrics: Metrics, *, quiet: bool, device: str =
         vision.eval()
         collapse = health(vision, unseen[:: max(1, len(unseen) // QUICK_LOOK)]).collapse
         vision.train()
+        if collapse and fit.step < EARLY * num_steps:
+            collapse = "too early to tell"
         bar.advance(0, health=collapse or "good")
 
     with Progress("vision", num_steps * size, "images", start=fit.step * size, quiet=quiet) as bar:

@@ -1,0 +1,121 @@
+"""A new run that goes on from what another has finished: same data, other V; same V and M, other C; and so on."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from reverie.checkpoint import read_text, write_atomically
+from reverie.errors import UserError
+from reverie.reading import parse_json
+from reverie.run import settings
+from reverie.run.folder import FORGOTTEN, RunFolder
+from reverie.run.stages import OUTPUTS, STAGES, WORDS, stage_of
+
+_OWN = (*WORDS, "workers")
+"""Settings by which no stage differs."""
+_SINCE = {"agent": "controller"}
+"""Groups of settings that are no stage's own -> the first stage in which they count."""
+_WRITTEN_ONCE = (".npz", ".npy", ".safetensors")
+"""Files that are replaced as a whole or not at all, so that two runs may share them on the disk."""
+_UNPACKED = ("frames.npy", "frames.json")
+
+
+def fork(run: RunFolder, path: Path, overrides: Sequence[str]) -> tuple[RunFolder, list[str]]:
+    """A new run in `path` with the recipe of `run` but for `overrides`; gives it, and the stages it has of `run`: those
+    that are finished and come before the first one that a changed setting is about. Large files are linked where the
+    file system can, copied where not.
+
+    Raises UserError where `path` is taken, nothing can be kept, or what is to be kept is damaged.
+    """
+    if (path / "recipe.toml").exists():
+        raise UserError(f"{path} is a run already: choose another folder", usage=True)
+    config = settings.load(str(run.path / "recipe.toml"), overrides)
+    old, new = settings.flatten(settings.load(str(run.path / "recipe.toml"))), settings.flatten(config)
+    changed = [key for key in new if new[key] != old.get(key) and key not in _OWN]
+    _check(run, changed)
+    first = min((STAGES.index(_stage(key)) for key in changed), default=len(STAGES))
+    kept = list[str]()
+    for name in STAGES[:first]:
+        if not run.is_done(name):
+            break
+        kept.append(name)
+    if not kept:
+        raise UserError(f"{run.path} has not finished its first stage: run `reverie train --run {run.path}` first")
+    with run.locked():
+        for name in kept:
+            run.verify(name)
+        new_run = RunFolder.create(path, config, run.manifest["precision"])
+        with new_run.locked():
+            _take_stages(run, new_run, kept)
+    return new_run, kept
+
+
+def _take_stages(run: RunFolder, new_run: RunFolder, kept: Sequence[str]) -> None:
+    """What these stages have made, and what is said of them. Both runs are locked."""
+    new_run.manifest["forked_from"] = str(run.path.resolve())
+    new_run.manifest["stages"] = {name: {"status": FORGOTTEN, "seconds": 0.0} for name in kept}
+    new_run.write_manifest()  # what a kill leaves from here on is cleared away, not taken for a stage's
+    for name in kept:
+        for pattern in OUTPUTS[name]:
+            for source in run.path.glob(pattern):
+                _take(source, new_run.path / source.name)
+    _take_metrics(run.path / "metrics.jsonl", new_run.path / "metrics.jsonl", kept)
+    new_run.manifest["stages"] = {name: dict(run.stage(name)) for name in kept}
+    new_run.write_manifest()
+
+
+def _stage(key: str) -> str:
+    """The first stage that a setting is about."""
+    stage = _SINCE.get(stage_of(key), stage_of(key))
+    return stage if stage in STAGES else STAGES[0]  # of the world, or the seed
+
+
+def _check(run: RunFolder, changed: Sequence[str]) -> None:
+    """Raises UserError where no stage could be kept."""
+    if run.is_packaged:
+        raise UserError(
+            f"{run.name} ships without the data that it learned from: fork a run of your own (`reverie train` makes "
+            "one)",
+            usage=True,
+        )
+    if run.recipe.rounds.num > 1 or run.is_earlier_round:
+        raise UserError(
+            f"{run.path} is made of rounds, each of which follows from all settings: make a run anew with `reverie "
+            "train` and --set",
+            usage=True,
+        )
+    for key in changed:
+        if _stage(key) == STAGES[0]:
+            raise UserError(
+                f"{key} is about the data itself, so that nothing of {run.path} could be kept: make a run anew with "
+                "`reverie train` and --set",
+                usage=True,
+            )
+
+
+def _take(source: Path, target: Path) -> None:
+    """A file, or a folder with all that is in it, but for locks and what is unpacked again where it is needed."""
+    if source.is_dir():
+        target.mkdir(exist_ok=True)
+        for entry in source.iterdir():
+            if not entry.name.startswith(".") and entry.name not in _UNPACKED:
+                _take(entry, target / entry.name)
+        return
+    if source.suffix in _WRITTEN_ONCE:
+        with contextlib.suppress(OSError):
+            os.link(source, target)
+            return
+    shutil.copyfile(source, target)
+
+
+def _take_metrics(source: Path, target: Path, kept: Sequence[str]) -> None:
+    """What was logged of the stages that are kept."""
+    if not source.is_file():
+        return
+    with write_atomically(target) as file:
+        for line in read_text(source).splitlines():
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # as `Metrics` does with half a line
+                if parse_json(line.encode())["stage"] in kept:
+                    file.write(line.encode() + b"\n")
