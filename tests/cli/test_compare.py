@@ -40,7 +40,7 @@ def _small(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("reverie.studies.compare.DRIVES", 2)
     monkeypatch.setattr("reverie.measure.vision.arithmetic.SCALES", (1.0, 2.0))
     monkeypatch.setattr("reverie.measure.dream.horizon.HORIZONS", (1, 3))
-    monkeypatch.setattr("reverie.studies.compare.HORIZONS", (1, 3))
+    monkeypatch.setattr("reverie.studies.compare_report.HORIZONS", (1, 3))
     monkeypatch.setattr("reverie.measure.dream.horizon.CONTEXT", 2)
     monkeypatch.setattr("reverie.measure.dream.horizon._LENGTH", 5)
 
@@ -56,12 +56,15 @@ def test_runs_side_by_side(tiny_run: RunFolder, tmp_path: Path, capsys: pytest.C
     other = another(tiny_run, tmp_path / "other", "vision.epochs=7")
     output = tmp_path / "found"
     runs = [str(run.path) for run in (tiny_run, other, twin)]
-    assert main(["compare", *runs, "--tracks", "6", "--output", str(output), "--quiet"]) == 0
+    command = ["compare", *runs, "--tracks", "6", "--scores", "4", "--output", str(output), "--quiet"]
+    assert main(command) == 0
     out = capsys.readouterr().out
     text = (output / "comparison.md").read_text()
     assert text.splitlines()[0] in out
     assert "| seeds | 0, 1 | 0 |" in text
-    assert "score of the controller | higher |  | 800.0 ± 0 | 800.0 | 0 [0, 0] | no clear difference |" in text
+    score = "| score, 4 test tracks | higher |  | 800.0 ± 0 | 800.0 | 0 [0, 0] | no clear difference |"
+    assert text.index(score) < text.index("| seeds |")  # first of all
+    assert "| vision.epochs | 2 | 7 |" in text
     assert "dream, offset error after 3" in text
     numbers = read_json(output / "comparison.json")
     assert numbers["groups"] == {"epochs 2": [runs[0], runs[2]], "epochs 7": [runs[1]]}
@@ -69,6 +72,26 @@ def test_runs_side_by_side(tiny_run: RunFolder, tmp_path: Path, capsys: pytest.C
     assert numbers["runs"][0]["fidelity"] == numbers["runs"][2]["fidelity"]  # the same V, on the same frames
     with Image.open(output / "comparison.png") as image:
         assert image.size[0] > 500
+    assert (output / "scores.png").exists()
+    assert not any(run.evaluations.exists() for run in (tiny_run, twin, other))  # nothing had to be driven
+
+
+def test_what_was_not_evaluated_is_driven_and_kept(tiny_run: RunFolder, tmp_path: Path):
+    other = another(tiny_run, tmp_path / "other")
+    other.forget("evaluate")
+    output = tmp_path / "found"
+    runs = [f"one={tiny_run.path}", f"two={other.path}"]
+    options = ["--tracks", "6", "--scores", "5", "--workers", "0", "--output", str(output), "--quiet"]
+    assert main(["compare", *runs, *options]) == 0
+    text = (output / "comparison.md").read_text()
+    assert "| one | two | two - one | two is |" in text
+    numbers = read_json(output / "comparison.json")
+    assert numbers["groups"] == {"one": [str(tiny_run.path)], "two": [str(other.path)]}
+    first, second = (one["returns"] for one in numbers["runs"])
+    assert first[:4] == [700.0, 800.0, 800.0, 900.0]  # read; the fifth was driven
+    assert first[4] == second[4]  # the same agent on the same track
+    assert [path.name for path in tiny_run.evaluations.iterdir()] == ["gymnasium_1_from_4.json"]
+    assert [path.name for path in other.evaluations.iterdir()] == ["gymnasium_5_from_0.json"]
 
 
 def test_v_alone_is_enough(tiny_run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -88,6 +111,8 @@ def test_v_alone_is_enough(tiny_run: RunFolder, tmp_path: Path, capsys: pytest.C
         (["RUN"], "give two runs or more"),
         (["RUN", "RUN", "--tracks", "1"], "--tracks 1: give 2 or more"),
         (["RUN", "nowhere"], "there is no run in nowhere"),
+        (["RUN", "a="], "a=: give NAME=RUN"),
+        (["RUN", "RUN", "--workers", "many"], "--workers many"),
     ],
 )
 def test_mistakes(arguments: list[str], said: str, tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]):

@@ -1,4 +1,4 @@
-"""`reverie compare`: what several runs see, side by side."""
+"""`reverie compare`: several runs side by side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,14 +17,21 @@ class CompareArguments:
     """Which runs, and on which tracks."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """Folders of runs, `pretrained` or `dreamt`. Runs that differ in nothing but the seed are one group; the other
-    groups are compared with that of the first run."""
+    """Folders of runs, `pretrained` or `dreamt`, each with a name of yours before it if you like: full=runs/a z=runs/b.
+    Runs of the same name, or that differ in nothing but the seed, are one group; the other groups are compared with
+    that of the first run."""
+    scores: Annotated[int | None, Ge(0), Le(100_000)] = None
+    """Number of test tracks, drawn by Gymnasium, on which the agents' scores are compared. What `reverie evaluate` has
+    kept is read, what is missing is driven and kept; 0 for no scores. Default: as many as all have been evaluated on,
+    but 30 at least."""
     tracks: Annotated[int, Ge(2), Le(100_000)] = 200
-    """Number of tracks, about 4 frames of each."""
+    """Number of tracks for pictures and dreams, about 4 frames of each."""
     split: Literal["validation", "test"] = "validation"
     """Tracks of which seeds: test tracks are for final results only."""
     output: Path = Path("comparison")
-    """Folder for comparison.json, comparison.md and comparison.png."""
+    """Folder for comparison.json, comparison.md, comparison.png and scores.png."""
+    workers: str = "-1"
+    """Processes that drive; -1 for one a core, 0 for none but the main one."""
     quiet: bool = False
     """Show no progress."""
     json: bool = False
@@ -34,8 +41,8 @@ class CompareArguments:
 def main(verb: str, arguments: Sequence[str]) -> None:
     """Measures, writes, and prints the table."""
     description = (
-        "Compare runs: how true V's pictures are and how its latents can be edited; for runs that have an M, how true "
-        "their dreams are; for those that were evaluated, their scores."
+        "Compare runs: the scores of their agents, how true V's pictures are and how its latents can be edited, and "
+        "how true M's dreams are. Runs without M or C are compared in the rest."
     )
     args = parse(CompareArguments, arguments, verb, description)
     if len(args.runs) < 2:
@@ -45,14 +52,38 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     from reverie.measure.truth.judges import load_judges
     from reverie.run.folder import RunFolder
     from reverie.studies.compare import compare_runs
+    from reverie.workers.make import make_workers, number_of
 
-    runs = [RunFolder.open(name) for name in args.runs]
+    processes = number_of(args.workers)
+    given, runs = zip(*map(_named, args.runs), strict=True)
+    runs = [RunFolder.open(name) for name in runs]
     for run in runs:
         run.require("vision")
         run.verify("vision")
-    found = compare_runs(runs, load_judges(), args.output, tracks=args.tracks, split=args.split, quiet=args.quiet)
+    found = compare_runs(
+        runs,
+        load_judges(),
+        args.output,
+        tracks=args.tracks,
+        split=args.split,
+        workers=lambda: make_workers(processes),
+        scores=args.scores,
+        given=given,
+        quiet=args.quiet,
+    )
     if args.json:
         print_json({"runs": [run.name for run in runs], "numbers": str(found.numbers), "table": str(found.table)})
     else:
         print(found.text)
-        print(f"numbers: {found.numbers}; table: {found.table}; pictures: {found.sheet}")
+        pictures = f"{found.sheet}, {found.scores}" if found.scores else found.sheet
+        print(f"numbers: {found.numbers}; table: {found.table}; pictures: {pictures}")
+
+
+def _named(text: str) -> tuple[str | None, str]:
+    """The reader's name of a run, if there is one, and its folder."""
+    name, equals, folder = text.partition("=")
+    if not equals or Path(text).exists():
+        return None, text
+    if not name or not folder:
+        raise UserError(f"{text}: give NAME=RUN, or RUN alone", usage=True)
+    return name, folder

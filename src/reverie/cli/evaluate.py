@@ -34,9 +34,14 @@ class EvaluateArguments(PlanArguments):
 def main(verb: str, arguments: Sequence[str]) -> None:
     """Drives the tracks and prints the score."""
     args = parse(
-        EvaluateArguments, arguments, verb, "Score an agent: mean return over test tracks, with a 95% interval."
+        EvaluateArguments,
+        arguments,
+        verb,
+        "Score an agent: mean return over test tracks, with a 95% interval. "
+        "What is measured is kept in the run, but for plans.",
     )
     from reverie.measure.score import test_seeds
+    from reverie.run.evaluations import keep
     from reverie.run.folder import RunFolder
     from reverie.training.pipeline import evaluate_run
     from reverie.workers.make import make_workers, number_of, scheduler_of
@@ -57,7 +62,8 @@ def main(verb: str, arguments: Sequence[str]) -> None:
             plan=plan,
             quiet=args.quiet,
         )
+    where = None if plan else keep(run, evaluation)
     if args.json:
         print_json(asdict(evaluation))
     else:
-        print(evaluation.text())
+        print(evaluation.text() + (f"; kept in {where}" if where else ""))

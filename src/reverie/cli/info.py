@@ -11,6 +11,8 @@ import tyro
 from reverie.cli.arguments import parse, print_json
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from reverie.run.folder import RunFolder
 
 _DATA_STAGES = ("collect", "encode")
@@ -45,6 +47,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
 
 def verify(run: "RunFolder", *, quiet: bool) -> list[str]:
     """Compares every file that has a checksum with it; gives the stages it did so for. UserError at a difference."""
+    from reverie.run.evaluations import verify_kept
     from reverie.run.stages import STAGES
 
     done = [name for name in STAGES if run.manifest["stages"].get(name, {}).get("status") == "done"]
@@ -54,6 +57,7 @@ def verify(run: "RunFolder", *, quiet: bool) -> list[str]:
         run.verify(name)
     if "collect" in done:
         _verify_episodes(run, quiet=quiet)
+    verify_kept(run)
     if "encode" in done:
         from reverie.data.latents import LatentStore
 
@@ -128,10 +132,26 @@ def _show(found: dict[str, Any]) -> None:
     for name, size in found["bytes"].items():
         sizes.add_row(escape(name), decimal(size))
     sizes.add_row("all", decimal(sum(found["bytes"].values())), style="bold")
-    for table in ([table_of(found["rounds"])] if found["rounds"] else []) + [stages, sizes]:
+    tables = [table_of(found["rounds"])] if found["rounds"] else []
+    if len(found["evaluations"]) > 1:
+        tables.append(_evaluations(found["evaluations"]))
+    for table in [*tables, stages, sizes]:
         console.print()
         console.print(table)
     console.print("\nEvery file of a stage that is marked as verified is what its checksum says.")
+
+
+def _evaluations(found: list[dict[str, Any]]) -> "Table":
+    """All that was measured of the agent on test tracks."""
+    from rich.table import Table
+
+    columns = ("evaluated on tracks", "drawn by", "mean", "95% interval", "standard deviation")
+    table = Table(*columns, box=None, pad_edge=False, header_style="dim")
+    for one in found:
+        interval = "[{:.0f}, {:.0f}]".format(*one["ci95"]) if one["ci95"] else ""
+        tracks = f"{one['first_seed']} to {one['first_seed'] + one['num_tracks'] - 1}"
+        table.add_row(tracks, one["renderer"], f"{one['mean']:.1f}", interval, f"{one['std']:.0f}")
+    return table
 
 
 def _checksums(files: dict[str, str], stage: str) -> str:

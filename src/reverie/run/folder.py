@@ -20,7 +20,8 @@ from reverie.run.recipe import RunConfig
 from reverie.run.stages import AGENT_STAGES, EXTENDABLE, LENGTHS, OUTPUTS, REMADE, STAGES, WORDS, stage_of
 from reverie.run.world import check_same_world, require_world
 
-_FORGOTTEN = "forgotten"
+FORGOTTEN = "forgotten"
+"""State of a stage of which files may still lie about, which are to be removed."""
 
 
 class RunFolder:
@@ -104,6 +105,7 @@ class RunFolder:
     evolution = property(lambda self: self.path / "evolution")
     laps = property(lambda self: self.path / "laps")
     evaluation = property(lambda self: self.path / "evaluation.json")
+    evaluations = property(lambda self: self.path / "evaluations")
     pictures = property(lambda self: self.path / "pictures")
     videos = property(lambda self: self.path / "videos")
 
@@ -200,11 +202,12 @@ class RunFolder:
             yield
 
     def _put_in_order(self) -> None:
-        for folder in (self.path, self.rollouts, self.latents, self.evolution, self.laps, self.pictures):
+        folders = (self.rollouts, self.latents, self.evolution, self.laps, self.evaluations, self.pictures)
+        for folder in (self.path, *folders):
             checkpoint.sweep(folder)
         self.manifest = read_manifest(self.path)  # another process may have gone on since it was opened
         for stage in STAGES:
-            if self.stage(stage)["status"] == _FORGOTTEN:
+            if self.stage(stage)["status"] == FORGOTTEN:
                 self.forget(stage)
 
     def take_settings(self) -> None:
@@ -221,6 +224,11 @@ class RunFolder:
                 self.reopen(stage)
         if changed:  # after the stages are open: a kill in between only evaluates once more
             settings.save(config, recipe)
+
+    @property
+    def agent_digest(self) -> str:
+        """Says which V, M and C the run has now: the first 16 digits of the SHA-256 of each."""
+        return "".join(checkpoint.file_sha256(path)[:16] for path in (self.vision, self.memory, self.controller))
 
     def write_manifest(self) -> None:
         """Replaces manifest.json."""
@@ -245,7 +253,7 @@ class RunFolder:
         """Removes what a stage made, and what later stages made from it."""
         stages = STAGES[STAGES.index(name) :]
         for stage in stages:
-            self.manifest["stages"][stage] = {"status": _FORGOTTEN, "seconds": 0.0}
+            self.manifest["stages"][stage] = {"status": FORGOTTEN, "seconds": 0.0}
         self.write_manifest()  # first, so that what a kill leaves is not taken for a stage that goes on
         for stage in stages:
             for pattern in OUTPUTS[stage]:

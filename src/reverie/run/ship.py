@@ -42,6 +42,7 @@ def copy_agent(run: RunFolder, destination: Path) -> None:
     }
     evaluation = destination / run.evaluation.name  # it names its run, by a path that others do not have
     checkpoint.write_json(evaluation, checkpoint.read_json(evaluation) | {"run": destination.name})
+    stages["evaluate"].pop("evaluations", None)  # nor what was measured since
     stages["evaluate"]["files"][evaluation.name] = checkpoint.file_sha256(evaluation)
     if rounds := stages["evaluate"].get("rounds"):
         stages["evaluate"]["rounds"] = _renamed(rounds, destination.name)

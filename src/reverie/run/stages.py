@@ -13,7 +13,7 @@ OUTPUTS = {
     "encode": ("latents",),
     "memory": ("memory.*", "dream.*", "dream"),
     "controller": ("controller.*", "evolution", "laps"),
-    "evaluate": ("evaluation.json",),
+    "evaluate": ("evaluation.json", "evaluations"),
     "pictures": ("pictures",),
 }
 """Files and folders that each makes, as patterns."""

@@ -175,6 +175,37 @@ def evaluation_histogram(
     _save(figure, path)
 
 
+def scores(
+    path: Path,
+    groups: Mapping[str, tuple[np.ndarray, tuple[float, float] | None]],
+    *,
+    title: str,
+    with_paper: bool,
+) -> None:
+    """Returns (n,) by track of each group, a point each, with the mean and its 95% interval; the axis begins where the
+    points do."""
+    figure = _figure(9.0, 1.6 + 0.75 * len(groups))
+    axes = figure.subplots()
+    for row, (values, ci95) in enumerate(groups.values()):
+        spread = 0.25 * np.cos(2.4 * np.arange(len(values)))  # no chance: the same points every time
+        axes.plot(values, row + spread, "o", color=OURS, alpha=0.35, markersize=4, markeredgewidth=0)
+        mean = float(values.mean())
+        if ci95:
+            axes.plot(ci95, (row, row), color="black", linewidth=4, solid_capstyle="butt")
+        axes.plot([mean], [row], "D", color="black", markersize=6)
+        interval = " [{:.0f}, {:.0f}]".format(*ci95) if ci95 else ""
+        axes.annotate(f"{mean:.0f}{interval}", (mean, row), (0, 13), textcoords="offset points", ha="center")
+    if with_paper:
+        axes.axvline(PAPER_SCORE, color=PAPER, linewidth=1.2, linestyle="--")
+        axes.annotate(f"paper {PAPER_SCORE:.0f}", (PAPER_SCORE, -0.62), color=PAPER, ha="right", fontsize=9)
+    axes.set_yticks(range(len(groups)), list(groups))
+    axes.set_ylim(len(groups) - 0.4, -0.75)
+    axes.set_xlabel("return of a track (a point each); diamond and bar: mean and its 95% interval")
+    axes.set_title(title, loc="left", fontsize=12)
+    _plain(axes)
+    _save(figure, path)
+
+
 def dream_error(
     path: Path,
     horizons: Sequence[int],

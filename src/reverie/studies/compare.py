@@ -3,32 +3,37 @@
 Shapes: n frames of (64, 64, 3) uint8.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from reverie.checkpoint import read_json, write_atomically, write_json
-from reverie.envs.registry import require_truth
+from reverie.checkpoint import write_atomically, write_json
+from reverie.envs.registry import require_truth, spec_of
 from reverie.errors import UserError
-from reverie.measure.dream.horizon import HORIZONS, DreamHorizon, RealEpisodes, join, measure_dream
+from reverie.measure.dream.horizon import RealEpisodes, join, measure_dream
+from reverie.measure.statistics import confidence_interval
 from reverie.measure.truth.judges import Judges
-from reverie.measure.truth.labelled import STATE, LabelledFrames, labelled_frames
+from reverie.measure.truth.labelled import LabelledFrames, labelled_frames
 from reverie.measure.vision import comparison
-from reverie.measure.vision.arithmetic import Arithmetic, measure_arithmetic
-from reverie.measure.vision.comparison import Sample
-from reverie.measure.vision.fidelity import Fidelity, measure_fidelity
+from reverie.measure.vision.arithmetic import measure_arithmetic
+from reverie.measure.vision.fidelity import measure_fidelity
 from reverie.metrics import Progress
 from reverie.models.coding import reconstruct
 from reverie.models.files import PRETRAINED, load_models, load_vision
 from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.seeding import TEST_TRACKS, TRAINING_TRACKS, VALIDATION_TRACKS, generator, sample_tracks
+from reverie.show import charts
 from reverie.show.latent_sheets import comparison as draw_sheet
+from reverie.studies.compare_report import Found, numbers_of, text_of
 from reverie.studies.dream_truth import episodes_of
+from reverie.studies.scores import common_returns
 from reverie.training.controller.rollouts import agent_of
+from reverie.workers.contract import Workers
 
 TRAINING_TRACKS_USED = 1000
 """Tracks for the linear probe and the attribute vectors."""
@@ -49,17 +54,6 @@ class Grounds:
     episodes: RealEpisodes | None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Found:
-    """What one run came to."""
-
-    run: RunFolder
-    fidelity: Fidelity
-    arithmetic: Arithmetic
-    dream: DreamHorizon | None
-    evaluation: dict[str, Any] | None
-
-
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Where everything was written, and the table."""
@@ -67,6 +61,8 @@ class Comparison:
     numbers: Path
     table: Path
     sheet: Path
+    scores: Path | None
+    """Returns by track, where the runs have agents."""
     text: str
 
 
@@ -77,36 +73,52 @@ def compare_runs(
     *,
     tracks: int,
     split: Literal["validation", "test"],
+    workers: Callable[[], AbstractContextManager[Workers]],
+    scores: int | None = None,
+    given: Sequence[str | None] = (),
     seed: int = 0,
     quiet: bool = False,
 ) -> Comparison:
-    """Measures all `runs` on `tracks` of a split and writes comparison.json, comparison.md and comparison.png.
+    """Measures all `runs` on `tracks` of a split and writes comparison.json, comparison.md and comparison.png, and
+    scores.png where all have an agent. The agents' returns are those of `common_returns` on `scores` test tracks; 0 for
+    none. The reader may have `given` runs names.
 
     Raises UserError where a run has no V, or is of a world of which nobody knows the truth.
     """
     for run in runs:
         require_truth(run.config.env, run.name)
     made_with = [settings.flatten(run.config) for run in runs]
-    groups = comparison.group(made_with)
-    names = comparison.labels(made_with, groups)
+    groups = comparison.group(made_with, given)
+    names = comparison.labels(made_with, groups, given)
+    returns: Sequence[np.ndarray | None] = [None] * len(runs)
+    if scores != 0 and all(run.is_done("controller") for run in runs):
+        returns = common_returns(runs, scores, workers, quiet=quiet)
     with Progress("compare", len(runs) + 1, "steps", quiet=quiet) as bar:
         grounds = _grounds(runs, tracks, split, seed)
         bar.advance(1)
         found = []
-        for run in runs:
-            found.append(_measure(run, judges, grounds, seed))
+        for run, theirs in zip(runs, returns, strict=True):
+            found.append(_measure(run, judges, grounds, theirs, seed))
             bar.advance(1, last=run.name)
     result = Comparison(
         numbers=output / "comparison.json",
         table=output / "comparison.md",
         sheet=output / "comparison.png",
-        text=_text([[found[i] for i in indices] for indices in groups], names, split, tracks, len(grounds.test)),
+        scores=output / "scores.png" if returns[0] is not None else None,
+        text=text_of(
+            [[found[i] for i in indices] for indices in groups],
+            names,
+            comparison.differing(made_with, groups),
+            f"{tracks} {split} tracks, {len(grounds.test)} frames",
+        ),
     )
     output.mkdir(parents=True, exist_ok=True)
-    write_json(result.numbers, _numbers(found, groups, names, split, tracks, seed))
+    write_json(result.numbers, numbers_of(found, groups, names, split, tracks, seed))
     with write_atomically(result.table) as file:
         file.write(result.text.encode())
     _draw(result.sheet, [found[indices[0]].run for indices in groups], names, grounds.test)
+    if result.scores:
+        _draw_scores(result.scores, [[found[i] for i in indices] for indices in groups], names)
     return result
 
 
@@ -136,7 +148,7 @@ def _episodes(runs: Sequence[RunFolder], tracks: Sequence[int], seed: int) -> Re
     return join(episodes_of(agent, params, tracks[: 2 * min(DRIVES, len(tracks) // 2)], env, seed))
 
 
-def _measure(run: RunFolder, judges: Judges, grounds: Grounds, seed: int) -> Found:
+def _measure(run: RunFolder, judges: Judges, grounds: Grounds, returns: np.ndarray | None, seed: int) -> Found:
     vision = load_vision(run.vision).eval()
     dream = None
     if run.is_done("memory") and grounds.episodes is not None:
@@ -148,122 +160,19 @@ def _measure(run: RunFolder, judges: Judges, grounds: Grounds, seed: int) -> Fou
         fidelity=measure_fidelity(vision, judges, grounds.test, grounds.train, seed),
         arithmetic=measure_arithmetic(vision, judges, grounds.train, grounds.tune, grounds.test, seed),
         dream=dream,
-        evaluation=read_json(run.evaluation) if run.is_done("evaluate") else None,
+        returns=returns,
     )
 
 
-def _text(groups: list[list[Found]], names: list[str], split: str, tracks: int, num_frames: int) -> str:
-    """The whole table, as Markdown."""
-    head = comparison.header(names)
-    parts = [
-        f"{tracks} {split} tracks, {num_frames} frames. Mean ± standard deviation over seeds; differences with their "
-        "95% interval over tracks, in pairs. *Better* or *worse*: every seed of one beats every seed of the other, and "
-        "the interval leaves out 0. A measure with * ranks its controls (real frames, a mild and a strong blur, wrong "
-        "frames) by their means, but not each of them beyond chance.",
-        comparison.table([["", *names], *_costs(groups)]),
-        comparison.table([head, *_fidelity_rows(groups)]),
-        _refused(groups, names),
-        comparison.table([head, *_arithmetic_rows(groups)]),
-    ]
-    if rows := _downstream_rows(groups):
-        parts.append(comparison.table([head, *rows]))
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _costs(groups: list[list[Found]]) -> list[list[str]]:
-    def cells(key: str) -> list[str]:
-        return [f"{np.mean([found.run.stage('vision')[key] for found in group]):,.0f}" for group in groups]
-
-    rows = [["seeds", *(", ".join(str(found.run.config.seed) for found in group) for group in groups)]]
-    known = all("images" in found.run.stage("vision") for group in groups for found in group)
-    return [*rows, ["V: seconds", *cells("seconds")], *([["V: images", *cells("images")]] if known else [])]
-
-
-def _fidelity_rows(groups: list[list[Found]]) -> list[list[str]]:
-    rows = []
-    for measure in groups[0][0].fidelity.measures:
-        found = [[f.fidelity.measure(measure.name) for f in group] for group in groups]
-        if all(m is not None for group in found for m in group):
-            samples = [_sample([m.mean for m in g if m], [m.per_track for m in g if m]) for g in found]
-            doubted = any(m.doubt for group in found for m in group if m)
-            name = f"{measure.name} *" if doubted else measure.name
-            rows.append(comparison.row(name, measure.better, samples, floor=measure.floor))
-    return rows
-
-
-def _refused(groups: list[list[Found]], names: list[str]) -> str:
-    """Measures that did not rank their controls, and for which of the groups."""
-    lines = [
-        f"- {refusal.name} ({name}, seed {found.run.config.seed}): {refusal.reason}"
-        for group, name in zip(groups, names, strict=True)
-        for found in group
-        for refusal in found.fidelity.refused
-    ]
-    return "\n".join(["Not reported, since they do not rank their controls:", "", *lines]) if lines else ""
-
-
-def _arithmetic_rows(groups: list[list[Found]]) -> list[list[str]]:
-    rows = []
-    for score in groups[0][0].arithmetic.scores:
-        at = [[f.arithmetic.score(score.attribute, score.vector) for f in group] for group in groups]
-        what = f"{score.attribute} ({score.vector})"
-        for name, read in (
-            ("flipped", lambda s: s.edit.flip),
-            ("kept", lambda s: s.edit.keep),
-            ("flipped by a random vector", lambda s: s.random.flip),
-        ):
-            values = [[read(s) for s in group] for group in at]
-            if all(v is not None for group in values for v in group):
-                better = "lower" if "random" in name else "higher"
-                rows.append(comparison.row(f"{what}: {name}", better, [_sample(group) for group in values]))
-    return rows
-
-
-def _downstream_rows(groups: list[list[Found]]) -> list[list[str]]:
-    rows = []
-    if all(found.dream is not None for group in groups for found in group):
-        dreams = [[found.dream for found in group if found.dream] for group in groups]
-        for name in STATE:
-            for i, horizon in enumerate(HORIZONS):
-                samples = [_sample([d.dream[name][i] for d in g], [d.per_track[name][i] for d in g]) for g in dreams]
-                rows.append(comparison.row(f"dream, {name} error after {horizon}", "lower", samples))
-        for i, horizon in enumerate(HORIZONS):
-            samples = [_sample([d.relative[i] for d in g]) for g in dreams]
-            rows.append(comparison.row(f"dream, error relative to the last frame's after {horizon}", "lower", samples))
-    if all(found.evaluation is not None for group in groups for found in group):
-        scores = [[found.evaluation for found in group if found.evaluation] for group in groups]
-        samples = [_sample([e["mean"] for e in g], [e["returns"] for e in g]) for g in scores]
-        rows.append(comparison.row("score of the controller", "higher", samples))
-    return rows
-
-
-def _sample(means: Sequence[float], per_track: Sequence[Sequence[float]] | None = None) -> Sample:
-    same = per_track is not None and len({len(values) for values in per_track}) == 1 and len(per_track[0]) > 1
-    return Sample(means=tuple(means), per_track=np.array(per_track) if same else None)
-
-
-def _numbers(
-    found: Sequence[Found], groups: list[list[int]], names: list[str], split: str, tracks: int, seed: int
-) -> dict[str, Any]:
-    """Everything that was measured, for programs."""
-    return {
-        "split": split,
-        "tracks": tracks,
-        "seed": seed,
-        "groups": {name: [found[i].run.name for i in indices] for name, indices in zip(names, groups, strict=True)},
-        "runs": [
-            {
-                "run": f.run.name,
-                "seed": f.run.config.seed,
-                "vision": {k: v for k, v in f.run.stage("vision").items() if k not in ("status", "files")},
-                "fidelity": asdict(f.fidelity),
-                "arithmetic": asdict(f.arithmetic),
-                "dream": asdict(f.dream) if f.dream else None,
-                "evaluation": f.evaluation,
-            }
-            for f in found
-        ],
-    }
+def _draw_scores(path: Path, groups: Sequence[Sequence[Found]], names: Sequence[str]) -> None:
+    """Returns by track of each group, seeds averaged."""
+    values = [np.mean([found.returns for found in group if found.returns is not None], 0) for group in groups]
+    charts.scores(
+        path,
+        {name: (one, confidence_interval(one)) for name, one in zip(names, values, strict=True)},
+        title=f"{len(values[0])} test tracks, the same for all",
+        with_paper=all(spec_of(found.run.config.env).in_paper for group in groups for found in group),
+    )
 
 
 def _draw(path: Path, runs: Sequence[RunFolder], names: Sequence[str], frames: LabelledFrames) -> None:

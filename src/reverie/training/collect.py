@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from reverie.agent import Agent, AgentConfig
-from reverie.checkpoint import file_sha256
 from reverie.data.episode import Episode
 from reverie.data.store import Entry, EpisodeStore, Packed, pack_episode
 from reverie.envs.registry import random_policy, spec_of
@@ -41,7 +40,7 @@ class ForeignAgent:
 
     folder: Path
     digest: str
-    """Says which V, M and C they are: the first 16 digits of the SHA-256 of each."""
+    """Says which V, M and C they are."""
     agent: AgentConfig
     controller: ControllerConfig
     params: np.ndarray
@@ -109,7 +108,7 @@ def _foreign_agent(run: RunFolder, workers: Workers, *, begun: bool) -> ForeignA
     agent = collecting_agent(run)
     if not agent:
         return None
-    digest = "".join(file_sha256(path)[:16] for path in (agent.vision, agent.memory, agent.controller))
+    digest = agent.agent_digest
     if begun and run.stage("collect").get("agent_digest", digest) != digest:
         raise UserError(
             f"collect.agent: {agent.name} is no longer the agent that drove the first episodes of {run.path}: "

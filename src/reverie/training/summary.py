@@ -4,17 +4,20 @@ from dataclasses import asdict
 from typing import Any
 
 from reverie.checkpoint import read_json
+from reverie.run.evaluations import kept, score
 from reverie.run.folder import RunFolder
 from reverie.run.ledger import Ledger, ledger, minutes
 from reverie.run.stages import STAGES
 from reverie.training.rounds import describe_rounds, rounds_of, table_of
 
-_FACTS_APART = ("status", "seconds", "files")
+_FACTS_APART = ("status", "seconds", "files", "evaluations")
+_MEASURED = ("renderer", "num_tracks", "first_seed", "mean", "std", "ci95")
+"""What a summary says of each evaluation that is kept."""
 
 
 def summarise(run: RunFolder) -> dict[str, Any]:
-    """Score, cost and state of a run; JSON can hold it. Minutes are wall time, frames are simulator steps, and both
-    count what was trained before it."""
+    """Score (on the most tracks that it was measured on), cost and state of a run; JSON can hold it. Minutes are wall
+    time, frames are simulator steps, and both count what was trained before it."""
     stages = {name: run.manifest["stages"].get(name, {"status": "new", "seconds": 0.0}) for name in STAGES}
     cost = ledger(run)
     return {
@@ -25,7 +28,8 @@ def summarise(run: RunFolder) -> dict[str, Any]:
         "minutes": minutes(run),
         "frames": cost.frames,
         "ledger": asdict(cost),
-        "evaluation": read_json(run.evaluation) if stages["evaluate"]["status"] == "done" else None,
+        "evaluation": score(run),
+        "evaluations": [{key: one[key] for key in _MEASURED} for one in kept(run)],
         "rounds": describe_rounds(run),
         "selected": _selected(run),
         "stages": {

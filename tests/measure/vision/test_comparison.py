@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reverie.measure.vision.comparison import Sample, compare, group, header, labels, row, table
+from reverie.measure.vision.comparison import Sample, compare, differing, group, header, labels, row, table
 
 
 def sample(*seeds: float, tracks: int = 50, noise: float = 0.01) -> Sample:
@@ -42,9 +42,11 @@ def test_the_interval_is_students_over_paired_tracks():
     assert compare(first, other, "higher").ci95 == pytest.approx(expected)
 
 
-def test_without_tracks_the_seeds_decide():
+def test_without_an_interval_there_is_no_verdict():
     difference = compare(Sample(means=(1.0, 2.0), per_track=None), Sample(means=(3.0, 4.0), per_track=None), "lower")
-    assert (difference.mean, difference.ci95, difference.verdict) == (2.0, None, "worse")
+    assert (difference.mean, difference.ci95, difference.verdict) == (2.0, None, "not known")
+    one_track = compare(sample(1.0, tracks=1), sample(5.0, tracks=1), "lower")
+    assert (one_track.ci95, one_track.verdict) == (None, "not known")
 
 
 def flat(**settings: object) -> dict[str, object]:
@@ -71,10 +73,28 @@ def test_labels_name_what_differs():
     assert labels([flat()], [[0]]) == ["1"]
 
 
+def test_choices_are_said_before_numbers():
+    several = {"memory__steps": 9, "vision__epochs": 9, "collect__episodes": 9, "seed": 4}
+    runs = [
+        flat(controller__model__inputs="zh", memory__steps=3, collect__episodes=3),
+        flat(controller__model__inputs="z", **several),
+    ]
+    assert labels(runs, group(runs))[1] == "inputs z, steps 9, epochs 9"
+    assert next(iter(differing(runs, group(runs)))) == "controller.model.inputs"
+    assert differing(runs, group(runs))["collect.episodes"] == [3, 9]
+
+
+def test_the_reader_names_and_groups_runs():
+    runs = [flat(), flat(vision__epochs=9), flat(vision__epochs=5)]
+    groups = group(runs, ["a", "a", None])
+    assert groups == [[0, 1], [2]]
+    assert labels(runs, groups, ["a", "a", None]) == ["a", "epochs 5"]
+
+
 def test_the_table():
     first, other = Sample(means=(1.0, 3.0), per_track=None), Sample(means=(0.5,), per_track=None)
     line = row("error", "lower", [first, other], floor=0.1)
-    assert line == ["error", "lower", "0.1", "2 ± 1.41", "0.5", "-1.5", "better"]
+    assert line == ["error", "lower", "0.1", "2 ± 1.41", "0.5", "-1.5", "not known"]
     text = table([header(["a", "b"]), line])
     assert text.splitlines()[0] == "| measure | better | real frames | a | b | b - a | b is |"
     assert len({text_line.count("|") for text_line in text.splitlines()}) == 1

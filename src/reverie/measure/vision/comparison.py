@@ -12,7 +12,9 @@ import numpy as np
 from reverie.measure.statistics import confidence_interval
 from reverie.measure.vision.gate import Better
 
-Verdict = Literal["better", "worse", "no clear difference"]
+Verdict = Literal["better", "worse", "no clear difference", "not known"]
+SHOWN = 3
+"""Settings in the name of a group."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,21 +48,21 @@ class Difference:
 
 
 def compare(first: Sample, other: Sample, better: Better) -> Difference:
-    """Better or worse only where every seed of one beats every seed of the other, and the interval over tracks, if
-    there is one, leaves out 0."""
+    """Better or worse only where every seed of one beats every seed of the other, and the interval over tracks leaves
+    out 0; not known where there is no interval."""
+    difference = other.mean - first.mean
+    if first.per_track is None or other.per_track is None:
+        return Difference(mean=difference, ci95=None, verdict="not known")
     a, b = (_badness(np.array(sample.means), better) for sample in (first, other))
-    apart = bool(b.max() < a.min() or b.min() > a.max())
-    ci95 = None
-    if first.per_track is not None and other.per_track is not None:
-        ci95 = confidence_interval(other.per_track.mean(0) - first.per_track.mean(0))
-        pairs = confidence_interval(
-            _badness(other.per_track, better).mean(0) - _badness(first.per_track, better).mean(0)
-        )
-        apart = apart and (pairs is None or pairs[0] > 0 or pairs[1] < 0)
+    ci95 = confidence_interval(other.per_track.mean(0) - first.per_track.mean(0))
+    pairs = confidence_interval(_badness(other.per_track, better).mean(0) - _badness(first.per_track, better).mean(0))
+    if pairs is None:
+        return Difference(mean=difference, ci95=ci95, verdict="not known")
+    apart = (b.max() < a.min() or b.min() > a.max()) and (pairs[0] > 0 or pairs[1] < 0)
     verdict: Verdict = "no clear difference"
     if apart:
         verdict = "better" if b.mean() < a.mean() else "worse"
-    return Difference(mean=other.mean - first.mean, ci95=ci95, verdict=verdict)
+    return Difference(mean=difference, ci95=ci95, verdict=verdict)
 
 
 def _badness(values: np.ndarray, better: Better) -> np.ndarray:
@@ -69,28 +71,49 @@ def _badness(values: np.ndarray, better: Better) -> np.ndarray:
     return values if better == "lower" else -values
 
 
-def group(settings: Sequence[Mapping[str, object]]) -> list[list[int]]:
+def group(settings: Sequence[Mapping[str, object]], names: Sequence[str | None] = ()) -> list[list[int]]:
     """Which runs are seeds of one configuration: indices into `settings` (flat, key -> value), in order of appearance.
+    Those that the reader gave `names` are grouped by them.
 
-    Where they run, and how many seeds they have been given, does not tell configurations apart.
+    Where they run, how many seeds they have been given and on how many tracks they were evaluated does not tell
+    configurations apart.
     """
     groups: dict[str, list[int]] = {}
-    for i, flat in enumerate(settings):
-        groups.setdefault(repr(sorted(_telling(flat).items())), []).append(i)
+    for i, (flat, name) in enumerate(zip(settings, names or [None] * len(settings), strict=True)):
+        groups.setdefault(f"name {name}" if name else repr(sorted(_telling(flat).items())), []).append(i)
     return list(groups.values())
 
 
-def labels(settings: Sequence[Mapping[str, object]], groups: Sequence[Sequence[int]]) -> list[str]:
-    """A name for each group: the settings, at most three, by which it differs from others; the plainest first."""
+def differing(settings: Sequence[Mapping[str, object]], groups: Sequence[Sequence[int]]) -> dict[str, list[object]]:
+    """Settings by which groups differ -> the value of each: first V's model, then choices, then numbers; those of whole
+    parts before details."""
     firsts = [_telling(settings[indices[0]]) for indices in groups]
     shared = [key for key in firsts[0] if all(key in flat for flat in firsts)]
-    keys = [key for key in shared if len({repr(flat[key]) for flat in firsts}) > 1]
-    keys.sort(key=lambda key: (key != "vision.model", key.count("."), len(key)))
-    names = [", ".join(_said(key, flat.get(key)) for key in keys[:3]) for flat in firsts]
-    return names if len(set(names)) == len(names) > 1 else [name or str(i + 1) for i, name in enumerate(names)]
+    found = {key: [flat[key] for flat in firsts] for key in shared}
+    keys = [key for key in shared if len(set(map(repr, found[key]))) > 1]
+
+    def rank(key: str) -> tuple[bool, bool, int, int]:
+        is_number = all(isinstance(value, int | float) and not isinstance(value, bool) for value in found[key])
+        return key != "vision.model", is_number, key.count("."), len(key)
+
+    return {key: found[key] for key in sorted(keys, key=rank)}
 
 
-_NOT_TELLING = ("seed", "workers", "name", "description")
+def labels(
+    settings: Sequence[Mapping[str, object]], groups: Sequence[Sequence[int]], names: Sequence[str | None] = ()
+) -> list[str]:
+    """A name for each group: the reader's, or the settings by which it differs from others, at most `SHOWN` of them."""
+    keys = list(differing(settings, groups).items())
+    said = [", ".join(_said(key, values[i]) for key, values in keys[:SHOWN]) for i in range(len(groups))]
+    given = [names[indices[0]] if names else None for indices in groups]
+    said = [name or words for name, words in zip(given, said, strict=True)]
+    return [
+        words if words and said.count(words) == 1 else f"{words} ({i + 1})" if words else str(i + 1)
+        for i, words in enumerate(said)
+    ]
+
+
+_NOT_TELLING = ("seed", "workers", "name", "description", "evaluate.tracks", "evaluate.first_seed")
 
 
 def _telling(flat: Mapping[str, object]) -> dict[str, object]:

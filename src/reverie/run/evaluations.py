@@ -1,0 +1,98 @@
+"""What was measured of a run's agent on test tracks, kept in its folder: by who drew, and on which tracks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from reverie.checkpoint import file_sha256, read_json, write_json
+from reverie.errors import UserError
+from reverie.measure.score import Evaluation
+from reverie.notes import note
+from reverie.run.folder import RunFolder
+
+Kept = Mapping[str, Any]
+"""An `Evaluation` as JSON has it."""
+_AGENT = "agent"
+"""Key of the checksums of the agent that was measured."""
+
+
+def keep(run: RunFolder, evaluation: Evaluation) -> Path | None:
+    """Keeps it in the run, and removes what was measured of an agent that the run no longer has. None for a run that
+    ships, which is only read, and where another process is at work in the run or the disk refuses, which is said."""
+    if run.is_packaged:
+        return None
+    try:
+        return _keep(run, evaluation)
+    except UserError as error:
+        note(f"the evaluation of {run.name} is not kept: {error}")
+        return None
+
+
+def _keep(run: RunFolder, evaluation: Evaluation) -> Path:
+    name = f"{evaluation.renderer}_{evaluation.num_tracks}_from_{evaluation.first_seed}.json"
+    path, agent = run.evaluations / name, run.agent_digest
+    with run.locked():
+        checksums = run.stage("evaluate").setdefault("evaluations", {})
+        for file in list(checksums):
+            if (found := _whole(run, file)) is None or found.get(_AGENT) != agent:
+                (run.path / file).unlink(missing_ok=True)
+                del checksums[file]
+        write_json(path, asdict(evaluation) | {_AGENT: agent})
+        checksums[str(path.relative_to(run.path))] = file_sha256(path)
+        run.write_manifest()
+    return path
+
+
+def kept(run: RunFolder) -> list[Kept]:
+    """All that is known of the run's agent as it is now: what its stage measured first. What is missing, damaged or of
+    another agent is left out."""
+    done = run.manifest["stages"].get("evaluate", {}).get("status") == "done"
+    own = [read_json(run.evaluation)] if done and run.evaluation.is_file() else []
+    checksums = _checksums(run)
+    if not checksums or not run.controller.is_file():
+        return own
+    found, agent = [_whole(run, file) for file in sorted(checksums)], run.agent_digest
+    return own + [one for one in found if one and one.get(_AGENT) == agent]
+
+
+def score(run: RunFolder) -> Kept | None:
+    """The evaluation on the most tracks that Gymnasium drew; None where there is none."""
+    drawn = [one for one in kept(run) if one["renderer"] == "gymnasium"]
+    return max(drawn, key=lambda one: one["num_tracks"], default=None)
+
+
+def returns_by_track(evaluations: Sequence[Kept], renderer: str) -> dict[int, float]:
+    """Seed of a track -> return, of all evaluations by this renderer: a return is its track's own, whichever others are
+    driven beside it."""
+    return {
+        seed: ret
+        for one in evaluations
+        if one["renderer"] == renderer
+        for seed, ret in enumerate(one["returns"], one["first_seed"])
+    }
+
+
+def verify_kept(run: RunFolder) -> None:
+    """Compares them with their checksums. Raises UserError naming one that is missing or differs, and the cure."""
+    for file, sha256 in _checksums(run).items():
+        path = run.path / file
+        wrong = "is missing" if not path.exists() else "is damaged" if file_sha256(path) != sha256 else None
+        if wrong:
+            renderer, tracks, _, first = Path(file).stem.split("_")
+            raise UserError(
+                f"{path} {wrong}: restore it from a copy, or run `reverie evaluate {run.path} --renderer {renderer} "
+                f"--tracks {tracks} --first-seed {first}`"
+            )
+
+
+def _checksums(run: RunFolder) -> Mapping[str, str]:
+    """SHA-256 of each file that is kept; to read them changes nothing."""
+    return run.manifest["stages"].get("evaluate", {}).get("evaluations", {})
+
+
+def _whole(run: RunFolder, file: str) -> Kept | None:
+    """A kept evaluation, where it is what its checksum says."""
+    path = run.path / file
+    sha256 = _checksums(run)[file]
+    return read_json(path) if path.is_file() and file_sha256(path) == sha256 else None

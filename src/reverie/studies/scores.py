@@ -1,0 +1,51 @@
+"""The scores of several agents on the same test tracks: read where they were measured before, driven where not.
+
+Shapes: n tracks.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+import numpy as np
+
+from reverie.run.evaluations import keep, kept, returns_by_track
+from reverie.run.folder import RunFolder
+from reverie.training.pipeline import evaluate_run
+from reverie.workers.contract import Workers
+
+RENDERER = "gymnasium"
+LEAST = 30
+"""Tracks, from seed 0 on, if nobody says how many and less are known."""
+
+
+def common_returns(
+    runs: Sequence[RunFolder],
+    num: int | None,
+    workers: Callable[[], AbstractContextManager[Workers]],
+    *,
+    quiet: bool = False,
+) -> list[np.ndarray]:
+    """The return of each run's agent on test tracks 0 to n - 1, drawn by Gymnasium: (n,) each. n is `num`, or as many
+    as all of them have been evaluated on, but `LEAST` at least. What is driven for it is kept in the runs; `workers`
+    are made if something is to be driven.
+
+    Raises UserError where a run has no agent.
+    """
+    for run in runs:
+        run.require_agent()
+    known = [returns_by_track(kept(run), RENDERER) for run in runs]
+    num = num or max(LEAST, min(map(_unbroken, known)))
+    if any(_unbroken(returns) < num for returns in known):
+        with workers() as made:
+            for run, returns in zip(runs, known, strict=True):
+                if missing := [seed for seed in range(num) if seed not in returns]:
+                    first, last = missing[0], missing[-1]
+                    found = evaluate_run(run, made, num_tracks=last - first + 1, first_seed=first, quiet=quiet)
+                    keep(run, found)
+                    returns |= dict(enumerate(found.returns, first))
+    return [np.array([returns[seed] for seed in range(num)]) for returns in known]
+
+
+def _unbroken(returns: dict[int, float]) -> int:
+    """How many tracks from seed 0 on are known without a gap."""
+    return next(seed for seed in range(len(returns) + 1) if seed not in returns)

@@ -1,0 +1,115 @@
+"""Evaluations that a run keeps: what is read of them, and when they no longer count."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reverie.cli.main import main
+from reverie.measure.score import Evaluation
+from reverie.models.files import load_controller, save_controller
+from reverie.run.evaluations import keep, kept, returns_by_track, score, verify_kept
+from reverie.run.folder import RunFolder
+
+FOUND = Evaluation(
+    run="somewhere",
+    env_id="CarRacing-v3",
+    renderer="gymnasium",
+    num_tracks=6,
+    first_seed=2,
+    mean=500.0,
+    std=10.0,
+    ci95=(490.0, 510.0),
+    returns=(500.0, 501.0, 502.0, 498.0, 499.0, 500.0),
+    num_finished=0,
+    frames=6000,
+    decisions=1500,
+    seconds=1.0,
+)
+
+
+def another_controller(run: RunFolder) -> None:
+    controller, params = load_controller(run.controller)
+    save_controller(run.controller, controller, params + 1, vision_sha256="0" * 64, memory_sha256="0" * 64)
+
+
+def test_what_was_measured_is_found_again(tiny_run: RunFolder) -> None:
+    path = keep(tiny_run, FOUND)
+    assert path
+    keep(tiny_run, replace(FOUND, renderer="fast", mean=400.0))
+    run = RunFolder.open(tiny_run.path)
+    assert path.name == "gymnasium_6_from_2.json"
+    assert [(one["renderer"], one["num_tracks"]) for one in kept(run)] == [
+        ("gymnasium", 4),  # the stage's own
+        ("fast", 6),
+        ("gymnasium", 6),
+    ]
+    found = score(run)
+    assert found is not None
+    assert (found["mean"], found["num_tracks"]) == (500.0, 6)  # the one on the most tracks
+    assert run.is_done("pictures") == tiny_run.is_done("pictures")
+    verify_kept(run)
+
+
+def test_returns_are_put_together_by_track(tiny_run: RunFolder) -> None:
+    keep(tiny_run, FOUND)
+    found = returns_by_track(kept(tiny_run), "gymnasium")
+    assert sorted(found) == list(range(8))  # 0 to 3 by the stage, 2 to 7 by hand
+    assert (found[0], found[1], found[7]) == (700.0, 800.0, 500.0)
+    assert returns_by_track(kept(tiny_run), "fast") == {}
+
+
+def test_another_agent_has_not_been_evaluated(tiny_run: RunFolder) -> None:
+    path = keep(tiny_run, FOUND)
+    assert path
+    another_controller(tiny_run)
+    tiny_run.reopen("controller")
+    assert kept(tiny_run) == []
+    assert score(tiny_run) is None
+    keep(tiny_run, replace(FOUND, first_seed=9))
+    assert not path.exists()
+    assert [one["first_seed"] for one in kept(tiny_run)] == [9]
+
+
+def test_they_go_with_what_they_were_made_of(tiny_run: RunFolder) -> None:
+    keep(tiny_run, FOUND)
+    tiny_run.forget("controller")
+    assert not tiny_run.evaluations.exists()
+    assert "evaluations" not in tiny_run.stage("evaluate")
+
+
+def test_a_damaged_one_is_not_read_and_is_said(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    path = keep(tiny_run, FOUND)
+    assert path
+    path.write_text(path.read_text().replace("500.0", "900.0"))
+    assert [one["num_tracks"] for one in kept(tiny_run)] == [4]
+    assert main(["info", str(tiny_run.path), "--quiet"]) == 1
+    error = capsys.readouterr().err
+    assert f"{path} is damaged" in error
+    assert f"reverie evaluate {tiny_run.path} --renderer gymnasium --tracks 6 --first-seed 2" in error
+    keep(tiny_run, FOUND)  # which mends it
+    assert main(["info", str(tiny_run.path), "--quiet"]) == 0
+    out = capsys.readouterr().out
+    assert "500.0, 95% interval [490, 510], 6 unseen tracks" in out
+    assert "2 to 7" in out
+
+
+def test_the_command_keeps_what_it_measures(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny_run.forget("evaluate")
+    command = ["evaluate", str(tiny_run.path), "--tracks", "2", "--renderer", "fast", "--workers", "0", "--quiet"]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    path = tiny_run.path / "evaluations" / "fast_2_from_0.json"
+    assert f"kept in {path}" in out
+    (found,) = kept(RunFolder.open(tiny_run.path))
+    assert np.mean(found["returns"]) == pytest.approx(found["mean"])
+    with tiny_run.locked():
+        assert main([*command, "--json"]) == 0
+    assert f"the evaluation of {tiny_run.path} is not kept" in capsys.readouterr().err
+
+
+def test_a_run_that_ships_is_only_read(monkeypatch: pytest.MonkeyPatch, tiny_run: RunFolder) -> None:
+    monkeypatch.setattr(RunFolder, "is_packaged", property(lambda _: True))
+    command = ["evaluate", str(tiny_run.path), "--tracks", "1", "--renderer", "fast", "--workers", "0", "--quiet"]
+    assert main(command) == 0
+    assert not tiny_run.evaluations.exists()
