@@ -4,6 +4,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from reverie.cli.main import VERBS
 from reverie.run.stages import STAGES
 
@@ -18,6 +20,15 @@ NOT_NAMED = {
     "src/reverie/training": {f"{stage}.py" for stage in STAGES},
 }
 """What the tree says in a word: a file per verb, a file per stage."""
+
+
+ONE_PLACE = {
+    r"\bscipy\.stats\b|ddof=1\) / ": {"measure/statistics.py"},
+    r"\.backward\(": {"training/loop.py", "benchmarks/contestants.py"},  # peers have no loop of ours
+    r"\bvision\.encode\(": {"models/coding.py", "agent.py", "measure/health.py", "web/onnx.py"},
+}
+"""What has a place of its own, by how it would be done elsewhere: statistics; fits; V, over many frames (`coding.py`),
+those of a decision, where its posterior is what counts, and as a graph."""
 
 
 def named() -> dict[str, set[str]]:
@@ -60,3 +71,10 @@ def test_who_may_import_whom_is_what_the_contract_says() -> None:
     layers = [set(layer.split(" | ")) for layer in contract["contracts"][0]["layers"]]
     said = PAGE.split("## Who may import whom")[1].split("```")[1]
     assert [set(re.split(r",\s*", layer.strip())) for layer in said.split(">")] == layers[1:]  # all but `__main__`
+
+
+@pytest.mark.parametrize("pattern", ONE_PLACE)
+def test_what_has_a_place_of_its_own_is_done_there_alone(pattern: str) -> None:
+    package = ROOT / "src" / "reverie"
+    paths = [path for path in package.rglob("*.py") if re.search(pattern, path.read_text(encoding="utf-8"))]
+    assert {path.relative_to(package).as_posix() for path in paths} == ONE_PLACE[pattern]

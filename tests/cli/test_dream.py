@@ -16,7 +16,7 @@ from reverie.lockstep import Lockstep
 from reverie.models.files import load_controller, save_controller, save_memory
 from reverie.models.mdn_rnn import Memory
 from reverie.run.folder import RunFolder
-from reverie.seeding import VALIDATION_TRACKS, torch_seeded
+from reverie.seeding import TEST_TRACKS, VALIDATION_TRACKS, torch_seeded
 from reverie.show.dream_film import make_film, write_film
 from reverie.studies.dream_truth import controllers_near, varied_controllers
 from reverie.training.controller.rollouts import agent_of
@@ -218,10 +218,13 @@ def test_truth_of_an_ensemble_says_whether_it_knows_when_it_is_wrong(
             save_memory(path, member, vision_sha256=file_sha256(run.vision))
             moments, world = load_moments(run.dream, run.memory)  # only its moments count here
             save_moments(run.path / "dream.1.safetensors", moments, world, path)
-        assert main(arguments) == 0
+        split, tracks = ("test", TEST_TRACKS) if doubted else ("validation", VALIDATION_TRACKS)
+        assert main([*arguments, "--split", split]) == 0
         out = capsys.readouterr().out
         assert (row in out) == ("In dreams of the last member of M's ensemble" in out) == doubted
         numbers = json.loads((tmp_path / "out" / "truth.json").read_text())
+        assert f"each on 3 {split} tracks" in out
+        assert all(track in tracks for track in numbers["drives"]["tracks"])
         assert np.shape(numbers["judged"]) == ((12, 3) if doubted else ())
         found = numbers["drives"]["doubt"]
         assert (found is not None) == doubted

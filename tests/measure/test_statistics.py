@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from reverie.measure.statistics import (
+    auc,
     confidence_interval,
     dose_correlation,
     spearman,
@@ -53,6 +54,14 @@ def test_interval_is_narrow_where_the_order_is_sure_and_wide_where_it_is_not():
     assert sure[0] > 0.98
     assert noise[0] < 0 < noise[1]
     assert noise[1] - noise[0] > 0.5
+
+
+def test_the_area_under_the_curve_is_that_of_mann_and_whitney() -> None:
+    rng = np.random.default_rng(0)
+    yes, score = np.arange(50) % 3 == 0, rng.integers(10, size=50)  # many are equal
+    expected = stats.mannwhitneyu(score[yes], score[~yes]).statistic / (yes.sum() * (~yes).sum())
+    assert auc(score, yes) == pytest.approx(expected)
+    assert auc(score, score > -1) is None
 
 
 def test_responses_to_rising_doses() -> None:

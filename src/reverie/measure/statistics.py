@@ -59,6 +59,18 @@ def spearman_interval(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, f
     return float(low), float(high)
 
 
+def auc(score: np.ndarray, yes: np.ndarray) -> float | None:
+    """Probability that one with `yes` (n,) has a higher score (n,) than one without, half where they are equal; None
+    where all are of one kind."""
+    from scipy.stats import rankdata
+
+    with_it, without = int(yes.sum()), int((~yes).sum())
+    if not (with_it and without):
+        return None
+    above = rankdata(score)[yes].sum() - with_it * (with_it + 1) / 2
+    return float(above / (with_it * without))
+
+
 def dose_correlation(response: np.ndarray) -> np.ndarray:
     """Spearman's rho of rising doses and the response (d, n) to each -> (n,); 0 where the response does not move."""
     from scipy.stats import rankdata

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reverie.devices import autocast
+from reverie.measure.statistics import auc
 from reverie.measure.truth.judges import GRID, AttributeClassifier, DomainNet, Judges, StateProbe, save_judges
 from reverie.measure.truth.labelled import ATTRIBUTES, STATE, LabelledFrames, joined, labelled_frames
 from reverie.measure.vision.masks import KERB, classes, grid_content
@@ -129,18 +130,13 @@ def accuracy(judges: Judges, frames: LabelledFrames) -> dict[str, Any]:
         known = frames.attributes[:, i] >= 0
         yes, p = frames.attributes[known, i] == 1, probability[known, i]
         right = round(float(((p >= 0.5) == yes).mean()), 4)
-        found["attributes"][name] = {"accuracy": right, "auc": _auc(p, yes), "share": round(float(yes.mean()), 4)}
+        area = auc(p, yes)
+        found["attributes"][name] = {
+            "accuracy": right,
+            "auc": None if area is None else round(area, 4),
+            "share": round(float(yes.mean()), 4),
+        }
     return found
-
-
-def _auc(score: np.ndarray, yes: np.ndarray) -> float | None:
-    from scipy.stats import rankdata
-
-    with_it, without = int(yes.sum()), int((~yes).sum())
-    if not (with_it and without):
-        return None
-    above = rankdata(score)[yes].sum() - with_it * (with_it + 1) / 2
-    return round(float(above / (with_it * without)), 4)
 
 
 def _draw(name: str, tracks: list[int], seed: int, *, quiet: bool) -> LabelledFrames:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import torch
 
 from reverie.errors import UserError
 from reverie.measure.truth.labelled import ATTRIBUTES, STATE, LabelledFrames, labelled_frames
+from reverie.models.coding import encode
 from reverie.models.vision import Vision
 from reverie.seeding import TRAINING_TRACKS, generator, sample_tracks
 
@@ -45,8 +45,7 @@ def edits_of(vision: Vision, num_tracks: int = NUM_TRACKS) -> list[Edit]:
     """The edits of a V that sees CarRacing; they are the same whenever they are asked for. Raises UserError where it
     gives numbers that are none."""
     frames = _frames(num_tracks)
-    with torch.inference_mode():
-        z = torch.cat([vision.encode(part).mu for part in torch.from_numpy(frames.frames).split(64)]).double().numpy()
+    z = encode(vision, frames.frames, batch=64)[0].astype(np.float64)
     if not np.isfinite(z).all():
         raise UserError("V gives numbers that are none: train it anew")
     return edits_from(z, frames.state, frames.attributes)
