@@ -165,12 +165,13 @@ def test_episodes_are_drawn_in_proportion_to_length(make_latents):
     assert (starts.bincount(minlength=6) / len(starts)).tolist() == pytest.approx([1 / 6] * 6, abs=0.03)
 
 
-def test_z_is_drawn_from_the_gaussian(make_latents):
+@pytest.mark.parametrize("share", [1.0, 0.4, 0.0])
+def test_z_is_drawn_from_the_gaussian(make_latents, share):
     latents = make_latents([50], logvar=np.log(0.25), z=8)
-    batch = SequenceSampler(latents, 500, 20, seed=0).batch(0)
+    batch = SequenceSampler(latents, 500, 20, seed=0, latent_noise=share).batch(0)
     noise = batch.z[..., 2:]  # where mu is 0
     assert float(noise.mean()) == pytest.approx(0, abs=0.01)
-    assert float(noise.std()) == pytest.approx(0.5, abs=0.01)
+    assert float(noise.std()) == pytest.approx(0.5 * share, abs=0.01)
 
 
 def test_sequences_are_pure_in_the_step(make_latents):

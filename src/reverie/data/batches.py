@@ -105,7 +105,8 @@ class SequenceSampler:
 
     An episode shorter than `length` is taken whole and padded. `episodes` (rising) restricts the draw, to those held
     out for validation, say. With `mirror`, half of the windows are seen in a mirror. A share `newest` of the windows is
-    drawn from the last `num_newest` episodes alone.
+    drawn from the last `num_newest` episodes alone. Latents are drawn from what V holds possible, whose deviation
+    counts `latent_noise` times: 0 gives their means.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class SequenceSampler:
         mirror: bool = False,
         newest: float = 0.0,
         num_newest: int = 0,
+        latent_noise: float = 1.0,
     ) -> None:
         chosen = np.arange(latents.num_episodes) if episodes is None else np.asarray(episodes, np.int64)
         if not len(chosen):
@@ -130,6 +132,7 @@ class SequenceSampler:
         self._batch_size = batch_size
         self._length = length
         self._seed = seed
+        self._latent_noise = latent_noise
         self._episodes = chosen
         self._num = np.diff(latents.decision_offsets)[chosen]  # decisions of each
         self._ends = np.cumsum(self._num)
@@ -166,7 +169,7 @@ class SequenceSampler:
         valid = torch.from_numpy(mask).float()
         seen = torch.from_numpy(within <= num[:, None]).float()
         return SequenceBatch(
-            z=noise.mul_(std).add_(mu).mul_(seen[..., None]),
+            z=noise.mul_(std).mul_(self._latent_noise).add_(mu).mul_(seen[..., None]),
             act=torch.from_numpy(act) * valid[..., None],
             rew=torch.from_numpy(store.rew[at]) * valid,
             prev_rew=torch.from_numpy(np.where(has_prev, store.rew[np.maximum(at - 1, 0)], np.float32(0))),

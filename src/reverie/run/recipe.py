@@ -102,6 +102,10 @@ class MemoryStage:
     mirror: bool = False
     """Whether half of the sequences, and half of the moments at which dreams begin, are seen in a mirror, with actions
     to match: twice as many roads from the same driving."""
+    latent_noise: Annotated[float, Ge(0), Le(1)] = 1.0
+    """How much of V's own uncertainty is in the latents that M reads and foresees: 1 draws them anew for each batch,
+    as the paper does; 0 gives M their means, which are what C sees at the wheel, so that a dream is as clear as the
+    road."""
     length: Annotated[int, Gt(0), Le(10_000)] = 250
     """Decisions of a training sequence."""
     eval_every: Positive = 500

@@ -139,7 +139,8 @@ def measure_truth(
             )
             bar.advance(1)
     latents = LatentStore(run.latents)
-    sampler = SequenceSampler(latents, BATCH, LENGTH, seed, episodes=split(latents.rounds).held_out)
+    unseen, noise = split(latents.rounds).held_out, run.config.memory.latent_noise
+    sampler = SequenceSampler(latents, BATCH, LENGTH, seed, episodes=unseen, latent_noise=noise)
     judges = load_judges()
     real = np.array([outcome.ret for outcome in outcomes]).reshape(len(params), tracks)
     return DreamTruth(
