@@ -61,7 +61,8 @@ web-test: $(VENV)/.dev
 	$(BIN)/reverie export web pretrained --out $(PAGE)/dream.html
 	rm -rf $(PAGE)/again && cp -r src/reverie/shipped/pretrained $(PAGE)/again
 	$(BIN)/reverie export web pretrained $(PAGE)/again --out $(PAGE)/two.html
-	PAGE=$(PAGE)/dream.html TWO=$(PAGE)/two.html SHOTS=$(PAGE) node --test --test-reporter=spec --test-concurrency=1 tests/web/page/*.test.mjs
+	$(BIN)/reverie report pretrained --output $(PAGE)/report.html
+	PAGE=$(PAGE)/dream.html REPORT=$(PAGE)/report.html TWO=$(PAGE)/two.html SHOTS=$(PAGE) node --test --test-reporter=spec --test-concurrency=1 tests/web/page/*.test.mjs
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

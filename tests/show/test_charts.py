@@ -53,7 +53,7 @@ def test_learning_curve_shows_the_run(tmp_path: Path):
 
 def test_frames_are_cumulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     figures = []
-    monkeypatch.setattr(charts, "_save", lambda figure, path: figures.append((figure, path)))
+    monkeypatch.setattr(charts, "save_figure", lambda figure, path: figures.append((figure, path)))
     learning_curve(tmp_path / "c.png", read_log(LOG), title="test", with_paper=True)
     lines = [line for axes in figures[0][0].axes for line in axes.lines if line.get_color() == charts.OURS]
     curves = {tuple(line.get_xdata()): [] for line in lines}

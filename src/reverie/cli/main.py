@@ -21,6 +21,7 @@ VERBS = {
     "watch": "see an agent drive: a video, or a window",
     "play": "drive yourself, in a window or a browser: on the real road, in the dream, and from one to the other",
     "dream": "see a dream beside the real drive, and how true dreams are",
+    "report": "a run as one page, to read and to hand on",
     "inspect": "see what V has learned: latents, edits, samples",
     "compare": "several runs side by side: pictures, edits, dreams and scores",
     "fork": "a new run from what another has finished: same data, other V, and so on",

@@ -108,6 +108,7 @@ class RunFolder:
     evaluations = property(lambda self: self.path / "evaluations")
     pictures = property(lambda self: self.path / "pictures")
     videos = property(lambda self: self.path / "videos")
+    report = property(lambda self: self.path / "report.html")
 
     @classmethod
     def create(cls, path: Path, config: RunConfig, precision: Decided | None = None) -> "RunFolder":

@@ -14,7 +14,7 @@ OUTPUTS = {
     "memory": ("memory.*", "dream.*", "dream"),
     "controller": ("controller.*", "evolution", "laps"),
     "evaluate": ("evaluation.json", "evaluations"),
-    "pictures": ("pictures",),
+    "pictures": ("pictures", "report.html"),
 }
 """Files and folders that each makes, as patterns."""
 WORDS = ("name", "description")

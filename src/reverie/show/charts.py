@@ -60,7 +60,7 @@ def learning_curve(path: Path, log: Log, *, title: str, with_paper: bool) -> Non
     over the paper's published log, where it is of the same world."""
     cost, unit = ("dreamt", "decisions dreamt in") if "dreamt" in log else ("frames", "simulator frames of")
     ours = {**log, cost: np.cumsum(log[cost])}
-    figure = _figure(12.5, 5.2)
+    figure = new_figure(12.5, 5.2)
     left, right = figure.subplots(1, 2, sharey=True)
     for axes, key, label in (
         (left, "hours", "wall time of the controller's training [hours]"),
@@ -72,7 +72,7 @@ def learning_curve(path: Path, log: Log, *, title: str, with_paper: bool) -> Non
         _curves(axes, ours, key, OURS)
         axes.set_xscale("log")
         axes.set_xlabel(label)
-        _plain(axes)
+        plain(axes)
     left.set_ylabel("return (mean over tracks)")
     if with_paper:
         left.set_ylim(-120, 980)
@@ -86,14 +86,14 @@ def learning_curve(path: Path, log: Log, *, title: str, with_paper: bool) -> Non
         )
     figure.suptitle(title, x=0.01, ha="left", fontsize=13)
     _legend(figure, with_paper)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def imagined_curve(path: Path, log: Log, *, title: str) -> None:
     """The log.csv of a run that learned in dreams: what C is worth on tracks of its own over the decisions dreamt so
     far, beside what the dream pays for a decision."""
     dreamt = np.cumsum(log["dreamt"])
-    figure = _figure(12.5, 4.4)
+    figure = new_figure(12.5, 4.4)
     left, right = figure.subplots(1, 2)
     left.plot(dreamt, log["eval_mean_return"], "o-", color=OURS, markersize=3.5)
     left.set_ylabel("return of C (mean over tracks of its own)")
@@ -101,9 +101,9 @@ def imagined_curve(path: Path, log: Log, *, title: str) -> None:
     right.set_ylabel("dreamt reward of a decision, with noise on C")
     for axes in (left, right):
         axes.set_xlabel("decisions dreamt")
-        _plain(axes)
+        plain(axes)
     figure.suptitle(title, x=0.01, ha="left", fontsize=13)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _curves(axes: "Axes", log: Log, key: str, color: str) -> None:
@@ -154,7 +154,7 @@ def evaluation_histogram(
     from matplotlib.ticker import MaxNLocator
 
     values = np.asarray(returns, float)
-    figure = _figure(8.0, 4.4)
+    figure = new_figure(8.0, 4.4)
     axes = figure.subplots()
     if with_paper:
         low, high = min(0.0, np.floor(values.min() / 50) * 50), max(950.0, values.max())
@@ -171,8 +171,8 @@ def evaluation_histogram(
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title(title, loc="left", fontsize=12)
     figure.legend(frameon=False, loc="outside lower center", ncols=3, fontsize=9)
-    _plain(axes)
-    _save(figure, path)
+    plain(axes)
+    save_figure(figure, path)
 
 
 def scores(
@@ -184,17 +184,17 @@ def scores(
 ) -> None:
     """Returns (n,) by track of each group, a point each, with the mean and its 95% interval; the axis begins where the
     points do."""
-    figure = _figure(9.0, 1.6 + 0.75 * len(groups))
+    figure = new_figure(9.0, 1.6 + 0.75 * len(groups))
     axes = figure.subplots()
     for row, (values, ci95) in enumerate(groups.values()):
-        spread = 0.25 * np.cos(2.4 * np.arange(len(values)))  # no chance: the same points every time
+        spread = 0.5 * (np.arange(len(values)) * 0.618034 % 1) - 0.25  # no chance: the same points every time
         axes.plot(values, row + spread, "o", color=OURS, alpha=0.35, markersize=4, markeredgewidth=0)
         mean = float(values.mean())
         if ci95:
             axes.plot(ci95, (row, row), color="black", linewidth=4, solid_capstyle="butt")
         axes.plot([mean], [row], "D", color="black", markersize=6)
         interval = " [{:.0f}, {:.0f}]".format(*ci95) if ci95 else ""
-        axes.annotate(f"{mean:.0f}{interval}", (mean, row), (0, 13), textcoords="offset points", ha="center")
+        axes.annotate(f"{mean:.0f}{interval}", (mean, row - 0.29), ha="center", va="bottom")
     if with_paper:
         axes.axvline(PAPER_SCORE, color=PAPER, linewidth=1.2, linestyle="--")
         axes.annotate(f"paper {PAPER_SCORE:.0f}", (PAPER_SCORE, -0.62), color=PAPER, ha="right", fontsize=9)
@@ -202,8 +202,8 @@ def scores(
     axes.set_ylim(len(groups) - 0.4, -0.75)
     axes.set_xlabel("return of a track (a point each); diamond and bar: mean and its 95% interval")
     axes.set_title(title, loc="left", fontsize=12)
-    _plain(axes)
-    _save(figure, path)
+    plain(axes)
+    save_figure(figure, path)
 
 
 def dream_error(
@@ -216,7 +216,7 @@ def dream_error(
 ) -> None:
     """How the error of what a probe reads off the dream grows with the time dreamt, beside that of the last frame
     before it and that of V alone."""
-    figure = _figure(12.5, 4.0)
+    figure = new_figure(12.5, 4.0)
     for axes, name in zip(figure.subplots(1, len(dream)), dream, strict=True):
         for values, label, color in (
             (still, "last real frame", PAPER),
@@ -230,9 +230,9 @@ def dream_error(
         axes.set_ylim(bottom=0)
         axes.set_xlabel(f"decisions dreamt (of {action_repeat} frames)")
         axes.set_title(f"{name}: mean absolute error", loc="left", fontsize=11)
-        _plain(axes)
+        plain(axes)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def dream_returns(
@@ -240,7 +240,7 @@ def dream_returns(
 ) -> None:
     """Each controller's mean return in dreams (m,) against that on real tracks (m,), with the standard errors of both
     (in this order, each (m,))."""
-    figure = _figure(6.4, 6.0)
+    figure = new_figure(6.4, 6.0)
     axes = figure.subplots()
     axes.errorbar(real, dream, xerr=errors[1], yerr=errors[0], fmt="o", color=OURS, ecolor="#fdba74")
     low, high = min(real.min(), dream.min(), 0), max(real.max(), dream.max())
@@ -249,14 +249,14 @@ def dream_returns(
     axes.set_ylabel("mean return in dreams")
     axes.set_title(title, loc="left", fontsize=10)
     axes.legend(frameon=False)
-    _plain(axes)
-    _save(figure, path)
+    plain(axes)
+    save_figure(figure, path)
 
 
 def dream_states(path: Path, road: Mapping[str, np.ndarray], dream: Mapping[str, np.ndarray]) -> None:
     """What the same driver meets on the road (n, s) and in the dream (m, s), as it is read off either: of all moments,
     and of each drive the time with no wheel on the road."""
-    figure = _figure(12.5, 6.4)
+    figure = new_figure(12.5, 6.4)
     for axes, (name, label) in zip(
         figure.subplots(2, 2).flat,
         (
@@ -276,25 +276,27 @@ def dream_states(path: Path, road: Mapping[str, np.ndarray], dream: Mapping[str,
         axes.set_yscale("log")
         axes.set_xlabel(label)
         axes.set_ylabel("share of drives" if name == "off" else "share of moments")
-        _plain(axes)
+        plain(axes)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _figure(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
+    """An empty one, so many inches large."""
     import_matplotlib()
     from matplotlib.figure import Figure
 
     return Figure((width, height), dpi=110, layout="constrained")
 
 
-def _plain(axes: "Axes") -> None:
+def plain(axes: "Axes") -> None:
+    """A quiet grid, and no frame."""
     axes.grid(color=GRID, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _save(figure: "Figure", path: Path) -> None:
+def save_figure(figure: "Figure", path: Path) -> None:
     """A PNG without the date and the name of the program, so that the same chart gives the same bytes."""
     with write_atomically(path) as file:
         figure.savefig(file, format="png", metadata={"Software": None})

@@ -97,7 +97,9 @@ def show(run: RunFolder) -> None:
             Console(highlight=False).print(each)
     console.print()
     resume = not found["complete"] and not run.is_packaged
-    console.print(f"next: reverie {'train --run' if resume else 'watch'} {escape(found['run'])}")
+    name = escape(found["run"])
+    page = f", and a page of all that it has learned: reverie report {name}"
+    console.print(f"next: reverie train --run {name}" if resume else f"next: reverie watch {name}{page}")
 
 
 def duration(seconds: float) -> str:
