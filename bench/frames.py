@@ -22,13 +22,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reverie.checkpoint import read_json, write_json
 from reverie.dream.plan import PlanConfig
 from reverie.measure.score import test_seeds
 from reverie.measure.statistics import confidence_interval
 from reverie.models.controller import Controller
 from reverie.models.files import load_controller
 from reverie.plotting import import_matplotlib
+from reverie.reading import read_json
 from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.run.ledger import ledger, minutes, own_ledger
@@ -38,6 +38,7 @@ from reverie.training.pipeline import evaluate_run
 from reverie.training.rounds import rounds_of
 from reverie.workers.contract import Workers
 from reverie.workers.make import make_workers
+from reverie.writing import write_json
 
 BUDGETS = (125_000, 250_000, 500_000)
 COLUMNS = ("method", "seed", "real frames", "score", "95%", "median", "below 700", "tracks", "minutes")

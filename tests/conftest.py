@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from reverie.checkpoint import file_sha256, write_json
+from reverie.checkpoint import file_sha256
 from reverie.data.episode import Episode
 from reverie.data.latents import LatentStore, LatentWriter
 from reverie.data.store import EpisodeStore, pack_episode
@@ -35,6 +35,7 @@ from reverie.seeding import torch_seeded
 from reverie.training.controller.search import Evolution
 from reverie.training.memory import world_of
 from reverie.training.stage_clock import StageClock
+from reverie.writing import write_json
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # SWIG's types lack __module__: as an error, that warning kills the interpreter

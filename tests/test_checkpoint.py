@@ -1,11 +1,6 @@
 """Checkpoints come back as they were saved, or say in one line that they do not."""
 
-import contextlib
-import errno
 import hashlib
-import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,18 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from reverie.checkpoint import (
-    create_array,
-    file_sha256,
-    load,
-    read_json,
-    read_text,
-    save,
-    typed_path,
-    write_atomically,
-    write_json,
-)
+from reverie.checkpoint import file_sha256, load, save
 from reverie.errors import UserError
+from reverie.reading import read_json
 
 CONTENT = {
     "scalar": torch.tensor(1.5),
@@ -152,114 +138,8 @@ def test_meta_must_be_json(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path):
-    path = tmp_path / "x.json"
-    write_json(path, {"a": 1})
-    with contextlib.suppress(KeyError), write_atomically(path) as file:
-        file.write(b"half")
-        raise KeyError
-    assert read_json(path) == {"a": 1}
-    assert [file.name for file in tmp_path.iterdir()] == ["x.json"]
-
-
-def test_unwritable_place(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot write"):
-        write_json(tmp_path / "file" / "x.json", {})
-
-
-def test_json_errors(tmp_path):
-    with pytest.raises(UserError, match="does not exist"):
-        read_json(tmp_path / "x.json")
-    for content in [b"{", b"[1, 2", b"\x00"]:
-        (tmp_path / "x.json").write_bytes(content)
-        with pytest.raises(UserError, match=r"x\.json is not valid JSON"):
-            read_json(tmp_path / "x.json")
-
-
-@given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
-@settings(max_examples=30)
-def test_json_round_trip(tmp_path_factory, obj):
-    path = tmp_path_factory.getbasetemp() / "round_trip.json"
-    try:
-        json.dumps(obj, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return
-    write_json(path, obj)
-    assert read_json(path) == obj
-
-
 def test_file_sha256(tmp_path):
     (tmp_path / "x").write_bytes(b"abc" * 100_000)
     assert file_sha256(tmp_path / "x") == hashlib.sha256(b"abc" * 100_000).hexdigest()
     with pytest.raises(UserError, match="does not exist"):
         file_sha256(tmp_path / "y")
-
-
-def test_create_array(tmp_path):
-    old = create_array(tmp_path / "new" / "x.npy", (2, 3), np.dtype(np.float16))
-    old[:] = 1
-    array = create_array(tmp_path / "new" / "x.npy", (4,), np.dtype(np.uint8))
-    assert old.sum() == 6
-    array[1] = 7
-    array.flush()
-    assert np.load(tmp_path / "new" / "x.npy", allow_pickle=False).tolist() == [0, 7, 0, 0]
-
-
-def test_create_array_on_a_full_disk(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise OSError(error, os.strerror(error))
-
-    monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
-    error = errno.EOPNOTSUPP  # a file system that cannot reserve: go on
-    create_array(tmp_path / "x.npy", (9,), np.dtype(np.uint8))
-    error = errno.ENOSPC
-    with pytest.raises(UserError, match=r"cannot write .*x\.npy: No space left on device; make room .*\(4\.0 GB\)"):
-        create_array(tmp_path / "x.npy", (10**9,), np.dtype(np.float32))
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("data", [b"a\nb\n", b"\xef\xbb\xbfa\nb\n", b"a\r\nb\r\n", b"\xef\xbb\xbfa\rb\r"])
-def test_text_is_read_as_editors_save_it(data: bytes, tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes(data)
-    assert read_text(tmp_path / "a.txt") == "a\nb\n"
-
-
-@pytest.mark.parametrize(
-    ("data", "says"),
-    [
-        ("a\nü".encode("utf-16"), "a.txt is UTF-16: save it as UTF-8"),
-        ("a\nü".encode("latin-1"), r"a.txt is not UTF-8 \(byte 0xfc in line 2\): save it as UTF-8"),
-    ],
-)
-def test_text_in_another_encoding_is_said_so(data: bytes, says: str, tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes(data)
-    with pytest.raises(UserError, match=says):
-        read_text(tmp_path / "a.txt")
-
-
-def test_json_is_read_as_editors_save_it(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{\r\n"a": 1}')
-    assert read_json(tmp_path / "a.json") == {"a": 1}
-
-
-def test_a_path_is_meant_as_it_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/ann")
-    assert typed_path("~/runs/x/") == Path("/home/ann/runs/x")
-    assert typed_path("runs/my ünï~x") == Path("runs/my ünï~x")
-    assert typed_path("~no such user/x") == Path("~no such user/x")
-    monkeypatch.setenv("SCRATCH", "/scratch/ann")
-    monkeypatch.delenv("NOBODY_S", raising=False)
-    monkeypatch.setenv("EMPTY", "")
-    for typed, meant in {
-        "$HOME/runs/x": "/home/ann/runs/x",
-        "${SCRATCH}/x": "/scratch/ann/x",
-        "$SCRATCH": "/scratch/ann",
-        "$NOBODY_S/x": "$NOBODY_S/x",
-        "$EMPTY/x": "$EMPTY/x",  # not the root of all files
-        "$HOMES/x": "$HOMES/x",
-        "runs/$HOME/x": "runs/$HOME/x",
-        "/data/$HOME": "/data/$HOME",
-        "$HOME.old/x": "$HOME.old/x",
-    }.items():
-        assert typed_path(typed) == Path(meant)

@@ -1,10 +1,8 @@
 """Files that anybody may have written: refused in one line, without waiting, and in little memory and time."""
 
-import contextlib
 import io
 import json
 import os
-import shutil
 import struct
 import zipfile
 from pathlib import Path
@@ -13,11 +11,22 @@ import numpy as np
 import pytest
 import torch
 
-from reverie.checkpoint import file_sha256, load, open_to_append, read_json, read_text, save, stays_there, write_json
+from reverie.checkpoint import file_sha256, load, save
 from reverie.data.arrays import mapped, unzipped
 from reverie.errors import UserError
-from reverie.metrics import Metrics
-from reverie.reading import MAX_TEXT, MAX_TOML, is_inside, open_regular, parse_json, parse_toml, read_bytes
+from reverie.reading import (
+    MAX_TEXT,
+    MAX_TOML,
+    is_inside,
+    open_regular,
+    parse_json,
+    parse_toml,
+    read_bytes,
+    read_json,
+    read_text,
+    typed_path,
+)
+from reverie.writing import open_to_append
 
 needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
 
@@ -176,41 +185,56 @@ def test_wrong_kinds_in_a_header_are_a_line(metadata: str, tmp_path: Path) -> No
         load(tmp_path / "x.safetensors")
 
 
-def test_a_link_is_not_written_through(tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
-    run = tmp_path / "run"
-    run.mkdir()
-    (run / "metrics.jsonl").symlink_to(outside)
-    with pytest.raises(UserError, match=r"cannot write .*metrics\.jsonl: .*; move away what is in its place"):
-        Metrics(run)
-    (run / "x.json").symlink_to(outside)
-    write_json(run / "x.json", 3)  # replaces the link
-    assert not outside.exists()
-    assert read_json(run / "x.json") == 3
+def test_json_errors(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        read_json(tmp_path / "x.json")
+    for content in [b"{", b"[1, 2", b"\x00"]:
+        (tmp_path / "x.json").write_bytes(content)
+        with pytest.raises(UserError, match=r"x\.json is not valid JSON"):
+            read_json(tmp_path / "x.json")
 
 
-def test_a_folder_in_place_of_a_file_is_said_so(tmp_path: Path) -> None:
-    (tmp_path / "x.json").mkdir()
-    with pytest.raises(UserError, match=r"x\.json: Is a directory; move away what is in its place"):
-        write_json(tmp_path / "x.json", 3)
-    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+@pytest.mark.parametrize("data", [b"a\nb\n", b"\xef\xbb\xbfa\nb\n", b"a\r\nb\r\n", b"\xef\xbb\xbfa\rb\r"])
+def test_text_is_read_as_editors_save_it(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(data)
+    assert read_text(tmp_path / "a.txt") == "a\nb\n"
 
 
-@pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
-def test_a_folder_that_is_gone_is_not_made_anew(how: str, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    (run / "evolution").mkdir(parents=True)
-    with stays_there(run), Metrics(run) as metrics:
-        write_json(run / "evolution" / "x.json", 3)
-        shutil.rmtree(run) if how == "removed" else run.rename(tmp_path / "elsewhere")
-        if how == "replaced":
-            run.mkdir()
-        for write in (
-            lambda: write_json(run / "evolution" / "x.json", 4),
-            lambda: metrics.log("vision", 0, {"x": 1}),
-            lambda: metrics.rewind("vision", 0),
-        ):
-            with pytest.raises(UserError, match="was removed, moved or replaced meanwhile"):
-                write()
-    with contextlib.suppress(FileNotFoundError):
-        assert not list(run.iterdir())
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ("a\nü".encode("utf-16"), "a.txt is UTF-16: save it as UTF-8"),
+        ("a\nü".encode("latin-1"), r"a.txt is not UTF-8 \(byte 0xfc in line 2\): save it as UTF-8"),
+    ],
+)
+def test_text_in_another_encoding_is_said_so(data: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(data)
+    with pytest.raises(UserError, match=says):
+        read_text(tmp_path / "a.txt")
+
+
+def test_json_is_read_as_editors_save_it(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{\r\n"a": 1}')
+    assert read_json(tmp_path / "a.json") == {"a": 1}
+
+
+def test_a_path_is_meant_as_it_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert typed_path("~/runs/x/") == Path("/home/ann/runs/x")
+    assert typed_path("runs/my ünï~x") == Path("runs/my ünï~x")
+    assert typed_path("~no such user/x") == Path("~no such user/x")
+    monkeypatch.setenv("SCRATCH", "/scratch/ann")
+    monkeypatch.delenv("NOBODY_S", raising=False)
+    monkeypatch.setenv("EMPTY", "")
+    for typed, meant in {
+        "$HOME/runs/x": "/home/ann/runs/x",
+        "${SCRATCH}/x": "/scratch/ann/x",
+        "$SCRATCH": "/scratch/ann",
+        "$NOBODY_S/x": "$NOBODY_S/x",
+        "$EMPTY/x": "$EMPTY/x",  # not the root of all files
+        "$HOMES/x": "$HOMES/x",
+        "runs/$HOME/x": "runs/$HOME/x",
+        "/data/$HOME": "/data/$HOME",
+        "$HOME.old/x": "$HOME.old/x",
+    }.items():
+        assert typed_path(typed) == Path(meant)

@@ -1,31 +1,25 @@
-"""Files that can be trusted: atomic writes, JSON, checksums, and tensors in self-validating safetensors files.
+"""Files that can be trusted: checksums, and tensors in self-validating safetensors files.
 
-A file is written beside its place and then moved onto it, so that a reader finds the old content or the new, never a
-part. Nothing is pickled: loading a checkpoint runs no code from it. How files are read that others may have written is
-told in `reading.py`.
+Nothing is pickled: loading a checkpoint runs no code from it. How files are written is told in `writing.py`, how they
+are read that others may have written in `reading.py`.
 
 torch is imported by the functions that need it, so that workers which only write episodes do not pay for it.
 """
 
 from __future__ import annotations
 
-import codecs
-import contextlib
-import errno
 import hashlib
 import json
 import os
-import re
-import stat
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from reverie.errors import UserError
-from reverie.reading import MAX_TEXT, open_regular, parse_json, read_bytes, unreadable
+from reverie.reading import MAX_TEXT, open_regular, parse_json, unreadable
+from reverie.writing import write_atomically, write_json
 
 if TYPE_CHECKING:
     import torch
@@ -35,184 +29,6 @@ MAX_TENSORS = 4 * 2**30
 HEADER_KEY = "reverie"
 """The one key in the safetensors metadata: a JSON text with `meta` (itself a JSON text) and `sha256`. One key, since
 the order of several is not fixed and the same content shall give the same bytes."""
-
-
-@contextlib.contextmanager
-def write_atomically(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file beside `path`; on leaving, flush it to the disk and move it onto `path`.
-
-    On an exception the temporary file is removed and `path` stays as it was. Makes missing folders. Raises UserError
-    where the disk refuses.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    require_there(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.unlink(missing_ok=True)
-        with temporary.open("xb") as file:  # a link in its place is not followed
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise refused(path, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def open_to_append(path: Path) -> BinaryIO:
-    """Opens a file that only grows, to read it and to write at its end; makes it where it is missing. Raises OSError
-    where the disk refuses, and where a link is in its place: what it names may lie anywhere."""
-    require_there(path)
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
-    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
-        flags |= getattr(os, name, 0)
-    handle = os.open(path, flags, 0o666)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise OSError(errno.EEXIST, "it is no regular file")
-    return os.fdopen(handle, "a+b")
-
-
-_CURES = {
-    "make room there, or choose another folder": (errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
-    "make it writable, or choose another folder": (errno.EACCES, errno.EPERM, errno.EROFS),
-    "move away what is in its place": (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY),
-}
-
-
-def refused(path: Path, error: OSError, cure: str = "choose another folder, or look after the disk") -> UserError:
-    """What is said where `path` cannot be written, and what to do about it, by what the system says."""
-    cure = next((each for each, codes in _CURES.items() if error.errno in codes), cure)
-    return UserError(f"cannot write {path}: {error.strerror or error}; {cure}")
-
-
-_THERE: dict[Path, tuple[int, int]] = {}
-"""Folders that must stay what they are, and how the file system knows them."""
-
-
-@contextlib.contextmanager
-def stays_there(folder: Path) -> Iterator[None]:
-    """While this lasts, nothing is written into `folder` if it is removed, moved or replaced: it would be made anew, in
-    part."""
-    _THERE[folder] = _identity(folder)
-    try:
-        yield
-    finally:
-        del _THERE[folder]
-
-
-def require_there(path: Path) -> None:
-    """Raises UserError where `path` is in a folder that does not stay there."""
-    for folder, identity in _THERE.items():
-        if path.is_relative_to(folder) and _identity(folder) != identity:
-            raise UserError(f"{folder} was removed, moved or replaced meanwhile: nothing more is written there")
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    try:
-        found = folder.stat()
-    except OSError:
-        return (-1, -1)
-    return found.st_dev, found.st_ino
-
-
-def sweep(folder: Path) -> None:
-    """Removes what writes that were killed left in `folder`. Only for one who knows that nobody writes there now."""
-    for temporary in folder.glob(".*.tmp"):
-        temporary.unlink(missing_ok=True)
-
-
-def create_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
-    """A new memory-mapped `.npy` of zeros at `path`, with its room on the disk reserved.
-
-    Writing into a mapping when the disk is full kills the process; this raises UserError instead, before the work.
-    A reader that has the old file open keeps it.
-    """
-    require_there(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        array = np.lib.format.open_memmap(path, "w+", dtype, shape)
-        _reserve(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
-        size = f"{np.prod(shape, dtype=float) * dtype.itemsize / 1e9:.1f} GB"
-        raise UserError(f"{refused(path, error)} ({size})") from error
-    return array
-
-
-def _reserve(path: Path) -> None:
-    """Claim the disk space of a sparse file, where the system can; OSError where there is too little."""
-    if not hasattr(os, "posix_fallocate"):
-        return
-    with path.open("r+b") as file:
-        try:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise  # anything else: a file system that cannot reserve
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` last through a power cut; not every system lets a folder be opened for it."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def write_json(path: Path, obj: Any) -> None:
-    """Write `obj` as indented JSON, atomically. NaN and infinities are refused (ValueError): JSON has none."""
-    text = json.dumps(obj, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    with write_atomically(path) as file:
-        file.write(text.encode())
-
-
-def read_json(path: Path) -> Any:
-    """The content of a JSON file; UserError where it is missing or not JSON."""
-    text = read_text(path)
-    try:
-        return parse_json(text)
-    except ValueError as error:
-        raise UserError(f"{path} is not valid JSON ({error}): restore it from a copy") from error
-
-
-_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})(?=/|$)")
-
-
-def typed_path(text: str | Path) -> Path:
-    """A path as people type it: what `~` or a variable (`$HOME`, `${SCRATCH}`) says at its beginning, also in a recipe,
-    or where quotes kept the shell from saying so. Elsewhere, or where it is not set, a `$` is a `$`."""
-    text = str(text)
-    if begins := _VARIABLE.match(text):
-        text = (os.environ.get(begins[1] or begins[2]) or begins[0]) + text[begins.end() :]
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:  # nobody's home
-        return Path(text)
-
-
-def read_text(path: Path) -> str:
-    """The content of a text file as an editor saved it: UTF-8, with or without a byte order mark, any line ends.
-
-    Raises UserError where it is missing, or in another encoding.
-    """
-    data = read_bytes(path, MAX_TEXT)
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise UserError(f"{path} is UTF-16: save it as UTF-8")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        where = f"byte 0x{data[error.start]:02x} in line {line}"
-        raise UserError(f"{path} is not UTF-8 ({where}): save it as UTF-8") from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def file_sha256(path: Path) -> str:

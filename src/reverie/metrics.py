@@ -15,9 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
-from reverie.checkpoint import open_to_append, refused, require_there, write_atomically
 from reverie.errors import UserError
 from reverie.reading import parse_json
+from reverie.writing import open_to_append, refused, require_there, write_atomically
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress

@@ -1,10 +1,11 @@
-"""How files are read that anybody may have written: regular files only, of a bounded size, and what is in them is
-refused in one line where it is not what it should be.
+"""How files are read that anybody may have written, and their names: regular files only, of a bounded size, and what is
+in them is refused in one line where it is not what it should be.
 
 Nothing here runs code from a file, waits for one (a pipe, a device), or takes more than a few times its limit of
 memory. What is refused is a `ValueError` of one line where only a text is known, and a `UserError` where a path is.
 """
 
+import codecs
 import io
 import json
 import os
@@ -24,6 +25,8 @@ _MAX_CONTAINERS = 2_000_000
 """Lists and objects in a JSON text: the smallest take 30 times the room of their brackets."""
 _DOTTED = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){64}")
 """A dotted key of so many parts: ours have five, and the time that TOML takes grows with the square of them."""
+
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})(?=/|$)")
 
 
 def open_regular(path: Path) -> io.BufferedReader:
@@ -61,6 +64,32 @@ def unreadable(path: Path, error: Exception) -> UserError:
     return UserError(f"cannot read {path}: {reason}; check the path and its permissions")
 
 
+def read_text(path: Path) -> str:
+    """The content of a text file as an editor saved it: UTF-8, with or without a byte order mark, any line ends.
+
+    Raises UserError where it is missing, or in another encoding.
+    """
+    data = read_bytes(path, MAX_TEXT)
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UserError(f"{path} is UTF-16: save it as UTF-8")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        where = f"byte 0x{data[error.start]:02x} in line {line}"
+        raise UserError(f"{path} is not UTF-8 ({where}): save it as UTF-8") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; UserError where it is missing or not JSON."""
+    text = read_text(path)
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise UserError(f"{path} is not valid JSON ({error}): restore it from a copy") from error
+
+
 def parse_json(text: str | bytes) -> Any:
     """What a JSON text says. Raises ValueError where it is none, too deep, too large, or has a number that is none."""
     if len(text) > MAX_TEXT:
@@ -84,6 +113,18 @@ def parse_toml(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError as error:
         raise ValueError("too deeply nested") from error
+
+
+def typed_path(text: str | Path) -> Path:
+    """A path as people type it: what `~` or a variable (`$HOME`, `${SCRATCH}`) says at its beginning, also in a recipe,
+    or where quotes kept the shell from saying so. Elsewhere, or where it is not set, a `$` is a `$`."""
+    text = str(text)
+    if begins := _VARIABLE.match(text):
+        text = (os.environ.get(begins[1] or begins[2]) or begins[0]) + text[begins.end() :]
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # nobody's home
+        return Path(text)
 
 
 def is_inside(name: Any) -> bool:

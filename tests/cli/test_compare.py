@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reverie.checkpoint import read_json
 from reverie.cli.main import main
 from reverie.measure.truth.judges import NUM_FEATURES
+from reverie.reading import read_json
 from reverie.run import settings
 from reverie.run.folder import RunFolder
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reverie.checkpoint import read_json
 from reverie.cli.main import main
 from reverie.measure.truth.labelled import ATTRIBUTES
+from reverie.reading import read_json
 from reverie.run.folder import RunFolder
 
 PICTURES = ["comparison", "informative", "latent_grid", "traversal", "interpolation", "edits", "samples"]

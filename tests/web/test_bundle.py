@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reverie.checkpoint import file_sha256, write_json
+from reverie.checkpoint import file_sha256
 from reverie.dream.dreamer import load_dreams
 from reverie.errors import UserError
 from reverie.models.files import load_controller, save_controller
 from reverie.run.folder import RunFolder
 from reverie.web.bundle import MAGIC, MOMENTS, bundle, pack
 from reverie.web.edits import Edit
+from reverie.writing import write_json
 
 
 def opened(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

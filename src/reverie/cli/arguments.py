@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 import tyro
 from annotated_types import Ge, Gt, Le
 
-from reverie.checkpoint import typed_path
 from reverie.errors import UserError
+from reverie.reading import typed_path
 
 if TYPE_CHECKING:
     from reverie.dream.plan import PlanConfig

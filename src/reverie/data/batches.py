@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from reverie.checkpoint import create_array, read_json, refused, write_json
 from reverie.data.arrays import mapped
 from reverie.data.latents import LatentStore
 from reverie.data.store import EpisodeStore
 from reverie.errors import UserError
+from reverie.reading import read_json
 from reverie.seeding import generator
 from reverie.types import Frames, SequenceBatch
+from reverie.writing import create_array, refused, write_json
 
 
 class FrameCache:

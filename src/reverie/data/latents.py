@@ -25,11 +25,13 @@ from typing import Any
 
 import numpy as np
 
-from reverie.checkpoint import create_array, file_sha256, read_json, refused, write_json
+from reverie.checkpoint import file_sha256
 from reverie.data.arrays import mapped
 from reverie.data.episode import Episode
 from reverie.errors import UserError
+from reverie.reading import read_json
 from reverie.types import Floats
+from reverie.writing import create_array, refused, write_json
 
 MAX_MU = 60_000.0
 """Beyond it float16 overflows; a trained V stays below 10."""

@@ -25,11 +25,11 @@ from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
-from reverie.checkpoint import open_to_append, refused, require_there, write_atomically
 from reverie.data.arrays import Layout, unzipped
 from reverie.data.episode import Episode
 from reverie.errors import UserError
 from reverie.reading import parse_json, read_bytes
+from reverie.writing import open_to_append, refused, require_there, write_atomically
 
 # 600 frames of CarRacing, one core, write and read frames/s and size: np.savez_compressed (level 6, it has no choice)
 # 7300, 69000, 12.6 times smaller; level 1: 23000, 55000, 8.5; level 2: 22500, 58000, 9.2; level 3: 17000, 64000, 10.4.

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
-from reverie import checkpoint
+from reverie import checkpoint, reading
 from reverie.actions import ActionSpec, SteerGasBrake, as_json, from_json
 from reverie.errors import UserError
 from reverie.models.autoencoder import NetConfig
@@ -37,7 +37,7 @@ _Config = TypeVar("_Config")
 
 def agent_folder(name: str | Path) -> Path:
     """The folder of an agent by its path, or of one in the package by its name."""
-    path = checkpoint.typed_path(name)
+    path = reading.typed_path(name)
     return packaged(str(name)) if str(name) in SHIPPED and not path.exists() else path
 
 

@@ -5,11 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from reverie.checkpoint import file_sha256, read_json, write_json
+from reverie.checkpoint import file_sha256
 from reverie.errors import UserError
 from reverie.measure.score import Evaluation
 from reverie.notes import note
+from reverie.reading import read_json
 from reverie.run.folder import RunFolder
+from reverie.writing import write_json
 
 Kept = Mapping[str, Any]
 """An `Evaluation` as JSON has it."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from reverie import checkpoint
+from reverie import checkpoint, writing
 from reverie.devices import Decided
 from reverie.dream.moments import DREAM
 from reverie.errors import UserError
@@ -198,14 +198,14 @@ class RunFolder:
 
         What a killed process left half done is put in order first.
         """
-        with locked(self.path), checkpoint.stays_there(self.path):
+        with locked(self.path), writing.stays_there(self.path):
             self._put_in_order()
             yield
 
     def _put_in_order(self) -> None:
         folders = (self.rollouts, self.latents, self.evolution, self.laps, self.evaluations, self.pictures)
         for folder in (self.path, *folders):
-            checkpoint.sweep(folder)
+            writing.sweep(folder)
         self.manifest = read_manifest(self.path)  # another process may have gone on since it was opened
         for stage in STAGES:
             if self.stage(stage)["status"] == FORGOTTEN:
@@ -233,7 +233,7 @@ class RunFolder:
 
     def write_manifest(self) -> None:
         """Replaces manifest.json."""
-        checkpoint.write_json(self.path / "manifest.json", self.manifest)
+        writing.write_json(self.path / "manifest.json", self.manifest)
 
     def stage(self, name: str) -> dict[str, Any]:
         """What the manifest says of a stage."""

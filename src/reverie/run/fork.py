@@ -6,12 +6,12 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from reverie.checkpoint import read_text, write_atomically
 from reverie.errors import UserError
-from reverie.reading import parse_json
+from reverie.reading import parse_json, read_text
 from reverie.run import settings
 from reverie.run.folder import FORGOTTEN, RunFolder
 from reverie.run.stages import OUTPUTS, STAGES, WORDS, stage_of
+from reverie.writing import write_atomically
 
 _OWN = (*WORDS, "workers")
 """Settings by which no stage differs."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import reverie
-from reverie import checkpoint
+from reverie import reading
 from reverie.devices import Decided, fast_precision, num_cores
 from reverie.errors import UserError
 from reverie.run.recipe import RunConfig
@@ -34,7 +34,7 @@ def new_manifest(config: RunConfig, precision: Decided | None = None) -> dict[st
 
 def read_manifest(path: Path) -> dict[str, Any]:
     """The manifest of the run in `path`. Raises UserError where it is damaged or of another format."""
-    manifest = checkpoint.read_json(path / "manifest.json")
+    manifest = reading.read_json(path / "manifest.json")
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise UserError(f"{path / 'manifest.json'} is not a manifest of format {FORMAT}: {cure_of_version(path)}")
     stages = manifest.get("stages")
@@ -50,7 +50,7 @@ def cure_of_version(path: Path) -> str:
     """What to do about a run in `path` that this version cannot read, by the version that wrote it."""
     manifest = None
     with contextlib.suppress(UserError):
-        manifest = checkpoint.read_json(path / "manifest.json")
+        manifest = reading.read_json(path / "manifest.json")
     written = manifest.get("reverie") if isinstance(manifest, dict) else None
     if not isinstance(written, str) or written == reverie.__version__:
         return "restore it from a copy"

@@ -14,16 +14,17 @@ from typing import Any, TypeVar, get_args, get_type_hints
 import tomli_w
 from pydantic import TypeAdapter, ValidationError
 
-from reverie.checkpoint import read_text, typed_path, write_atomically
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import reward_scale
 from reverie.errors import UserError
 from reverie.measure.score import test_seeds
 from reverie.models.files import SHIPPED
+from reverie.reading import read_text, typed_path
 from reverie.run.chain import round_before
 from reverie.run.migration import migrate, migrate_override
 from reverie.run.recipe import RunConfig
 from reverie.run.search import SearchConfig
+from reverie.writing import write_atomically
 
 MEASURED = "measured"
 """The table of a recipe's file that says what it cost and scored when it was last run; not part of the config."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from reverie import checkpoint
+from reverie import checkpoint, reading, writing
 from reverie.dream.moments import DREAM, load_moments, save_moments
 from reverie.models.files import CONTROLLER, MEMORY, VISION, num_members, numbered
 from reverie.run.folder import RunFolder
@@ -41,7 +41,7 @@ def copy_agent(run: RunFolder, destination: Path) -> None:
         for name, stage in run.manifest["stages"].items()
     }
     evaluation = destination / run.evaluation.name  # it names its run, by a path that others do not have
-    checkpoint.write_json(evaluation, checkpoint.read_json(evaluation) | {"run": destination.name})
+    writing.write_json(evaluation, reading.read_json(evaluation) | {"run": destination.name})
     stages["evaluate"].pop("evaluations", None)  # nor what was measured since
     stages["evaluate"]["files"][evaluation.name] = checkpoint.file_sha256(evaluation)
     if rounds := stages["evaluate"].get("rounds"):
@@ -49,7 +49,7 @@ def copy_agent(run: RunFolder, destination: Path) -> None:
     stages["memory"]["files"] |= {bank: checkpoint.file_sha256(destination / bank) for bank in banks}
     manifest = run.manifest | {"stages": stages}
     del manifest["precision"]  # where it drives, that machine decides
-    checkpoint.write_json(destination / "manifest.json", manifest)
+    writing.write_json(destination / "manifest.json", manifest)
 
 
 def _thin_out(bank: Path, memory: Path, destination: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from reverie.checkpoint import write_atomically
 from reverie.types import Frames
+from reverie.writing import write_atomically
 
 INK, QUIET, PAPER = (28, 32, 38), (110, 116, 126), (255, 255, 255)
 ACCENT, GOOD, BAD = (214, 84, 32), (36, 140, 84), (196, 48, 56)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reverie.checkpoint import write_atomically
 from reverie.plotting import import_matplotlib
+from reverie.writing import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from reverie.checkpoint import write_atomically
 from reverie.types import Frames
+from reverie.writing import write_atomically
 
 if TYPE_CHECKING:
     from av import VideoStream

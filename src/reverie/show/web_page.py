@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from reverie.checkpoint import write_atomically
+from reverie.writing import write_atomically
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2026; --quiet: #5b626d; --paper: #fff; --line: #d9dde3; --accent: #c2410c }

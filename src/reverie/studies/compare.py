@@ -11,7 +11,6 @@ from typing import Literal
 
 import numpy as np
 
-from reverie.checkpoint import write_atomically, write_json
 from reverie.envs.registry import require_truth, spec_of
 from reverie.errors import UserError
 from reverie.measure.dream.horizon import RealEpisodes, join, measure_dream
@@ -34,6 +33,7 @@ from reverie.studies.dream_truth import episodes_of
 from reverie.studies.scores import common_returns
 from reverie.training.controller.rollouts import agent_of
 from reverie.workers.contract import Workers
+from reverie.writing import write_atomically, write_json
 
 TRAINING_TRACKS_USED = 1000
 """Tracks for the linear probe and the attribute vectors."""

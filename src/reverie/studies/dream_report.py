@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from reverie.checkpoint import write_atomically, write_json
 from reverie.data.failures import STUCK
 from reverie.measure.dream.failures import AFTER, Failures, returns, stays
 from reverie.measure.dream.horizon import HORIZONS
@@ -17,6 +16,7 @@ from reverie.measure.vision import comparison
 from reverie.run.folder import RunFolder
 from reverie.show import charts
 from reverie.studies.dream_truth import DreamTruth
+from reverie.writing import write_atomically, write_json
 
 
 def write_truth(folder: Path, run: RunFolder, truth: DreamTruth, *, seed: int, test: bool) -> str:

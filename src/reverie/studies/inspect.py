@@ -10,7 +10,6 @@ from typing import Literal
 
 import numpy as np
 
-from reverie.checkpoint import write_json
 from reverie.envs.registry import require_truth
 from reverie.errors import UserError
 from reverie.measure.truth.labelled import ATTRIBUTES, STATE, LabelledFrames, joined, labelled_frames
@@ -23,6 +22,7 @@ from reverie.models.files import load_vision
 from reverie.run.folder import RunFolder
 from reverie.seeding import TEST_TRACKS, TRAINING_TRACKS, VALIDATION_TRACKS, generator, sample_tracks
 from reverie.show import latent_sheets as pictures
+from reverie.writing import write_json
 
 TRAINING_TRACKS_USED = 1000
 """Tracks, about 4 frames of each, that the vectors come from."""

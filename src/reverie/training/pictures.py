@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from reverie.checkpoint import read_json, read_text
 from reverie.data.latents import LatentStore
 from reverie.data.split import split
 from reverie.data.store import EpisodeStore
@@ -13,6 +12,7 @@ from reverie.dream.replay import replay
 from reverie.envs.registry import spec_of
 from reverie.models.coding import decode, reconstruct
 from reverie.models.files import load_models, load_vision
+from reverie.reading import read_json, read_text
 from reverie.run.folder import RunFolder
 from reverie.seeding import torch_generator
 from reverie.show import charts, sheets

@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 
-from reverie.checkpoint import write_json
 from reverie.devices import within_quota
 from reverie.dream.plan import PlanConfig
 from reverie.errors import UserError
@@ -28,6 +27,7 @@ from reverie.training.stage_clock import StageClock
 from reverie.training.vision import forget_frames, train_vision
 from reverie.workers.contract import Workers
 from reverie.workers.make import make_workers
+from reverie.writing import write_json
 
 NEEDS = {
     "collect": (),

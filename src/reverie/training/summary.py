@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from reverie.checkpoint import read_json
+from reverie.reading import read_json
 from reverie.run.evaluations import kept, score
 from reverie.run.folder import RunFolder
 from reverie.run.ledger import Ledger, ledger, minutes

@@ -25,13 +25,13 @@ from typing import Any
 import numpy as np
 
 from reverie.actions import as_json
-from reverie.checkpoint import read_json, read_text
 from reverie.dream.dreamer import Dreams, load_dreams
 from reverie.envs.registry import spec_of
 from reverie.errors import UserError
 from reverie.models.controller import Controller
 from reverie.models.files import check_made_for, load_controller
 from reverie.models.vision import kind_of
+from reverie.reading import read_json, read_text
 from reverie.run.folder import RunFolder
 from reverie.run.settings import flatten
 from reverie.run.stages import AGENT_STAGES

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from reverie.actions import as_json
-from reverie.checkpoint import file_sha256, write_atomically, write_json
+from reverie.checkpoint import file_sha256
 from reverie.dream.dreamer import Dreams, load_dreams
 from reverie.errors import require_extra
 from reverie.models.controller import Controller
@@ -26,6 +26,7 @@ from reverie.models.files import check_made_for, load_controller
 from reverie.models.mdn_rnn import Memory, MemoryState
 from reverie.models.vision import Vision, kind_of
 from reverie.run.folder import RunFolder
+from reverie.writing import write_atomically, write_json
 
 OPSET = 20
 BATCHES = (1, 5)

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from reverie.actions import SteerGasBrake
-from reverie.checkpoint import read_text, write_atomically
 from reverie.envs.registry import spec_of
 from reverie.errors import UserError
 from reverie.models.files import load_vision
+from reverie.reading import read_text
 from reverie.run.folder import RunFolder
 from reverie.web.bundle import bundle
 from reverie.web.edits import edits_of
+from reverie.writing import write_atomically
 
 STATIC = Path(__file__).parent / "static"
 NATIVE = Path(__file__).parent / "native"

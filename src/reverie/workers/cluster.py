@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from reverie import __version__
-from reverie.checkpoint import write_atomically
 from reverie.devices import one_thread
 from reverie.errors import UserError
 from reverie.notes import note
@@ -39,6 +38,7 @@ from reverie.workers.contract import (
     placed,
 )
 from reverie.workers.local_cluster import OwnCluster
+from reverie.writing import write_atomically
 
 if TYPE_CHECKING:
     from distributed import Future, Worker

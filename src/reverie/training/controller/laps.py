@@ -11,15 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from reverie.checkpoint import read_json, write_json
 from reverie.data.store import About, EpisodeStore, Packed, pack_episode
 from reverie.envs.registry import spec_of
+from reverie.reading import read_json
 from reverie.rollout import Outcome, RolloutTask, cached_agent
 from reverie.run.folder import RunFolder
 from reverie.seeding import generator, sample_tracks
 from reverie.training.controller.rollouts import Rollouts
 from reverie.training.recorder import EPISODES_PER_TASK, groups_left, record
 from reverie.workers.contract import Workers
+from reverie.writing import write_json
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reverie import checkpoint
+from reverie import writing
 
 
 def write_log(path: Path, history: Sequence[Mapping[str, Any]], order: Sequence[str]) -> None:
@@ -20,5 +20,5 @@ def write_log(path: Path, history: Sequence[Mapping[str, Any]], order: Sequence[
     table = csv.DictWriter(text, columns, lineterminator="\n")
     table.writeheader()
     table.writerows(history)
-    with checkpoint.write_atomically(path) as file:
+    with writing.write_atomically(path) as file:
         file.write(text.getvalue().encode())

@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from reverie.checkpoint import write_atomically
 from reverie.errors import UserError
+from reverie.writing import write_atomically
 
 FOLDER = Path(__file__).parent
 SOURCE, BINARY = FOLDER / "kernels.c", FOLDER / "engine.wasm"
