@@ -59,6 +59,8 @@ def test_a_round_follows_from_the_recipe_of_the_last_one() -> None:
     assert second.controller == config.controller
     assert (as_round(first).memory.steps, as_round(second).memory.steps) == (first.memory.steps, 2)
     assert as_round(as_round(config)) == as_round(config)
+    clear = settings.load("debug", ["rounds.num=3", "rounds.latent_noise=0"])
+    assert [as_round(round_of(clear, n)).memory.latent_noise for n in range(3)] == [1, 0, 0]
 
 
 @pytest.mark.parametrize(("doubt", "before"), [("last", (0.0, 0.0)), ("all", (0.5, 30.0))])

@@ -49,6 +49,6 @@ def as_round(config: RunConfig) -> RunConfig:
     return replace(
         config,
         vision=replace(config.vision, epochs=rounds.vision_epochs),
-        memory=replace(config.memory, steps=rounds.memory_steps),
+        memory=replace(config.memory, steps=rounds.memory_steps, latent_noise=rounds.latent_noise),
         controller=controller,
     )

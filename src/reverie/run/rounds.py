@@ -39,6 +39,8 @@ class RoundsConfig:
     share above its own when it was last trained."""
     memory_steps: NotNegative = 2000
     """Gradient steps of each M in a round after the first."""
+    latent_noise: Share = 1.0
+    """`memory.latent_noise` of a round after the first: M's that know little need the noise, later ones do not."""
     newest: Share = 0.0
     """Share of M's training sequences that is drawn from the newest round alone; 0 to draw all from all rounds."""
     generations: Annotated[int, Gt(0), Le(1_000_000)] = 40

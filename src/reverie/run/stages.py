@@ -35,6 +35,7 @@ _OF_STAGE = {
     "rounds.vision_epochs": "vision",
     "rounds.vision_tolerance": "vision",
     "rounds.memory_steps": "memory",
+    "rounds.latent_noise": "memory",
     "rounds.newest": "memory",
     "rounds.generations": "controller",
     "rounds.imagine_steps": "controller",
