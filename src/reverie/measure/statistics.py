@@ -1,6 +1,6 @@
 """Means, rates and rank correlations, and how far to trust them.
 
-Shapes: n values, m things of which k and l repetitions were measured, d doses.
+Shapes: n values, m things of which k and l repetitions were measured, b bootstraps, d doses.
 """
 
 import numpy as np
@@ -38,24 +38,29 @@ def wilson_interval(rate: float | None, num: int) -> tuple[float, float] | None:
 
 def spearman(x: np.ndarray, y: np.ndarray) -> float:
     """Rank correlation of x (m,) and y (m,); 0 where one of them tells none apart."""
+    return float(_rank_correlations(x, y))
+
+
+def _rank_correlations(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The same of x (..., m) and y (..., m) -> (...)."""
     from scipy.stats import rankdata
 
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return 0.0
-    return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
+    middle = (x.shape[-1] + 1) / 2
+    x, y = rankdata(x, axis=-1) - middle, rankdata(y, axis=-1) - middle
+    size = np.sqrt((x**2).sum(-1) * (y**2).sum(-1))
+    return (x * y).sum(-1) / np.where(size > 0, size, 1.0)
 
 
 def spearman_interval(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, float]:
     """95% interval of the rank correlation of the means of x (m, k) and y (m, l), by a bootstrap that draws things, and
     of all of them repetitions."""
-    rng, m = generator(seed, "bootstrap"), len(x)
-    found = []
-    for _ in range(BOOTSTRAPS):
-        rows = rng.integers(m, size=m)
-        of_x = rng.integers(x.shape[1], size=x.shape[1])
-        of_y = rng.integers(y.shape[1], size=y.shape[1])
-        found.append(spearman(x[rows][:, of_x].mean(1), y[rows][:, of_y].mean(1)))
-    low, high = np.percentile(found, [2.5, 97.5])
+    rng, (m, k), num_y = generator(seed, "bootstrap"), x.shape, y.shape[1]
+    drawn = [
+        (rng.integers(m, size=m), rng.integers(k, size=k), rng.integers(num_y, size=num_y)) for _ in range(BOOTSTRAPS)
+    ]
+    rows, of_x, of_y = map(np.stack, zip(*drawn, strict=True))  # (b, m), (b, k), (b, l)
+    means = (values[rows[:, :, None], of[:, None]].mean(-1) for values, of in ((x, of_x), (y, of_y)))
+    low, high = np.percentile(_rank_correlations(*means), [2.5, 97.5])
     return float(low), float(high)
 
 
@@ -73,8 +78,4 @@ def auc(score: np.ndarray, yes: np.ndarray) -> float | None:
 
 def dose_correlation(response: np.ndarray) -> np.ndarray:
     """Spearman's rho of rising doses and the response (d, n) to each -> (n,); 0 where the response does not move."""
-    from scipy.stats import rankdata
-
-    doses = np.arange(len(response)) - (len(response) - 1) / 2
-    ranks = rankdata(response, axis=0) - (len(response) + 1) / 2
-    return doses @ ranks / np.maximum(np.sqrt((doses**2).sum() * (ranks**2).sum(0)), 1e-12)
+    return _rank_correlations(np.arange(len(response)), response.T)
