@@ -33,18 +33,21 @@ def test_a_model_says_which_version_wrote_it(name: str, tiny_run: RunFolder) -> 
         load(path)
 
 
-def test_a_controller_from_before_its_bias_was_a_setting_has_one(tiny_run: RunFolder) -> None:
-    path = tiny_run.controller
+@pytest.mark.parametrize(
+    ("name", "key", "known"), [("controller", "bias", "inputs"), ("vision", "novelty_weight", "kl_tolerance")]
+)
+def test_a_file_from_before_a_setting_was_one_is_read(name: str, key: str, known: str, tiny_run: RunFolder) -> None:
+    path, load = tiny_run.path / f"{name}.safetensors", MODELS[name]
     tensors, meta = checkpoint.load(path)
-    expected = load_controller(path)[0]
-    del meta["config"]["bias"]
+    del meta["config"][key]
     checkpoint.save(path, tensors, meta)
-    assert load_controller(path)[0].config == expected.config
-    assert expected.config.bias
-    del meta["config"]["inputs"]
+    found = load(path)
+    model = found[0] if name == "controller" else found
+    assert getattr(model.config, key) == {"bias": True, "novelty_weight": 0.0}[key]
+    del meta["config"][known]
     checkpoint.save(path, tensors, meta)
-    with pytest.raises(UserError, match="ControllerConfig has other settings"):
-        load_controller(path)
+    with pytest.raises(UserError, match="Config has other settings"):
+        load(path)
 
 
 @pytest.mark.parametrize("part", ["vision", "memory"])

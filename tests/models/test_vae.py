@@ -47,6 +47,22 @@ def test_sum_and_mean_losses_differ_by_the_number_of_pixels() -> None:
     assert losses["sum"] == pytest.approx(losses["mean"] * 3 * 64 * 64, rel=1e-4)
 
 
+def test_a_pixel_counts_the_more_the_farther_it_is_from_its_mean_over_the_batch() -> None:
+    some = torch.full((4, 64, 64, 3), 51, dtype=torch.uint8)  # 0.2
+    some[0, 10, 20] = 251  # 0.2 + 0.8 * 0.98; its mean over the batch is 0.2 + 50 / 255
+    torch.manual_seed(0)
+    plain, novel = (Vae(SMALL, VaeConfig(novelty_weight=weight, kl_tolerance=0.0)) for weight in (0.0, 3.0))
+    novel.load_state_dict(plain.state_dict())
+    losses = [vae.loss(some, torch.Generator().manual_seed(1))[1]["loss_reconstruction"] for vae in (plain, novel)]
+    with torch.no_grad():
+        images = plain.decoder(plain.encode(some).sample(torch.Generator().manual_seed(1)))
+        squared = (images - to_float(some)).square()[:, :, 10, 20].sum(1)
+    distance = torch.tensor([150, 50, 50, 50]) / 255
+    further = (3 * distance.square() * squared).mean()
+    torch.testing.assert_close(losses[1] - losses[0], further, rtol=1e-3, atol=1e-3)
+    assert further > 0.1
+
+
 def test_kl_tolerance_is_a_floor_for_each_image() -> None:
     torch.manual_seed(0)
     vae = Vae(SMALL, VaeConfig(kl_tolerance=0.5))

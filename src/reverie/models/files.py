@@ -17,6 +17,7 @@ from reverie.errors import UserError
 from reverie.models.autoencoder import NetConfig
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.mdn_rnn import Memory, MemoryConfig
+from reverie.models.vae import VaeConfig
 from reverie.models.vision import VISION_MODELS, Vision, kind_of
 from reverie.versions import other_version, signed
 
@@ -28,7 +29,7 @@ VISION, MEMORY, CONTROLLER = "vision.safetensors", "memory.safetensors", "contro
 MODELS = (VISION, MEMORY)
 """What a driver's process needs, beside the parameters of C."""
 _ANEW = "train it anew"
-_NEWER: dict[type, dict[str, Any]] = {ControllerConfig: {"bias": True}}
+_NEWER: dict[type, dict[str, Any]] = {ControllerConfig: {"bias": True}, VaeConfig: {"novelty_weight": 0.0}}
 """Settings that older files do not have, and what such files were made with."""
 
 _Module = TypeVar("_Module", bound=nn.Module)

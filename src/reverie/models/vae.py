@@ -23,6 +23,9 @@ class VaeConfig:
     """Squared errors summed over an image (paper) or averaged over it (seed)."""
     reconstruction_weight: Annotated[float, Gt(0), Le(1e9)] = 1.0
     """Factor of the reconstruction error (seed: 10000)."""
+    novelty_weight: Annotated[float, Ge(0), Le(1e9)] = 0.0
+    """Further weight of each pixel's error, times the squared distance of the pixel from the mean of its place over the
+    batch: what is small and seldom there, and matters, is seen sooner than the texture of walls; 0 for none."""
     kl_tolerance: Annotated[float, Ge(0), Le(1e3)] = 0.5
     """Nats per latent dimension that the KL is not pushed below: max(KL, tolerance x z) (paper); 0 turns it off."""
 
@@ -39,7 +42,11 @@ class Vae(Autoencoder):
         config = self.config
         posterior = self.encode(frames)
         images = self.decoder(posterior.sample(generator)).float()
-        squared = (images - to_float(frames)).square()
+        real = to_float(frames)
+        squared = (images - real).square()
+        if config.novelty_weight:
+            novelty = (real - real.mean(0)).square().mean(1, keepdim=True)
+            squared = squared * (1 + config.novelty_weight * novelty)
         error = squared.sum((1, 2, 3)) if config.reconstruction == "sum" else squared.mean((1, 2, 3))
         kl = posterior.kl_to_standard_normal()
         floored = kl.clamp(min=config.kl_tolerance * self.z_size) if config.kl_tolerance else kl
