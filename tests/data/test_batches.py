@@ -165,6 +165,25 @@ def test_episodes_are_drawn_in_proportion_to_length(make_latents):
     assert (starts.bincount(minlength=6) / len(starts)).tolist() == pytest.approx([1 / 6] * 6, abs=0.03)
 
 
+def test_ends_are_seen_as_often_as_other_decisions_and_at_any_place_of_a_window(make_latents):
+    latents, t = make_latents([40]), 8
+
+    def batch_and_shares(*, to_ends: bool):
+        """Of windows, those with the last decision, and those with one in the middle."""
+        batch = SequenceSampler(latents, 20_000, t, seed=0, to_ends=to_ends).batch(0)
+        starts = batch.z[:, 0, 1].round()
+        return batch, [float(((starts <= at) & (at < starts + t)).float().mean()) for at in (39, 20)]
+
+    assert batch_and_shares(to_ends=False)[1] == pytest.approx([1 / 33, 8 / 33], abs=0.015)
+    batch, shares = batch_and_shares(to_ends=True)
+    assert shares == pytest.approx([8 / 40, 8 / 40], abs=0.015)
+    # who could tell from the place whether the end is near would not have to look
+    assert batch.end.mean(0).tolist() == pytest.approx([1 / 40] * t, abs=0.005)
+    ends = batch.end.sum(1) > 0
+    assert torch.equal(batch.mask[ends].sum(1), batch.end[ends].argmax(1) + 1.0)
+    assert (batch.mask[~ends] == 1).all()
+
+
 @pytest.mark.parametrize("share", [1.0, 0.4, 0.0])
 def test_z_is_drawn_from_the_gaussian(make_latents, share):
     latents = make_latents([50], logvar=np.log(0.25), z=8)

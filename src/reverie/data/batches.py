@@ -106,7 +106,9 @@ class SequenceSampler:
 
     An episode shorter than `length` is taken whole and padded. `episodes` (rising) restricts the draw, to those held
     out for validation, say. With `mirror`, half of the windows are seen in a mirror. A share `newest` of the windows is
-    drawn from the last `num_newest` episodes alone. Latents are drawn from what V holds possible, whose deviation
+    drawn from the last `num_newest` episodes alone. With `to_ends`, a window begins at any decision, and is padded
+    beyond the end: so the last decision is in as many windows as one in the middle, and anywhere in them. Else it is in
+    one of all windows that have room in the episode. Latents are drawn from what V holds possible, whose deviation
     counts `latent_noise` times: 0 gives their means.
     """
 
@@ -122,6 +124,7 @@ class SequenceSampler:
         newest: float = 0.0,
         num_newest: int = 0,
         latent_noise: float = 1.0,
+        to_ends: bool = False,
     ) -> None:
         chosen = np.arange(latents.num_episodes) if episodes is None else np.asarray(episodes, np.int64)
         if not len(chosen):
@@ -132,6 +135,7 @@ class SequenceSampler:
         self._mirrored = latents.mirrored if mirror else None
         self._batch_size = batch_size
         self._length = length
+        self._to_ends = to_ends
         self._seed = seed
         self._latent_noise = latent_noise
         self._episodes = chosen
@@ -148,7 +152,7 @@ class SequenceSampler:
             drawn = np.where(rng.random(b) < self._newest, rng.integers(older, self._ends[-1], size=b), drawn)
         pick = np.searchsorted(self._ends, drawn, side="right")
         num = self._num[pick]
-        start = rng.integers(np.maximum(num - t, 0), endpoint=True)
+        start = rng.integers(num if self._to_ends else np.maximum(num - t, 0) + 1)
         within = start[:, None] + np.arange(t + 1)  # (b, t + 1), counted in the episode
         mask = within[:, :-1] < num[:, None]
         episode = self._episodes[pick][:, None]

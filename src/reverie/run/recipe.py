@@ -108,6 +108,10 @@ class MemoryStage:
     road."""
     length: Annotated[int, Gt(0), Le(10_000)] = 250
     """Decisions of a training sequence."""
+    to_ends: bool = False
+    """Whether the last decision of an episode is in as many sequences as one in its middle: a sequence may then begin
+    at any decision, and goes no further than the episode. Otherwise it begins where it has room, few sequences reach
+    the end, and M believes that ends are rarer than they are."""
     eval_every: Positive = 500
     """Steps between two measurements on held-out episodes; the best M of them is kept."""
     patience_evals: NotNegative = 0

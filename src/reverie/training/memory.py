@@ -52,7 +52,7 @@ def _train_member(
     batches = config.seed if member == 0 else int(generator(config.seed, "memory", member).integers(2**31))
 
     def sampler(episodes: np.ndarray, seed: int, **more: Any) -> SequenceSampler:
-        more |= {"latent_noise": stage.latent_noise}
+        more |= {"latent_noise": stage.latent_noise, "to_ends": stage.to_ends}
         return SequenceSampler(latents, stage.fit.batch_size, stage.length, seed, episodes=episodes, **more)
 
     train = sampler(fitted_on, batches, mirror=stage.mirror, newest=config.rounds.newest, num_newest=num_newest)
