@@ -17,9 +17,11 @@ from tests.web.fetch import get
 from tests.web.training import search_goes_on
 
 from reverie.models.files import load_controller
+from reverie.models.vision import Vision
 from reverie.run.folder import RunFolder
 from reverie.web import followed as followed_module
 from reverie.web.bundle import MAGIC
+from reverie.web.edits import Edit
 from reverie.web.followed import Followed, runs_in_a_page
 from reverie.web.newest import Newest
 from reverie.web.page import SCRIPTS, session_page
@@ -61,6 +63,22 @@ def test_news_tells_of_a_newer_c_and_the_bundle_has_it(address: str, tiny_run: R
     told = re.search(r'id="served">(.*?)</script>', page)
     assert told
     assert json.loads(told[1]) == after, "who opens it now has nothing to be told"
+
+
+def test_edits_come_after_the_page_and_once_for_a_v(address: str, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+
+    def edits_of(vision: Vision) -> list[Edit]:
+        asked.append(vision)
+        return [Edit(name="left bend", vector=(1.0, 2.0))]
+
+    monkeypatch.setattr(followed_module, "edits_of", edits_of)
+    for path in ("", "bundle"):
+        get(address + path)
+    assert not asked
+    for _ in range(2):
+        assert json.loads(get(address + "edits")[1]) == [{"name": "left bend", "vector": [1.0, 2.0]}]
+    assert len(asked) == 1
 
 
 def test_a_run_that_cannot_be_read_now_is_said(address: str, tiny_run: RunFolder):

@@ -329,7 +329,8 @@ def test_fifty_connections_opened_and_dropped_leave_nothing(serve: Serve):
     site, me = serve(), psutil.Process()
 
     def storm() -> int:
-        """Some drop before they are answered, some after, some within a message, some without a word; bytes in use."""
+        """Some drop before they are answered, some after, some within a message, some without a word, and some say what
+        makes no sense or is too long; bytes in use."""
         for i in range(50):
             with site.drive() as tab:
                 if i % 3:
@@ -338,6 +339,10 @@ def test_fifty_connections_opened_and_dropped_leave_nothing(serve: Serve):
                     tab.send(NOTHING)
                 if i % 5 == 2:
                     tab.socket.send(b"\x81\xfe\x0f")  # half of a header
+                if i % 5 == 3:
+                    tab.send(MALFORMED[i % len(MALFORMED)])
+                if i % 5 == 4:
+                    tab.send("x" * (MAX_MESSAGE + 1))
                 if i % 2 or i % 5 == 2:
                     tab.socket.shutdown(socket.SHUT_RDWR)
         site.wait(0)

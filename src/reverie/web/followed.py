@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -46,12 +47,14 @@ class Followed:
     def __init__(self, run: RunFolder, newest: Newest, worker: Worker) -> None:
         self._run, self._newest, self._worker = run, newest, worker
         self._made: tuple[str, bytes] = ("", b"")
-        self._edits: tuple[str, list[Edit]] = ("", [])
+        self._named: tuple[str, list[Edit]] = ("", [])
 
     @property
     def routes(self) -> Sequence[BaseRoute]:
-        """The page, what there is to know, and the newest bundle."""
-        return [Route("/", self._page), Route("/news", self._news), Route("/bundle", self._bundle)]
+        """The page, what there is to know, the newest bundle, and edits, which are not in it: they take seconds, and
+        the page is not to wait for them."""
+        routes = {"/": self._page, "/news": self._news, "/bundle": self._bundle, "/edits": self._edits}
+        return [Route(path, answer) for path, answer in routes.items()]
 
     async def _page(self, _: Request) -> Response:
         return page_response(await self._worker.do(self._written))
@@ -62,6 +65,9 @@ class Followed:
 
     async def _bundle(self, _: Request) -> Response:
         return Response(await self._worker.do(self._bytes), media_type="application/octet-stream")
+
+    async def _edits(self, _: Request) -> Response:
+        return JSONResponse([asdict(edit) for edit in await self._worker.do(self._names)])
 
     def _told(self) -> dict[str, str]:
         newest = self._newest
@@ -75,13 +81,18 @@ class Followed:
         """Kept until there is another C."""
         newest = self._newest
         if self._made[0] != newest.version:
-            run = RunFolder.open(newest.path)
-            if self._edits[0] != newest.models:
-                run.require("vision")
-                run.verify("vision")
-                self._edits = (newest.models, edits_of(load_vision(run.vision).eval()))
-            self._made = (newest.version, bundle(run, self._edits[1], newest.file))
+            self._made = (newest.version, bundle(RunFolder.open(newest.path), file=newest.file))
         return self._made[1]
+
+    def _names(self) -> list[Edit]:
+        """Kept until there is another V."""
+        newest = self._newest
+        if self._named[0] != newest.models:
+            run = RunFolder.open(newest.path)
+            run.require("vision")
+            run.verify("vision")
+            self._named = (newest.models, edits_of(load_vision(run.vision).eval()))
+        return self._named[1]
 
 
 def page_response(page: str) -> Response:

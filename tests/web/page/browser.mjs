@@ -1,31 +1,57 @@
-// A page in real Chromium, from the disk; what it must never do is noted: errors in the console, requests.
+// Pages in real Chromium; what they must never do is noted: errors in the console, requests for what is elsewhere.
+import assert from "node:assert/strict";
+import fs from "node:fs";
 import path from "node:path";
+import { after, afterEach, before } from "node:test";
 import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 
 export const PAGE = process.env.PAGE; // the file that `reverie export web` wrote
 export const SHOTS = process.env.SHOTS; // where pictures are kept
 const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
-export const PATIENCE = 120_000; // of a busy machine
+export const PATIENCE = 1000 * (process.env.PATIENCE ?? 120); // milliseconds, of a busy machine
 
 export const DESKTOP = { viewport: { width: 1280, height: 800 } };
 export const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
 
-export const launch = () => chromium.launch({ executablePath: EXECUTABLE, args: ["--no-sandbox"] });
+let browser;
+const pages = []; // of the test that runs
 
-// Opens the page in a context of its own; resolves when it is awake.
-export async function open(browser, options = DESKTOP, hash = "", file = PAGE) {
-  const context = await browser.newContext({ acceptDownloads: true, ...options });
-  const page = await context.newPage(), address = pathToFileURL(file).href;
+// To be called once in a file of tests: a browser for all of them, and what every page must keep to.
+export function browse() {
+  before(async () => (browser = await chromium.launch({ executablePath: EXECUTABLE, args: ["--no-sandbox"] })));
+  after(() => browser.close());
+  afterEach(async () => {
+    const faults = pages.flatMap((page) => page.faults);
+    for (const page of pages.splice(0)) await page.context().close();
+    assert.deepEqual(faults, [], "no error in the console, no request for what is elsewhere");
+  });
+}
+
+// Opens a page, a file or an address, in a context of its own. `page.asked` has what it asked for beside itself: from
+// the disk that is a fault, from a server only what is not below the page's address.
+export async function visit(where, options = DESKTOP) {
+  const page = await (await browser.newContext({ acceptDownloads: true, ...options })).newPage();
+  const address = new URL(where.startsWith("http") ? where : pathToFileURL(where)), home = address.href.split("#")[0];
+  if (options.hash) address.hash = options.hash;
+  pages.push(page);
   page.setDefaultTimeout(PATIENCE);
-  page.faults = [];
+  Object.assign(page, { faults: [], asked: [] });
   page.on("console", (message) => message.type() === "error" && page.faults.push(message.text()));
   page.on("pageerror", (error) => page.faults.push(String(error)));
   page.on("request", (request) => {
-    const url = request.url();
-    if (url.split("#")[0] !== address && !/^(data|blob):/.test(url)) page.faults.push(`asked for ${url}`);
+    const url = request.url().split("#")[0];
+    if (url === home || /^(data|blob):/.test(url)) return;
+    if (address.protocol === "file:" || !url.startsWith(home)) page.faults.push(`asked for ${url}`);
+    else page.asked.push(url.slice(home.length));
   });
-  await page.goto(address + hash);
+  await page.goto(address.href);
+  return page;
+}
+
+// The same, of a page of ours; resolves when it is awake.
+export async function open(options = DESKTOP, where = PAGE) {
+  const page = await visit(where, options);
   await until(page, () => Reverie.page?.ready);
   return page;
 }
@@ -40,12 +66,4 @@ export const look = (page, selector) =>
     return bytes.reduce((sum, byte, i) => (sum * 31 + byte + i) % 1_000_000_007, 7);
   });
 
-export const shoot = (page, name) => page.screenshot({ path: path.join(SHOTS, `${name}.png`) });
-
-// Frames a second over so many seconds, as the page counts them.
-export async function rate(page, seconds) {
-  const before = await page.evaluate(() => Reverie.page.rates.length);
-  await until(page, ([from, more]) => Reverie.page.rates.length >= from + more, [before, seconds]);
-  const rates = await page.evaluate((from) => Reverie.page.rates.slice(from), before);
-  return rates.reduce((a, b) => a + b) / rates.length;
-}
+export const shoot = (page, name, options) => page.screenshot({ path: path.join(SHOTS, `${name}.png`), ...options });

@@ -2,34 +2,28 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { after, afterEach, before, test } from "node:test";
-import { DESKTOP, launch, look, open, PAGE, PHONE, rate, shoot, SHOTS, until } from "./browser.mjs";
+import { test } from "node:test";
+import { browse, DESKTOP, look, open, PAGE, PHONE, shoot, SHOTS, until } from "./browser.mjs";
+import { cost, waking } from "./cost.mjs";
 
-let browser, page;
-before(async () => (browser = await launch()));
-after(() => browser.close());
-afterEach(async () => {
-  const { faults } = page;
-  await page.context().close();
-  assert.deepEqual(faults, [], "no error in the console, no request but for the page itself");
-});
+browse();
 
 const stage = (page, what) => page.evaluate(`(({ dream, drive, ...stage }) => (${what}))(Reverie.page.stage)`);
 
 test("it opens from the disk and drives by itself", async (t) => {
-  page = await open(browser);
-  const first = await page.evaluate(() => Reverie.page.firstPicture);
+  const page = await open();
+  t.diagnostic(await waking(page));
   await until(page, () => Reverie.page.stage.dream.decisions > 20 && Reverie.page.stage.drive.decisions > 20);
   assert.equal(await page.locator("#who-road").textContent(), "C drives");
-  t.diagnostic(`first picture after ${first.toFixed(0)} ms, ${(await rate(page, 4)).toFixed(0)} pictures a second`);
+  t.diagnostic(await cost(page, 4));
   const client = await page.context().newCDPSession(page);
   await client.send("Emulation.setCPUThrottlingRate", { rate: 4 });
-  t.diagnostic(`throttled four times: ${(await rate(page, 4)).toFixed(0)} pictures a second`);
+  t.diagnostic(`throttled four times: ${await cost(page, 4)}`);
   await shoot(page, "drive-desktop-light");
 });
 
 test("ten seconds of driving by keys; any of them takes the wheel", async () => {
-  page = await open(browser, { ...DESKTOP, colorScheme: "dark" });
+  const page = await open({ ...DESKTOP, colorScheme: "dark" });
   await page.keyboard.down("ArrowUp");
   await until(page, () => Reverie.page.stage.driver === "you");
   await until(page, () => Reverie.page.stage.drive.action[1] === 1);
@@ -46,7 +40,7 @@ test("ten seconds of driving by keys; any of them takes the wheel", async () => 
 });
 
 test("a fork dreams on from the real moment, under the same actions", async () => {
-  page = await open(browser);
+  const page = await open();
   await until(page, () => Reverie.page.stage.drive.decisions > 25);
   await page.keyboard.press("f");
   await until(page, () => Reverie.page.stage.linked?.points.length > 30);
@@ -62,7 +56,7 @@ test("a fork dreams on from the real moment, under the same actions", async () =
 });
 
 test("pause, step, restart, temperature, swap", async () => {
-  page = await open(browser);
+  const page = await open();
   await page.keyboard.press("Space");
   await until(page, () => Reverie.page.stage.paused);
   await page.locator('[data-do="step"]').click(); // what was left of a decision
@@ -79,7 +73,7 @@ test("pause, step, restart, temperature, swap", async () => {
 });
 
 test("a link carries track, temperature and seed", async () => {
-  page = await open(browser, DESKTOP, "#track=7&temperature=0.3&seed=5");
+  const page = await open({ ...DESKTOP, hash: "track=7&temperature=0.3&seed=5" });
   assert.deepEqual(await stage(page, "[stage.track, stage.temperature, stage.seed]"), [7, 0.3, 5]);
   await page.keyboard.press("n");
   await until(page, () => location.hash.includes("track=8"));
@@ -87,7 +81,7 @@ test("a link carries track, temperature and seed", async () => {
 });
 
 test("a film is saved", async (t) => {
-  page = await open(browser);
+  const page = await open();
   await page.keyboard.press("v");
   await until(page, () => Reverie.page.driving.film);
   await page.waitForTimeout(2000);
@@ -100,7 +94,7 @@ test("a film is saved", async (t) => {
 });
 
 test("touch takes the wheel on a phone, and nothing is wider than it", async (t) => {
-  page = await open(browser, { ...PHONE, colorScheme: "dark" });
+  const page = await open({ ...PHONE, colorScheme: "dark" });
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
   const gas = await page.locator('[data-hold="gas"]').boundingBox();
   const client = await page.context().newCDPSession(page);
@@ -109,12 +103,12 @@ test("touch takes the wheel on a phone, and nothing is wider than it", async (t)
   await until(page, () => Reverie.page.stage.driver === "you" && Reverie.page.stage.drive.action[1] === 1);
   await client.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
   await until(page, () => Reverie.page.stage.drive.action[1] === 0);
-  t.diagnostic(`${(await rate(page, 3)).toFixed(0)} pictures a second at the size of a phone`);
+  t.diagnostic(`at the size of a phone: ${await cost(page, 3)}`);
   await shoot(page, "drive-phone-dark");
 });
 
 test("where little motion is wanted, it waits", async () => {
-  page = await open(browser, { ...PHONE, reducedMotion: "reduce" });
+  const page = await open({ ...PHONE, reducedMotion: "reduce" });
   assert.equal(await stage(page, "stage.paused"), true);
   const seen = await look(page, "#dream");
   assert.equal(await look(page, "#dream"), seen);
@@ -122,7 +116,7 @@ test("where little motion is wanted, it waits", async () => {
 });
 
 test("a promise beyond what a track can pay is called an exploit, and ends the dream", async () => {
-  page = await open(browser);
+  const page = await open();
   await page.keyboard.press("Space");
   await page.evaluate(() => {
     const { dream, run } = Reverie.page.stage;
@@ -139,7 +133,7 @@ test("a promise beyond what a track can pay is called an exploit, and ends the d
 test("without the road the dream is alone, says so, and can be driven", async () => {
   const alone = path.join(SHOTS, "alone.html");
   fs.writeFileSync(alone, fs.readFileSync(PAGE, "utf8").replace(/<script[^>]*id="road-wasm">.*?<\/script>/s, ""));
-  page = await open(browser, DESKTOP, "", alone);
+  const page = await open(DESKTOP, alone);
   assert.equal(await page.locator("#world-road").isVisible(), false);
   assert.ok(await page.getByText("The dream is alone here").isVisible());
   await page.keyboard.press("ArrowUp");

@@ -6,7 +6,7 @@ globalThis.Reverie ??= {};
   const find = (id) => document.getElementById(id);
   const VIEWS = ["drive", "see", "compare", "proof"];
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const state = (Reverie.page = { view: "drive", rates: [], busy: [] });
+  const state = (Reverie.page = { view: "drive", pictures: 0, rates: [] });
   const views = {};
   const waiting = {}; // name of a run -> what resolves its bytes
 
@@ -83,13 +83,19 @@ globalThis.Reverie ??= {};
   state.renew = async (bytes) => {
     const { run } = state, { header, engine } = await Reverie.openRun(run.name, bytes, state.wasm);
     state.entries.find((one) => one.name === run.name).bytes = Promise.resolve(bytes);
-    Object.assign(run, { header, engine });
+    Object.assign(run, { header: { ...header, edits: run.header.edits }, engine }); // V is the same
     if (!views.proof.scorer) {
       views.proof = new Reverie.Proof(find("proof"), state, { say, bytesOf });
       if (state.view === "proof") views.proof.enter();
     }
     const generation = header.curves.generation?.at(-1);
     say(generation ? `A newer C drives: generation ${generation}.` : "A newer C drives.");
+  };
+
+  // Edits that a server knows only after it has shown the page.
+  state.name = (edits) => {
+    state.run.header.edits = edits;
+    views.see.showEdits();
   };
 
   async function openRun(name, asked) {
@@ -232,11 +238,11 @@ globalThis.Reverie ??= {};
         if (state.view === "drive") state.driving.show();
       }
       frames++;
+      state.pictures++;
       busy += performance.now() - begun;
       if (now - mark > 1000) {
         const rate = (frames * 1000) / (now - mark);
         state.rates.push(rate);
-        state.busy.push(busy / frames);
         find("rate").textContent = `${rate.toFixed(0)} pictures a second, ${(busy / frames).toFixed(1)} ms each`;
         find("figures").textContent = state.view === "drive" ? state.driving.words() : "";
         mark = now;

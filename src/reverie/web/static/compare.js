@@ -38,9 +38,12 @@ Reverie.Compare = class {
         make("label", { for: "compare-track", class: "check" }, "Track", this.number),
         make("button", { onclick: () => this.begin(this.track + 1) }, "Next track"),
         make("button", { onclick: () => this.begin(this.track) }, "Again"), ...this.speeds),
-      make("div", { class: "lanes" }, ...this.lanes.map((lane) => lane.figure)),
-      make("section", { class: "panel" }, make("h2", {}, "This track"), this.chartHost),
-      (this.table = make("p", { class: "hint", role: "status" })));
+      make("div", { class: "comparing" },
+        make("div", { class: "lanes" }, ...this.lanes.map((lane) => lane.figure)),
+        make("section", { class: "panel" },
+          make("h2", {}, "This track"), this.chartHost,
+          make("h2", { class: "gap" }, "All tracks so far"),
+          (this.table = make("p", { class: "hint", role: "status" }, "None is done yet.")))));
     this.begin(this.track);
   }
 
@@ -51,7 +54,7 @@ Reverie.Compare = class {
     const figure = make("figure", { class: "world leads", style: `--tone:var(--${tone})` },
       make("figcaption", {}, make("span", { class: "dot" }), run.name, make("span", { class: "figure" }, number)),
       make("div", { class: "screen" }, canvas, veil));
-    return { run, tone, drive, canvas, number, veil, figure, points: [], frame: 0, left: 0 };
+    return { run, tone, drive, canvas, number, veil, figure };
   }
 
   begin(track) {
@@ -59,7 +62,7 @@ Reverie.Compare = class {
     this.number.value = track;
     for (const lane of this.lanes) {
       lane.drive.begin(track);
-      Object.assign(lane, { points: [[0, 0]], frame: 0, left: 0, told: false });
+      Object.assign(lane, { points: [[0, 0]], frame: 0, left: 0, told: false, painted: -1 });
       lane.veil.hidden = true;
     }
     this.rested = 0;
@@ -94,8 +97,11 @@ Reverie.Compare = class {
       drive.advance();
       lane.frame = (lane.frame + 1) % repeat;
     }
-    drive.road.largeView(lane.canvas);
-    lane.number.textContent = drive.return.toFixed(0);
+    if (drive.frames !== lane.painted) {
+      drive.road.largeView(lane.canvas);
+      lane.number.textContent = drive.return.toFixed(0);
+      lane.painted = drive.frames;
+    }
     if (drive.over && !lane.told) this.end(lane);
   }
 

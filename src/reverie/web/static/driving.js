@@ -3,6 +3,7 @@
 globalThis.Reverie ??= {};
 
 const REST = 2.5; // seconds that a drive that is over stays on the screen while C drives
+const LARGE = 512; // pixels of the road's picture along a side
 const POINTS_DRAWN = 10; // a second, of the fork's chart
 const find = (id) => document.getElementById(id);
 const whole = (x) => Math.round(x).toString().replace("-", "−");
@@ -14,6 +15,7 @@ Reverie.Driving = class {
     this.film = null;
     this.overSince = { dream: 0, road: 0 };
     this.asSeen = false;
+    this.painted = {}; // of each world, what its picture shows
     document.body.classList.toggle("alone", !stage.drive);
     this.bars = this.makeBars();
     this.chart = new Reverie.Chart(find("fork-chart"), {
@@ -30,7 +32,7 @@ Reverie.Driving = class {
 
   makeBars() {
     const rows = [["steer", "Steering", true], ["gas", "Gas"], ["brake", "Brake"], ["reward", "Reward", true]];
-    rows.push(["doubt", "Doubt"]);
+    if (this.stage.run.engine.config.members > 1) rows.push(["doubt", "Doubt"]); // one M has none to disagree with
     if (this.stage.drive) rows.push(["surprise", "Surprise"]);
     const list = find("bars"), found = {};
     list.textContent = "";
@@ -46,7 +48,7 @@ Reverie.Driving = class {
       found[key] = { row, level, number, both };
     }
     found.reward.row.title = "what M expects of this decision in the dream; what was paid on the road";
-    found.doubt.row.title = "how far the members of an ensemble disagree about what comes next";
+    if (found.doubt) found.doubt.row.title = "how far the members of an ensemble disagree about what comes next";
     if (found.surprise) found.surprise.row.title = "how far what V saw lies from what M expected a decision before";
     return found;
   }
@@ -136,14 +138,24 @@ Reverie.Driving = class {
     }
   }
 
+  // What is as it was painted last is left alone.
   paint() {
-    const { stage } = this;
-    Reverie.show(find("dream"), stage.dream.picture(stage.share));
-    if (!stage.drive) return;
+    const { dream, drive, share } = this.stage;
+    if (this.isNew("dream", dream, dream.z, dream.before, share)) Reverie.show(find("dream"), dream.picture(share));
+    if (!drive) return;
     const canvas = find("road");
-    if (this.asSeen) return Reverie.show(canvas, Reverie.opaque(stage.drive.frame));
-    if (canvas.width !== 512) canvas.width = canvas.height = 512;
-    return stage.drive.road.largeView(canvas);
+    if (this.asSeen) {
+      if (this.isNew("road", drive, drive.frame)) Reverie.show(canvas, Reverie.opaque(drive.frame));
+    } else if (this.isNew("road", drive, drive.track, drive.frames)) {
+      if (canvas.width !== LARGE) canvas.width = canvas.height = LARGE;
+      drive.road.largeView(canvas);
+    }
+  }
+
+  isNew(what, ...found) {
+    const before = this.painted[what];
+    this.painted[what] = found;
+    return found.length !== before?.length || found.some((one, i) => one !== before[i]);
   }
 
   // Everything that is words and numbers; ten times a second is enough.
@@ -198,8 +210,8 @@ Reverie.Driving = class {
     put("brake", one.action[2], one.action[2].toFixed(2));
     const scale = stage.run.world.rewardScale;
     put("reward", one.reward / (2 * scale), one.reward.toFixed(1).replace("-", "−"));
-    const { doubt } = stage.dream;
-    put("doubt", doubt ?? 0, doubt === null ? "one M" : doubt.toFixed(2));
+    const doubt = stage.dream.doubt ?? 0;
+    if (bars.doubt) put("doubt", doubt, doubt.toFixed(2));
     if (bars.surprise) put("surprise", (stage.drive.surprise ?? 0) / 2, (stage.drive.surprise ?? 0).toFixed(2));
   }
 

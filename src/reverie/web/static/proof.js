@@ -28,7 +28,7 @@ Reverie.Proof = class {
     this.scorer?.stop();
     if (this.scorer && this.found.length < TRACKS) this.told.textContent = "Stopped.";
     this.scorer = null;
-    this.button.textContent = `Score C on ${TRACKS} tracks, here and now`;
+    this.button.textContent = `Score ${TRACKS} tracks here`;
   }
 
   scoreCard() {
@@ -39,8 +39,8 @@ Reverie.Proof = class {
     this.found = [];
     this.here = make("p", { class: "big" }, "–");
     this.told = make("p", { class: "hint", role: "status" }, this.page.roadWasm ? "Every track by its seed, 0 to 99, as Gymnasium makes it: the same V, M and C, the same physics, in this page." : "This file was made without the road: build it with make web and export again.");
-    this.bar = make("progress", { max: TRACKS, value: 0, "aria-label": "Tracks scored" });
-    this.button = make("button", { class: "strong", id: "verify", disabled: !this.page.roadWasm, onclick: () => this.verify() }, `Score C on ${TRACKS} tracks, here and now`);
+    this.bar = make("progress", { max: TRACKS, value: 0, "aria-label": "Tracks scored", hidden: true });
+    this.button = make("button", { class: "strong", id: "verify", disabled: !this.page.roadWasm, onclick: () => this.verify() }, `Score ${TRACKS} tracks here`);
     this.dots = make("div", { class: "chart" });
     return make("section", { class: "panel score", "aria-labelledby": "score-title" },
       make("h2", { id: "score-title" }, "What C scores on the real road"),
@@ -57,6 +57,7 @@ Reverie.Proof = class {
     const begun = performance.now();
     this.found = [];
     this.button.textContent = "Stop";
+    this.bar.hidden = false;
     this.say("Scoring has begun.");
     this.scorer = new Reverie.Scorer({
       bytes, wasm: this.page.wasm, road: this.page.roadWasm, num: TRACKS,
@@ -132,7 +133,7 @@ Reverie.Proof = class {
     const rest = Object.entries(recipe).map(([key, value]) => row(key, value));
     return make("section", { class: "panel", "aria-labelledby": "recipe-title" },
       make("h2", { id: "recipe-title" }, `How ${name} was made`),
-      make("p", { class: "hint" }, `recipe ${recipe.name}: ${recipe.description}`),
+      make("p", { class: "hint" }, `recipe ${recipe.name}: ${recipe.description.replaceAll("`", "")}`),
       make("dl", { class: "facts" }, ...told),
       make("h3", {}, "time"), make("dl", { class: "facts" }, ...spent),
       make("details", {}, make("summary", {}, "every setting"), make("dl", { class: "facts" }, ...rest)));

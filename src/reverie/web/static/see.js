@@ -64,8 +64,8 @@ Reverie.See = class {
       sliders.append(make("div", { class: "latent" }, make("label", { for: id, title: `number ${rank + 1} by what it tells` }, `z${d}`, make("span", { class: "tells" }, bar)), input));
       return [d, input];
     });
-    this.edits = new Reverie.Edits(this.run.header.edits, () => this.slid());
-    const named = this.edits.rows.length ? [make("h2", { class: "gap" }, "Change it by name"), this.edits.panel] : [];
+    this.named = make("div", {});
+    this.showEdits();
     this.path = make("input", { type: "range", min: 0, max: 1, step: 0.01, value: 0, "aria-label": "From A to B", oninput: () => this.between() });
     this.way = make("div", { class: "way" }, ...Array.from({ length: 7 }, () => make("canvas", { width: 64, height: 64, role: "img", "aria-label": "on the way from A to B" })));
     this.host.append(
@@ -74,16 +74,25 @@ Reverie.See = class {
         make("section", { class: "panel" },
           make("div", { class: "three" }, this.given.figure, this.seen.figure, this.changed.figure),
           make("div", { class: "transport", role: "group", "aria-label": "Where the changes go" }, ...this.modes, make("button", { onclick: () => this.clear() }, "Undo all")),
-          (this.hint = make("p", { class: "hint", role: "status" })), ...named, this.others && make("h2", { class: "gap" }, "The same frame, by the V of other runs"), this.others,
+          (this.hint = make("p", { class: "hint", role: "status" })), this.named, this.others && make("h2", { class: "gap" }, "The same frame, by the V of other runs"), this.others,
           make("h2", { class: "gap" }, "From one moment to another"),
           make("p", { class: "hint" }, "Press A or B to take the moment above; the slider goes from one to the other through the latent."),
           make("div", { class: "pathrow" }, make("button", { onclick: () => this.mark(0) }, "A"), this.path, make("button", { onclick: () => this.mark(1) }, "B")),
           this.way),
         make("section", { class: "panel", "aria-labelledby": "latents-title" }, make("h2", { id: "latents-title" }, `The ${this.run.size} numbers that V keeps`), make("p", { class: "hint" }, "Those that tell most come first; the bar says how much a number varies over the road. A slider goes three deviations to either side."), sliders)));
-    this.ends = [this.shown[0], this.shown[Math.min(3, this.shown.length - 1)]];
+    const [first] = this.shown, far = (moment) => Reverie.distance(first.z, moment.z);
+    this.ends = [first, this.shown.reduce((best, moment) => (far(moment) > far(best) ? moment : best))];
     this.choose(1 % this.shown.length);
     this.setMode("still");
     this.drawWay();
+  }
+
+  // Sliders for what has a name.
+  showEdits() {
+    if (!this.built) return;
+    this.edits = new Reverie.Edits(this.run.header.edits, () => this.slid());
+    this.named.textContent = "";
+    if (this.edits.rows.length) this.named.append(Reverie.make("h2", { class: "gap" }, "Change it by name"), this.edits.panel);
   }
 
   choose(i) {

@@ -1,9 +1,10 @@
 "use strict";
-// A page that `reverie play --web` serves asks for news, and takes a newer C while the run trains on.
+// A page that `reverie play --web` serves asks for news, takes a newer C while the run trains on, and once the names of
+// edits.
 (() => {
   const EVERY = 2000; // milliseconds
   const known = JSON.parse(document.getElementById("served").textContent); // digests of C, and of V and M
-  let silent = "";
+  let silent = "", named = false;
 
   const ask = async (what) => {
     const answer = await fetch(what);
@@ -17,6 +18,10 @@
     if (news.version !== known.version) {
       await Reverie.page.renew(new Uint8Array(await (await ask("bundle")).arrayBuffer()));
       known.version = news.version;
+    }
+    if (!named) {
+      Reverie.page.name(await (await ask("edits")).json());
+      named = true;
     }
     return news.trouble;
   }
