@@ -57,7 +57,8 @@ test("a fork dreams on from the real moment, under the same actions", async () =
 
 test("pause, step, restart, temperature, swap", async () => {
   const page = await open();
-  await page.keyboard.press("Space");
+  await page.locator('[data-do="restart"]').click();
+  await page.keyboard.press("Space"); // pauses, also after a button was clicked
   await until(page, () => Reverie.page.stage.paused);
   await page.locator('[data-do="step"]').click(); // what was left of a decision
   const before = await stage(page, "drive.decisions");

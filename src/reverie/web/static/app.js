@@ -171,14 +171,14 @@ globalThis.Reverie ??= {};
   function wire() {
     addEventListener("keydown", (event) => state.stage && pressed(event));
     addEventListener("keyup", (event) => state.wheel?.release(event));
-    for (const button of document.querySelectorAll("[data-do]")) button.onclick = () => act(button.dataset.do);
+    for (const button of document.querySelectorAll("[data-do]")) Reverie.onPress(button, () => act(button.dataset.do));
     for (const button of document.querySelectorAll("[data-hold]")) state.wheel.bind(button, button.dataset.hold);
     for (const button of document.querySelectorAll("[data-lead]")) {
       const look = () => {
         state.stage.look(button.dataset.lead);
         state.driving.show();
       };
-      button.onclick = look;
+      Reverie.onPress(button, look);
       button.closest("figure").querySelector(".screen").onclick = look;
     }
     find("release").onclick = () => act("release");

@@ -15,6 +15,15 @@ Reverie.make = (name, properties = {}, ...children) => {
   return element;
 };
 
+// Lets a button do something. One that was clicked gives the keyboard back, so that space goes on to mean pause; one that
+// was pressed by a key keeps it.
+Reverie.onPress = (button, what) => {
+  button.onclick = (event) => {
+    if (event.detail) button.blur();
+    what();
+  };
+};
+
 // A 64 x 64 picture in a frame with words below it.
 Reverie.picture = (words, tone = "dream", label = words) => {
   const canvas = Reverie.make("canvas", { width: 64, height: 64, role: "img", "aria-label": label });

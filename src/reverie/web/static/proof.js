@@ -48,7 +48,7 @@ Reverie.Proof = class {
         make("div", {}, make("h3", {}, "published"), ...published),
         make("div", {}, make("h3", {}, "here"), this.here, this.told, this.bar, this.button)),
       this.dots,
-      make("p", { class: "hint" }, "One track is chaos: a last bit decides whether the car saves itself. Only the mean is promised."));
+      make("p", { class: "hint" }, "One track is chaos: a last bit decides whether the car saves itself. Only the mean is promised, to within its interval."));
   }
 
   async verify() {

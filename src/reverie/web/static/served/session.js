@@ -50,6 +50,7 @@ globalThis.Reverie ??= {};
   function show() {
     const real = state.mode === "real";
     find("world").classList.toggle("road", real);
+    document.querySelector(".instruments").style.setProperty("--tone", `var(--${real ? "road" : "dream"})`);
     find("mode").textContent = real ? `Real world, track ${state.track}` : `Dream ${state.dream}`;
     find("other").textContent = real ? "Dream on from here" : "Back to the real world";
     find("anew").textContent = real ? "Next track" : "Another dream";
@@ -101,7 +102,9 @@ globalThis.Reverie ??= {};
       wheel.release(event);
       wheel.held.delete(/^(?:Digit|Numpad)(\d)$/.exec(event.code)?.[1]);
     });
-    for (const button of document.querySelectorAll("[data-press]")) button.onclick = () => press.push(button.dataset.press);
+    for (const button of document.querySelectorAll("[data-press]")) {
+      Reverie.onPress(button, () => press.push(button.dataset.press));
+    }
   }
 
   // The connection is gone, and with it the drive.
