@@ -46,6 +46,8 @@ def draw_learning_curve(run: RunFolder) -> Path:
     path, log = run.pictures / "learning_curve.png", charts.read_log(read_text(run.evolution / "log.csv"))
     in_dreams = run.config.controller.world == "dream"
     title = f"How C learned to drive{' in dreams' * in_dreams}: recipe {run.config.name}"
+    if run.config.controller.search.start.imitate:
+        title += " (its first C imitates an earlier driver)"
     if run.config.controller.learner == "imagine":
         charts.imagined_curve(path, log, title=title)
     else:
