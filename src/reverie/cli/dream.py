@@ -100,7 +100,10 @@ def _video(args: DreamArguments, run: "RunFolder") -> None:
         return
     print(
         f"{path}: {len(film.rewards[0])} decisions; return on the road {real:.0f}, in the dream with the same actions "
-        f"{same:.0f}, in the dream with the agent at its wheel {own:.0f}"
+        f"{same:.0f}, in the dream with the agent at its wheel {own:.0f}\n"
+        "Told the same actions, M foresees the road for less than a second or two, and then dreams another one, which "
+        f"they do not fit: `reverie report {run.name}` measures for how long. Judge the dream by the last picture, in "
+        "which the agent acts by what it sees there."
     )
 
 
