@@ -145,6 +145,14 @@ class DreamEnv(gymnasium.Env):
             self._window = None
 
 
+def space_of(observation: Observed, z_size: int, h_size: int) -> spaces.Space:
+    """Observations of that kind, in the dream and on the road."""
+    if observation == "frame":
+        return spaces.Box(0, 255, (64, 64, 3), np.uint8)
+    size = z_size + (h_size if observation == "zh" else 0)
+    return spaces.Box(-np.inf, np.inf, (size,), np.float32)
+
+
 class View:
     """What is seen of dreams and done in them, in the terms of Gymnasium."""
 
@@ -156,12 +164,7 @@ class View:
         self._actions = world.actions
         self.fps = max(1, round(world.frames_per_second / world.action_repeat))
         self.action_space = world.actions.space()
-        size = memory.z_size + (memory.config.hidden_size if observation == "zh" else 0)
-        self.observation_space: spaces.Space = (
-            spaces.Box(0, 255, (64, 64, 3), np.uint8)
-            if observation == "frame"
-            else spaces.Box(-np.inf, np.inf, (size,), np.float32)
-        )
+        self.observation_space = space_of(observation, memory.z_size, memory.config.hidden_size)
 
     def actions(self, given: np.ndarray) -> Tensor:
         """What a world's step is given in n of them (n, ...) -> actions (n, a), for the dream."""
