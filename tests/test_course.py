@@ -21,8 +21,8 @@ def blocks(page: Path, language: str) -> list[str]:
 
 def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, fewer in (  # which changes the numbers alone
-        ("compare.TRAINING_TRACKS_USED", 40),
-        ("compare.TUNING_TRACKS", 10),
+        ("compare.TRAINING_TRACKS_USED", 100),
+        ("compare.TUNING_TRACKS", 20),
         ("report.BEGINS", range(16, 27, 5)),
         ("report.HORIZON", 10),
         ("report.FILMED", 10),
