@@ -9,6 +9,7 @@ from reverie.actions import BoxActions
 from reverie.envs.picture import Picture
 from reverie.envs.spec import EnvSpec
 from reverie.envs.vector import Start, Transition
+from reverie.errors import UserError
 from reverie.lockstep import Lockstep
 from reverie.rollout import rollout
 
@@ -77,6 +78,25 @@ def test_each_row_gets_its_own_return_and_ended_rows_are_not_stepped() -> None:
     assert [outcome.frames for outcome in outcomes] == [12, 4, 8, 36]
     assert [outcome.terminated for outcome in outcomes] == [True, True, True, False]
     assert env.stepped[:4] == [[0, 1, 2, 3], [0, 2, 3], [0, 3], [3]]
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("whose", ["action", "reward"])
+def test_what_is_no_number_ends_the_loop_where_it_comes_up(whose: str, broken: float) -> None:
+    class Broken(Countdown):
+        def step(self, rows, act) -> Transition:
+            step = super().step(rows, act)
+            return step._replace(rew=np.where(self.time[rows] == 3, broken, step.rew))
+
+    class Lost(Echo):
+        def act(self, obs, prev_rew) -> np.ndarray:
+            act = super().act(obs, prev_rew)
+            return np.where(obs[:, 0, 0, 1][:, None] == 2, np.float32(broken), act)
+
+    env, driver = (Countdown(2), Lost()) if whose == "action" else (Broken(2), Echo())
+    with pytest.raises(UserError, match=rf"{whose} became no number at decision 2"):
+        rollout(env, driver, [5, 4])
+    assert len(env.stepped) == (2 if whose == "action" else 3), "no world is given an action that is none"
 
 
 def test_more_seeds_than_rows_run_in_waves() -> None:

@@ -8,10 +8,11 @@ torch is imported by the functions that need it, so that workers which only writ
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -43,13 +44,15 @@ def file_sha256(path: Path) -> str:
 def save(path: Path, tensors: Mapping[str, torch.Tensor | np.ndarray], meta: Mapping[str, Any] | None = None) -> None:
     """Write `tensors` and `meta` to one safetensors file, atomically, and then a readable `.json` beside it.
 
-    `meta` must be JSON without NaN or infinities. The file checks itself: its header holds a SHA-256 over names,
-    dtypes, shapes, bytes and meta. The same content gives the same bytes. The sidecar is for people; `load` does not
-    need it.
+    `meta` must be JSON without NaN or infinities; a tensor with one raises UserError. The file checks itself: its
+    header holds a SHA-256 over names, dtypes, shapes, bytes and meta. The same content gives the same bytes. The
+    sidecar is for people; `load` does not need it.
     """
     from safetensors.torch import save as to_bytes
 
     own = {name: _own(tensors[name]) for name in sorted(tensors)}
+    if (broken := _not_finite(own)) is not None:
+        raise UserError(f"{path}: {broken} became no number, and is not written: what was saved before stays")
     meta_text = json.dumps(dict(meta or {}), sort_keys=True, allow_nan=False)
     sha256 = _content_sha256(own, meta_text)
     header = json.dumps({"meta": meta_text, "sha256": sha256}, sort_keys=True)
@@ -60,10 +63,22 @@ def save(path: Path, tensors: Mapping[str, torch.Tensor | np.ndarray], meta: Map
     write_json(path.with_suffix(".json"), {"meta": json.loads(meta_text), "sha256": sha256, "tensors": shapes})
 
 
+@contextlib.contextmanager
+def as_written(path: Path, anew: str) -> Iterator[None]:
+    """Around what takes the content of a file apart whose checksum is right: whatever it lacks is said in a UserError,
+    and `anew` says how to make the file again."""
+    try:
+        yield
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {_first_line(error)}"
+        raise UserError(f"{path} does not hold what it should ({reason}): restore it from a copy, or {anew}") from error
+
+
 def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """The tensors (on the CPU, in memory of their own) and the meta of a file that `save` wrote.
 
-    Raises UserError where the file is missing, cut short, damaged, or was not written by `save`.
+    Raises UserError where the file is missing, cut short, damaged, was not written by `save`, or holds numbers that are
+    none, which `save` writes none of.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load as from_bytes
@@ -81,7 +96,17 @@ def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         raise _damaged(path, _first_line(error)) from error
     if sha256 != _content_sha256(tensors, meta_text):
         raise _damaged(path, "its checksum does not match")
+    if (broken := _not_finite(tensors)) is not None:
+        raise _damaged(path, f"{broken} holds numbers that are none")
     return tensors, meta
+
+
+def _not_finite(tensors: Mapping[str, torch.Tensor]) -> str | None:
+    """The first tensor with a NaN or an infinity in it."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            return name
+    return None
 
 
 def _header(path: Path, file: BinaryIO) -> tuple[dict[str, Any], str, str]:

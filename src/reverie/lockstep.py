@@ -5,11 +5,14 @@ Whoever wants outcomes (`rollout`), pictures, a player at the wheel or a clock i
 Shapes: n episodes, b rows still running (b <= n), a action.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from reverie.errors import UserError
 
 Obs = TypeVar("Obs")
 Act = TypeVar("Act")
@@ -68,7 +71,8 @@ class Decided(NamedTuple, Generic[Obs, Act]):
 
 
 class Lockstep(Generic[Obs, Act]):
-    """An episode for each seed; iterating takes a decision in all that still run, until none does.
+    """An episode for each seed; iterating takes a decision in all that still run, until none does. Raises UserError
+    where an action or a reward is no number.
 
     `max_decisions` cuts an episode after so many; `stall_decisions` after so many without progress, which is what
     `progressed` says. `starts` puts each of them elsewhere than its environment would.
@@ -107,8 +111,18 @@ class Lockstep(Generic[Obs, Act]):
         rows, obs = self.rows, self.obs
         if not len(rows):
             raise StopIteration
-        act = self.policy.act(obs, self.prev_rew)
+        act: Any = self.policy.act(obs, self.prev_rew)
+        if not math.isfinite(act.sum()):
+            raise UserError(
+                f"the driver's action became no number at decision {self.decisions[rows[0]]}: its weights are too "
+                "large; train it again"
+            )
         step = self.env.step(rows, act)
+        if not np.isfinite(step.rew).all():
+            raise UserError(
+                f"a reward became no number at decision {self.decisions[rows[0]]}: where it is dreamt, train M again; "
+                "else correct the environment"
+            )
         self.decisions[rows] += 1
         self._note_progress(rows, step.rew)
         step = step._replace(trunc=step.trunc | (self._is_cut(rows) & ~step.end))

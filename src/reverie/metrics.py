@@ -6,6 +6,7 @@ Metric keys read `stage/split/name`, as in `vision/train/loss`.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import sys
@@ -16,13 +17,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from reverie.errors import UserError
-from reverie.reading import parse_json
+from reverie.reading import parse_json, read_bytes
 from reverie.writing import open_to_append, refused, require_there, write_atomically
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
     from reverie.event_file import EventFile
+
+
+METRICS = "metrics.jsonl"
+_MAX_METRICS = 2**30
+"""Bytes of it that are read at once: ten thousand hours make less."""
 
 
 class Metrics:
@@ -33,7 +39,7 @@ class Metrics:
     """
 
     def __init__(self, run_dir: Path, *, tensorboard: bool = True) -> None:
-        self.path = run_dir / "metrics.jsonl"
+        self.path = run_dir / METRICS
         self._tensorboard = run_dir / "tensorboard" if tensorboard else None
         self._writers: dict[str, EventFile] = {}
         self._purge: dict[str, int] = {}
@@ -112,6 +118,26 @@ class Metrics:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
         self.close()
+
+
+def lines_sha256(path: Path, stage: str) -> str:
+    """SHA-256 of what a stage logged to the file that `Metrics` writes; of nothing where there is no file. A line that
+    cannot be read is everybody's, so that none is overlooked. Raises UserError where the file cannot be read."""
+    digest = hashlib.sha256()
+    if path.exists():
+        data = read_bytes(path, _MAX_METRICS)
+        for line in data[: data.rfind(b"\n") + 1].splitlines(keepends=True):
+            if stage_of(line) in (stage, None):
+                digest.update(line)
+    return digest.hexdigest()
+
+
+def stage_of(line: bytes) -> str | None:
+    """The stage that a line is of (`memory` for a member's `memory.1`); None where it cannot be read."""
+    try:
+        return str(parse_json(line)["stage"]).split(".")[0]
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _is_at_or_after(line: bytes, stage: str, step: int) -> bool:

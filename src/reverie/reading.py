@@ -6,8 +6,10 @@ memory. What is refused is a `ValueError` of one line where only a text is known
 """
 
 import codecs
+import csv
 import io
 import json
+import math
 import os
 import re
 import stat
@@ -113,6 +115,32 @@ def parse_toml(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError as error:
         raise ValueError("too deeply nested") from error
+
+
+def parse_csv(text: str) -> dict[str, list[float]]:
+    """The columns of a table of numbers with a header; a field that is empty, or no finite number, is NaN. Raises
+    ValueError where it is no such table."""
+    try:
+        head, *rows = list(csv.reader(text.splitlines(), strict=True)) or [[]]
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
+    if len(set(head)) != len(head) or any(len(row) != len(head) for row in rows):
+        raise ValueError("rows of different lengths, or columns of the same name")
+    numbers = [[float(field or "nan") for field in row] for row in rows]
+    columns = zip(*numbers, strict=True) if numbers else [() for _ in head]
+    return {
+        name: [number if math.isfinite(number) else math.nan for number in column]
+        for name, column in zip(head, columns, strict=True)
+    }
+
+
+def read_csv(path: Path) -> dict[str, list[float]]:
+    """The columns of a table of numbers (see `parse_csv`); UserError where it is missing or none."""
+    text = read_text(path)
+    try:
+        return parse_csv(text)
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}): restore it from a copy") from error
 
 
 def typed_path(text: str | Path) -> Path:

@@ -47,8 +47,9 @@ def _small(monkeypatch: pytest.MonkeyPatch):
 
 def another(run: RunFolder, path: Path, *overrides: str) -> RunFolder:
     shutil.copytree(run.path, path)
-    settings.save(settings.load(str(path / "recipe.toml"), list(overrides)), path / "recipe.toml")
-    return RunFolder.open(path)
+    twin = RunFolder.open(path)
+    twin.save_recipe(settings.load(str(path / "recipe.toml"), list(overrides)))
+    return twin
 
 
 def test_runs_side_by_side(tiny_run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -1,6 +1,7 @@
 """`reverie info`."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,24 @@ def test_damage_is_found(tiny_run: RunFolder, file: str, capsys: pytest.CaptureF
 def test_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["info", str(tmp_path)]) == 1
     assert "there is no run" in capsys.readouterr().err
+
+
+def test_every_file_that_is_not_what_was_written_has_a_line(
+    tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["info", str(tiny_run.path), "--verify", "--quiet"]
+    assert main(words) == 0
+    assert "files are what was written" in capsys.readouterr().out
+    (tiny_run.rollouts / "episode_000003.npz").write_bytes(b"")
+    (tiny_run.latents / "rew.npy").unlink()
+    (tiny_run.evolution / "log.csv").write_text("generation\n1\n")
+    assert main(words) == 1
+    captured = capsys.readouterr()
+    lines = sorted(captured.out.splitlines())
+    assert len(lines) == 3
+    for name, line in zip(("log.csv", "rew.npy", "episode_000003.npz"), lines, strict=True):
+        assert name in line
+        assert "reverie " in line, "the cure"
+    assert re.search(r"^reverie info: 3 of the \d+ files of .* are not what was written$", captured.err.strip())
+    assert main([*words, "--json"]) == 1
+    assert len(json.loads(capsys.readouterr().out)["faults"]) == 3

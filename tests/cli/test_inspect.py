@@ -1,6 +1,7 @@
 """`reverie inspect`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,6 @@ def test_a_run_without_v(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]
 
 
 def test_another_environment(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]):
-    recipe = tiny_run.path / "recipe.toml"
-    recipe.write_text(recipe.read_text().replace("CarRacing-v3", "Pendulum-v1"))
+    tiny_run.save_recipe(replace(tiny_run.recipe, env=replace(tiny_run.recipe.env, id="Pendulum-v1")))
     assert main(["inspect", str(tiny_run.path)]) == 1
     assert "only CarRacing-v3 says what is true of its scenes" in capsys.readouterr().err

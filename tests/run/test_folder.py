@@ -10,6 +10,7 @@ import pytest
 from reverie.errors import UserError
 from reverie.run import settings
 from reverie.run.folder import RunFolder
+from reverie.run.manifest import write_manifest
 from reverie.run.ship import copy_agent
 from reverie.training.stage_clock import StageClock
 
@@ -97,7 +98,7 @@ def test_a_run_of_another_version_names_it(old: str, new: str, tiny_run: RunFold
     recipe.write_text(recipe.read_text().replace(old, new))
     with pytest.raises(UserError, match=r"recipe\.toml: .*; restore it from a copy$"):
         RunFolder.open(tiny_run.path)
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"reverie": "7.1.0"}))
+    write_manifest(tiny_run.path, json.loads(manifest.read_text()) | {"reverie": "7.1.0"})
     with pytest.raises(
         UserError, match=r"recipe\.toml: .*; reverie 7\.1\.0 wrote this run, and this is .* install"
     ) as caught:
@@ -202,7 +203,7 @@ def test_a_run_keeps_the_precision_of_the_machine_that_made_it(tmp_path: Path, m
 def test_an_agent_that_ships_drives_in_what_each_machine_is_fast_in(
     tiny_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.save(settings.load("debug", [f"{key}=auto" for key in PRECISIONS]), tiny_run.path / "recipe.toml")
+    tiny_run.save_recipe(settings.load("debug", [f"{key}=auto" for key in PRECISIONS]))
     monkeypatch.setattr("reverie.run.manifest.fast_precision", lambda: "bf16")
     copy_agent(RunFolder.open(tiny_run.path), tmp_path / "shipped")
     monkeypatch.setattr("reverie.run.manifest.fast_precision", lambda: "fp32")

@@ -58,11 +58,12 @@ def test_an_ensemble_ships_with_its_members(
 
 
 def test_rounds_that_stay_behind_are_named_after_the_agent(tiny_run: RunFolder, tmp_path: Path) -> None:
-    rounds = [{"round": 0, "run": "/home/somebody/x/rounds/0"}, {"round": 1, "run": "/home/somebody/x"}]
+    kept, places = RunFolder.open("dreamt").stage("evaluate")["rounds"], ("x/rounds/0", "x")
+    rounds = [each | {"run": f"/home/somebody/{place}"} for each, place in zip(kept[:2], places, strict=True)]
     tiny_run.manifest["stages"]["evaluate"]["rounds"] = rounds
     copy_agent(tiny_run, tmp_path / "shipped")
     found = RunFolder.open(tmp_path / "shipped").stage("evaluate")["rounds"]
-    assert found == [{"round": 0, "run": "shipped/rounds/0"}, {"round": 1, "run": "shipped"}]
+    assert found == [kept[0] | {"run": "shipped/rounds/0"}, kept[1] | {"run": "shipped"}]
 
 
 @pytest.mark.parametrize("name", SHIPPED)

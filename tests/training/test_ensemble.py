@@ -177,7 +177,7 @@ def test_an_ensemble_is_listed(ensemble: RunFolder, capsys: pytest.CaptureFixtur
 
 
 def test_a_finished_ensemble_goes_on(ensemble: RunFolder) -> None:
-    settings.save(ensemble.config, ensemble.path / "recipe.toml")
+    ensemble.save_recipe(ensemble.config)
     names = [f"memory{part}" for part in ("", ".1", ".2")]
     before = {name: (ensemble.path / f"{name}.safetensors").read_bytes() for name in names}
     steps = ensemble.config.memory.steps

@@ -1,7 +1,7 @@
 """Rounds: a chain of runs, each of which goes on from the data, the models and the driver of the one before."""
 
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -317,8 +317,9 @@ def test_rounds_that_are_gone_or_changed_are_named(whole: RunFolder) -> None:
         run_stages(RunFolder.open(whole.path), ("memory",), quiet=True)
     whole.manifest["stages"].pop("collect")
     whole.write_manifest()
-    recipe = whole.rounds / "0" / "recipe.toml"
-    recipe.write_text(recipe.read_text().replace("hidden_size = 16", "hidden_size = 8"))
+    first = RunFolder.open(whole.rounds / "0")
+    model = replace(first.recipe.memory.model, hidden_size=8)
+    first.save_recipe(replace(first.recipe, memory=replace(first.recipe.memory, model=model)))
     with pytest.raises(UserError, match=r"rounds/0 was made with memory\.model\.hidden_size = 8, not 16 as"):
         run_stages(RunFolder.open(whole.path), ("collect",), quiet=True)
 

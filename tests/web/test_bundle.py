@@ -14,7 +14,6 @@ from reverie.models.files import load_controller, save_controller
 from reverie.run.folder import RunFolder
 from reverie.web.bundle import MAGIC, MOMENTS, bundle, pack
 from reverie.web.edits import Edit
-from reverie.writing import write_json
 
 
 def opened(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -118,8 +117,7 @@ def test_an_unfinished_run_is_refused(tiny_run: RunFolder) -> None:
 def test_a_controller_of_another_run_is_refused(tiny_run: RunFolder) -> None:
     controller, params = load_controller(tiny_run.controller)
     save_controller(tiny_run.controller, controller, params, vision_sha256="other", memory_sha256="other")
-    manifest = tiny_run.manifest
-    manifest["stages"]["controller"]["files"]["controller.safetensors"] = file_sha256(tiny_run.controller)
-    write_json(tiny_run.path / "manifest.json", manifest)
+    tiny_run.stage("controller")["files"]["controller.safetensors"] = file_sha256(tiny_run.controller)
+    tiny_run.write_manifest()
     with pytest.raises(UserError, match="was not made for"):
         bundle(RunFolder.open(tiny_run.path))

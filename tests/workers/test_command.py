@@ -37,6 +37,8 @@ def test_work_that_was_given_up_is_not_said_to_be_done(capsys: pytest.CaptureFix
         (["--workers", "many"], "--workers many: give a number of processes, or dask"),
         (["--workers", "dask", "--scheduler", "tcp://10.1.2.3:8786"], "must be encrypted"),
         (["--workers", "dask", "--scheduler", "10.1.2.3:8786"], "give tls://HOST:PORT, or `local`"),
+        (["--workers", "dask", "--scheduler", "tcp://127.0.0.1:99999"], "give tls://HOST:PORT, or `local`"),
+        (["--workers", "dask", "--scheduler", "tcp://[::1"], "give tls://HOST:PORT, or `local`"),
     ],
 )
 def test_mistakes_on_the_command_line(

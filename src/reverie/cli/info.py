@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from reverie.run.folder import RunFolder
-
-_DATA_STAGES = ("collect", "encode")
-"""What these made is large, and does not ship in the package."""
+    from reverie.studies.verify import Verification
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +23,8 @@ class InfoArguments:
 
     run: Annotated[str, tyro.conf.Positional]
     """Folder of a run, `pretrained` or `dreamt`."""
+    verify: bool = False
+    """Say only which files are damaged, missing or foreign, a line for each with what to do about it."""
     quiet: bool = False
     """Show no progress."""
     json: bool = False
@@ -32,54 +32,39 @@ class InfoArguments:
 
 
 def main(verb: str, arguments: Sequence[str]) -> None:
-    """Verifies the run's checksums, and prints what is in it."""
+    """Verifies the run, and prints what is in it, or with --verify what is wrong with it."""
     args = parse(InfoArguments, arguments, verb, "Say what a run holds, and verify it against its checksums.")
+    from reverie.errors import UserError
     from reverie.run.folder import RunFolder
+    from reverie.studies.verify import verify
 
     run = RunFolder.open(args.run)
-    verified = verify(run, quiet=args.quiet)
-    found = describe(run) | {"verified": verified}
-    if args.json:
-        print_json(found)
+    found = verify(run, quiet=args.quiet)
+    if args.verify:
+        _say(run, found, args.json)
+    elif found.faults:
+        raise UserError(next(iter(found.faults.values())))
+    elif args.json:
+        print_json(describe(run) | {"verified": found.stages})
     else:
-        _show(found)
+        _show(describe(run) | {"verified": found.stages})
 
 
-def verify(run: "RunFolder", *, quiet: bool) -> list[str]:
-    """Compares every file that has a checksum with it; gives the stages it did so for. UserError at a difference."""
-    from reverie.run.evaluations import verify_kept
-    from reverie.run.stages import STAGES
-
-    done = [name for name in STAGES if run.manifest["stages"].get(name, {}).get("status") == "done"]
-    if run.is_packaged:
-        done = [name for name in done if name not in _DATA_STAGES]
-    for name in done:
-        run.verify(name)
-    if "collect" in done:
-        _verify_episodes(run, quiet=quiet)
-    verify_kept(run)
-    if "encode" in done:
-        from reverie.data.latents import LatentStore
-
-        LatentStore(run.latents).verify()
-    return done
-
-
-def _verify_episodes(run: "RunFolder", *, quiet: bool) -> None:
-    from reverie.checkpoint import file_sha256
-    from reverie.data.store import EpisodeStore
+def _say(run: "RunFolder", found: "Verification", as_json: bool) -> None:
+    """A line for each file that is not what it was. Raises UserError where there is one."""
     from reverie.errors import UserError
-    from reverie.metrics import Progress
 
-    store = EpisodeStore(run.rollouts)
-    with Progress("verify", len(store), "episodes", quiet=quiet) as bar:
-        for entry in store.entries:
-            if file_sha256(run.rollouts / entry["file"]) != entry["sha256"]:
-                raise UserError(
-                    f"{run.rollouts / entry['file']} is damaged (its SHA-256 is not the one in index.jsonl): "
-                    f"restore it from a copy, or run `reverie collect --run {run.path} --again`"
-                )
-            bar.advance()
+    num, total = len(found.faults), len(found.looked_at)
+    if as_json:
+        faults = {str(path): line for path, line in found.faults.items()}
+        print_json({"run": run.name, "files": total, "faults": faults})
+    else:
+        for line in found.faults.values():
+            print(line)
+    if num:
+        raise UserError(f"{num} of the {total} files of {run.name} are not what was written")
+    if not as_json:
+        print(f"{run.name}: all {total} files are what was written")
 
 
 def describe(run: "RunFolder") -> dict[str, Any]:

@@ -58,6 +58,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
 
 def run_stage(name: str, run: "RunFolder", args: StageArguments, more: int = 0) -> None:
     """Runs a stage if it is not finished, and prints what the manifest says of it."""
+    from reverie.run.stages import CHECKSUMS
     from reverie.training.pipeline import run_stages
 
     run_stages(run, (name,), again=args.again, more=more, scheduler=args.dask, quiet=args.quiet)
@@ -65,5 +66,5 @@ def run_stage(name: str, run: "RunFolder", args: StageArguments, more: int = 0) 
     if args.json:
         print_json({"run": str(run.path), "stage": name, **facts})
     else:
-        shown = "  ".join(f"{key} {value}" for key, value in facts.items() if key not in ("status", "files"))
+        shown = "  ".join(f"{key} {value}" for key, value in facts.items() if key not in ("status", *CHECKSUMS))
         print(f"{run.path}: {name} is done  {shown}")

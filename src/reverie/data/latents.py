@@ -126,6 +126,10 @@ class LatentStore:
         rows = slice(*self.offsets[index : index + 2].tolist())
         return self.mu[rows].astype(np.float32), self.logvar[rows].astype(np.float32)
 
+    def digest(self) -> str:
+        """SHA-256 over the checksums of all files: equal for equal content."""
+        return hashlib.sha256(json.dumps(self._description["sha256"], sort_keys=True).encode()).hexdigest()
+
     def verify(self) -> None:
         """Read every file against its checksum; UserError naming the one that is damaged."""
         for name, sha256 in self._description["sha256"].items():

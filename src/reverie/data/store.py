@@ -41,6 +41,8 @@ _MAX_INDEX, _MAX_REST = 2**29, 2**20
 """Bytes of an index, of a million episodes; and of an episode file beside those of its frames, which zip cannot make
 larger than thrice what they are."""
 
+_CURE = "restore it from a copy, or collect again (`reverie collect --again`)"
+
 
 class About(TypedDict, total=False):
     """What else the index may say of an episode."""
@@ -188,6 +190,11 @@ class EpisodeStore:
         """SHA-256 over the checksums of all episodes: equal for equal content."""
         return hashlib.sha256("\n".join(entry["sha256"] for entry in self.entries).encode()).hexdigest()
 
+    def verify(self) -> None:
+        """Reads every episode's file against its checksum; UserError naming the one that is damaged."""
+        for entry in self.entries:
+            self._bytes(entry)
+
     def __len__(self) -> int:
         return len(self.entries)
 
@@ -195,13 +202,7 @@ class EpisodeStore:
         """Episode `index`; UserError naming its file where that is missing or not what was written."""
         entry = self.entries[index]
         path, t = self.folder / entry["file"], entry["num_decisions"]
-        cure = "restore it from a copy, or collect again (`reverie collect --again`)"
-        try:
-            data = read_bytes(path, (t + 1) * 2**15 + _MAX_REST)
-        except UserError as error:
-            raise UserError(f"{error}, or collect again (`reverie collect --again`)") from error
-        if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-            raise UserError(f"{path} is damaged (its checksum does not match): {cure}")
+        data = self._bytes(entry)
         try:
             arrays = unzipped(io.BytesIO(data), _layout(t))
             return Episode(
@@ -212,7 +213,18 @@ class EpisodeStore:
                 trunc=bool(arrays["trunc"]),
             )
         except ValueError as error:
-            raise UserError(f"{path} is damaged ({error}): {cure}") from error
+            raise UserError(f"{path} is damaged ({error}): {_CURE}") from error
+
+    def _bytes(self, entry: Entry) -> bytes:
+        """The content of an episode's file; errors as `__getitem__`."""
+        path = self.folder / entry["file"]
+        try:
+            data = read_bytes(path, (entry["num_decisions"] + 1) * 2**15 + _MAX_REST)
+        except UserError as error:
+            raise UserError(f"{error}, or collect again (`reverie collect --again`)") from error
+        if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+            raise UserError(f"{path} is damaged (its checksum does not match): {_CURE}")
+        return data
 
 
 def _layout(t: int) -> Layout:

@@ -6,7 +6,7 @@ episode, with the state that M had after it was shown the decisions before.
 Shapes: n moments, t decisions of context, z latent, a action, l layers, h hidden.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -250,17 +250,38 @@ def load_moments(path: Path, memory_path: Path) -> tuple[Moments, World]:
     tensors, meta = checkpoint.load(path)
     if meta.get("kind") != "dream":
         raise UserError(f"{path} holds {meta.get('kind', 'nothing')!r} where 'dream' was expected: name another file")
-    if meta["memory_sha256"] != file_sha256(memory_path):
+    if meta.get("memory_sha256") != file_sha256(memory_path):
         raise UserError(
             f"{path} was made with another M than {memory_path}: take both from the same run, or make it anew with "
             f"{again}"
         )
-    try:
-        world = TypeAdapter(World).validate_python(_as_now(meta["world"]))
-    except ValidationError as error:
-        raise other_version(path, meta, error.errors()[0]["msg"], f"make it anew with {again}") from error
-    state = MemoryState(tensors.pop("h"), tensors.pop("c"))
-    return Moments(state=state, **tensors), world
+    with checkpoint.as_written(path, again):
+        try:
+            world = TypeAdapter(World).validate_python(_as_now(meta["world"]))
+        except ValidationError as error:
+            raise other_version(path, meta, error.errors()[0]["msg"], f"make it anew with {again}") from error
+        _check_tensors(tensors)
+        return Moments(state=MemoryState(tensors.pop("h"), tensors.pop("c")), **tensors), world
+
+
+def _check_tensors(tensors: Mapping[str, Tensor]) -> None:
+    """Raises ValueError where they are not those of a bank; files of earlier versions lack the last three."""
+    (n, z), (_, layers, hidden) = tensors["z"].shape, tensors["h"].shape
+    expected: dict[str, tuple[tuple[int, ...], torch.dtype]] = {
+        "z": ((n, z), torch.float32),
+        "h": ((n, layers, hidden), torch.float32),
+        "c": ((n, layers, hidden), torch.float32),
+        "rew": ((n,), torch.float32),
+        "earned": ((n,), torch.float32),
+        "frames": ((n,), torch.int64),
+        "held_out": ((n,), torch.bool),
+    }
+    for name, (shape, dtype) in expected.items():
+        tensor = tensors.get(name)
+        if tensor is None and name in ("earned", "frames", "held_out"):
+            continue
+        if tensor is None or (tuple(tensor.shape), tensor.dtype) != (shape, dtype) or not n:
+            raise ValueError(f"{name} is not {shape} {dtype}")
 
 
 def _as_now(world: dict[str, Any]) -> dict[str, Any]:

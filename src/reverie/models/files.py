@@ -1,13 +1,14 @@
 """V, M and C as files: each safetensors file says in its metadata how to build what it holds."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
@@ -28,6 +29,8 @@ SHIPPED = (PRETRAINED, "dreamt")
 VISION, MEMORY, CONTROLLER = "vision.safetensors", "memory.safetensors", "controller.safetensors"
 MODELS = (VISION, MEMORY)
 """What a driver's process needs, beside the parameters of C."""
+MAX_SIZE = 2**20
+"""Of a latent, a state or an action: far beyond what a recipe may ask for."""
 _ANEW = "train it anew"
 _NEWER: dict[type, dict[str, Any]] = {ControllerConfig: {"bias": True}, VaeConfig: {"novelty_weight": 0.0}}
 """Settings that older files do not have, and what such files were made with."""
@@ -75,9 +78,9 @@ def load_vision(path: Path) -> Vision:
     """The V that `save_vision` wrote. Raises UserError if the file is missing, damaged or another kind of thing."""
     tensors, meta = checkpoint.load(path)
     _check_kind(path, meta, *VISION_MODELS)
-    model, config = VISION_MODELS[meta["kind"]]
-    net = _config(path, NetConfig, meta, "net")
-    return _fill(path, model(net, _config(path, config, meta)), tensors)
+    model, kind = VISION_MODELS[meta["kind"]]
+    net, config = _config(path, NetConfig, meta, "net"), _config(path, kind, meta)
+    return _built(path, lambda: model(net, config), tensors)
 
 
 def load_memory(path: Path) -> Memory:
@@ -87,8 +90,8 @@ def load_memory(path: Path) -> Memory:
 
 def _memory(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> Memory:
     _check_kind(path, meta, "mdn_rnn")
-    memory = Memory(_config(path, MemoryConfig, meta), meta["z_size"], meta["action_size"])
-    return _fill(path, memory, tensors)
+    config, z_size, action_size = _config(path, MemoryConfig, meta), *_sizes(path, meta, "z_size", "action_size")
+    return _built(path, lambda: Memory(config, z_size, action_size), tensors)
 
 
 def load_models(folder: Path) -> tuple[Vision, Memory]:
@@ -129,7 +132,9 @@ def load_controller(path: Path) -> tuple[Controller, np.ndarray]:
     tensors, meta = checkpoint.load(path)
     _check_kind(path, meta, "controller")
     config, actions = _config(path, ControllerConfig, meta), _actions(path, meta)
-    return Controller(config, meta["z_size"], meta["h_size"], actions), tensors["params"].numpy()
+    controller = Controller(config, *_sizes(path, meta, "z_size", "h_size"), actions)
+    _check_tensors(path, {"params": torch.empty(controller.num_params, device="meta")}, tensors)
+    return controller, tensors["params"].numpy()
 
 
 def _actions(path: Path, meta: dict[str, Any]) -> ActionSpec:
@@ -174,9 +179,26 @@ def _config(path: Path, kind: type[_Config], meta: dict[str, Any], key: str = "c
     return config
 
 
-def _fill(path: Path, module: _Module, tensors: dict[str, Tensor]) -> _Module:
-    try:
-        module.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise UserError(f"{path} does not hold the tensors that its own metadata promises: {_ANEW}") from error
+def _sizes(path: Path, meta: dict[str, Any], *keys: str) -> tuple[int, int]:
+    first, second = (meta.get(key) for key in keys)
+    for key, size in zip(keys, (first, second), strict=True):
+        if type(size) is not int or not 0 < size <= MAX_SIZE:
+            raise UserError(f"{path} says {key} = {size!r}, which no model of ours has: {_ANEW}")
+    return first, second  # pyright: ignore[reportReturnType]
+
+
+def _built(path: Path, make: Callable[[], _Module], tensors: dict[str, Tensor]) -> _Module:
+    """A module with these tensors. Nothing of its size is made before they are known to be those that it takes."""
+    with torch.device("meta"):
+        expected = make().state_dict()
+    _check_tensors(path, expected, tensors)
+    module = make()
+    module.load_state_dict(tensors)
     return module
+
+
+def _check_tensors(path: Path, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    """Raises UserError where names, shapes or dtypes are not the expected ones."""
+    ours, theirs = ({name: (*t.shape, t.dtype) for name, t in those.items()} for those in (expected, found))
+    if ours != theirs:
+        raise UserError(f"{path} does not hold the tensors that its own metadata promises: {_ANEW}")

@@ -1,6 +1,6 @@
 """What was measured of a run's agent on test tracks, kept in its folder: by who drew, and on which tracks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -75,17 +75,15 @@ def returns_by_track(evaluations: Sequence[Kept], renderer: str) -> dict[int, fl
     }
 
 
-def verify_kept(run: RunFolder) -> None:
-    """Compares them with their checksums. Raises UserError naming one that is missing or differs, and the cure."""
+def faults(run: RunFolder) -> Iterator[tuple[Path, UserError]]:
+    """Each of them that is missing or is not what its checksum says, and the line about it, with the cure."""
     for file, sha256 in _checksums(run).items():
         path = run.path / file
         wrong = "is missing" if not path.exists() else "is damaged" if file_sha256(path) != sha256 else None
         if wrong:
             renderer, tracks, _, first = Path(file).stem.split("_")
-            raise UserError(
-                f"{path} {wrong}: restore it from a copy, or run `reverie evaluate {run.path} --renderer {renderer} "
-                f"--tracks {tracks} --first-seed {first}`"
-            )
+            again = f"`reverie evaluate {run.path} --renderer {renderer} --tracks {tracks} --first-seed {first}`"
+            yield path, UserError(f"{path} {wrong}: restore it from a copy, or run {again}")
 
 
 def _checksums(run: RunFolder) -> Mapping[str, str]:

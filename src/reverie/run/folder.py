@@ -11,11 +11,13 @@ from reverie import checkpoint, writing
 from reverie.devices import Decided
 from reverie.dream.moments import DREAM
 from reverie.errors import UserError
+from reverie.metrics import METRICS
 from reverie.models.files import CONTROLLER, MEMORY, SHIPPED, VISION, agent_folder, packaged
 from reverie.run import settings
 from reverie.run.chain import as_round
+from reverie.run.given import as_given, given
 from reverie.run.lock import is_lock, locked
-from reverie.run.manifest import cure_of_version, new_manifest, read_manifest
+from reverie.run.manifest import cure_of_version, new_manifest, read_manifest, write_manifest
 from reverie.run.recipe import RunConfig
 from reverie.run.stages import AGENT_STAGES, EXTENDABLE, LENGTHS, OUTPUTS, REMADE, STAGES, WORDS, stage_of
 from reverie.run.world import check_same_world, require_world
@@ -107,6 +109,7 @@ class RunFolder:
     evaluation = property(lambda self: self.path / "evaluation.json")
     evaluations = property(lambda self: self.path / "evaluations")
     pictures = property(lambda self: self.path / "pictures")
+    metrics = property(lambda self: self.path / METRICS)
     videos = property(lambda self: self.path / "videos")
     report = property(lambda self: self.path / "report.html")
 
@@ -128,9 +131,7 @@ class RunFolder:
             if (path / "recipe.toml").exists():
                 raise UserError(f"{path} was made by another process just now: run the same command again")
             run = cls(path, config, new_manifest(config, precision))
-            run.write_manifest()
-            # The recipe is last: what a kill leaves before it is not taken for a run.
-            settings.save(config, path / "recipe.toml")
+            run.save_recipe(config)  # the recipe comes last: what a kill leaves before it is not taken for a run
         return run
 
     @classmethod
@@ -145,7 +146,9 @@ class RunFolder:
             raise UserError(f"{error}; {cure_of_version(path)}") from error
         except UserError as error:
             raise UserError(f"{error}; restore it from a copy") from error
-        return cls(path, config, read_manifest(path))
+        manifest = read_manifest(path)
+        given(path, manifest)
+        return cls(path, config, manifest)
 
     @classmethod
     def open_or_create(
@@ -207,9 +210,18 @@ class RunFolder:
         for folder in (self.path, *folders):
             writing.sweep(folder)
         self.manifest = read_manifest(self.path)  # another process may have gone on since it was opened
+        settled = [given(self.path, self.manifest)]
+        if self.manifest.get("settings") != settled:  # an older run, or a kill between recipe and manifest
+            self.manifest["settings"] = settled
+            self.write_manifest()
         for stage in STAGES:
             if self.stage(stage)["status"] == FORGOTTEN:
                 self.forget(stage)
+
+    @property
+    def is_given_settings(self) -> bool:
+        """Whether it was opened with settings to take."""
+        return bool(self._overrides)
 
     def take_settings(self) -> None:
         """Gives the run, which must be locked, the settings it was opened with; what it was given by others stays."""
@@ -221,10 +233,14 @@ class RunFolder:
         self.config, new = config, settings.flatten(config)
         changed = {stage_of(key) for key in new if new[key] != old.get(key)}
         for stage in STAGES:
+            if stage in changed and self.is_done(stage) and stage not in REMADE:
+                self.verify(stage)
+                self.verify_states(stage)
+        for stage in STAGES:
             if stage in changed:
                 self.reopen(stage)
         if changed:  # after the stages are open: a kill in between only evaluates once more
-            settings.save(config, recipe)
+            self.save_recipe(config)
 
     @property
     def agent_digest(self) -> str:
@@ -233,7 +249,13 @@ class RunFolder:
 
     def write_manifest(self) -> None:
         """Replaces manifest.json."""
-        writing.write_json(self.path / "manifest.json", self.manifest)
+        write_manifest(self.path, self.manifest)
+
+    def save_recipe(self, config: RunConfig) -> None:
+        """Replaces recipe.toml. The manifest knows both, the old one and the new, while a kill may leave either."""
+        self.manifest["settings"] = [*self.manifest.get("settings", [])[-1:], as_given(config)]
+        self.write_manifest()
+        settings.save(config, self.path / "recipe.toml")
 
     def stage(self, name: str) -> dict[str, Any]:
         """What the manifest says of a stage."""
@@ -256,10 +278,11 @@ class RunFolder:
         for stage in stages:
             self.manifest["stages"][stage] = {"status": FORGOTTEN, "seconds": 0.0}
         self.write_manifest()  # first, so that what a kill leaves is not taken for a stage that goes on
-        for stage in stages:
-            for pattern in OUTPUTS[stage]:
-                for path in self.path.glob(pattern):
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for path in [path for stage in stages for pattern in OUTPUTS[stage] for path in self.path.glob(pattern)]:
+            try:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            except OSError as error:
+                raise writing.refused(path, error) from error
         for stage in stages:
             del self.manifest["stages"][stage]
         self.write_manifest()
@@ -271,6 +294,7 @@ class RunFolder:
         """
         self.require(name)
         self.verify(name)
+        self.verify_states(name)
         group = f"rounds.{name}_" if self.recipe.rounds.num > 1 else f"{name}."
         key = f"{group}{LENGTHS[name]}"
         length = settings.flatten(self.recipe)[key] + more
@@ -278,7 +302,7 @@ class RunFolder:
         self.reopen(name)
         config = settings.load(str(self.path / "recipe.toml"), [f"{key}={length}"])
         self.config = config
-        settings.save(config, self.path / "recipe.toml")
+        self.save_recipe(config)
 
     def require(self, name: str) -> None:
         """Raises UserError if a stage that is needed now is not finished."""
@@ -299,14 +323,31 @@ class RunFolder:
         Raises UserError naming one that is missing or differs, and the cure: what lies outside the agent is made again
         by itself, but what others were made from is not thrown away without being asked.
         """
+        self._require_whole(name, "files")
+
+    def verify_states(self, name: str) -> None:
+        """The same for what a finished stage alone goes on from, for whoever lets it; not in older runs."""
+        self._require_whole(name, "states")
+
+    def _require_whole(self, name: str, kind: str) -> None:
+        for _, fault in self.faults(name, kind):
+            raise fault
+
+    def faults(self, name: str, kind: str) -> Iterator[tuple[Path, UserError]]:
+        """Each file of a stage, among its "files" or its "states", that is missing or is not what its checksum says;
+        and the line about it, with the cure."""
         cure = f"run `reverie train --run {self.path}`"
         if name not in REMADE:
             cure = f"restore it from a copy, or run `reverie {name} --run {self.path} --again`"
-        for file, sha256 in self.stage(name).get("files", {}).items():
-            if not (self.path / file).exists():
-                raise UserError(f"{self.path / file} is missing: {cure}")
-            if checkpoint.file_sha256(self.path / file) != sha256:
-                raise UserError(f"{self.path / file} is damaged (its SHA-256 is not the one in manifest.json): {cure}")
+        for file, sha256 in self.stage(name).get(kind, {}).items():
+            path = self.path / file
+            try:
+                if not path.exists():
+                    raise UserError(f"{path} is missing: {cure}")
+                if checkpoint.file_sha256(path) != sha256:
+                    raise UserError(f"{path} is damaged (its SHA-256 is not the one in manifest.json): {cure}")
+            except UserError as fault:
+                yield path, fault
 
 
 def collecting_agent(run: RunFolder) -> RunFolder | None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reverie.errors import UserError
-from reverie.reading import parse_json, read_text
+from reverie.metrics import stage_of as logged_by
+from reverie.reading import read_text
 from reverie.run import settings
 from reverie.run.folder import FORGOTTEN, RunFolder
 from reverie.run.stages import OUTPUTS, STAGES, WORDS, stage_of
@@ -116,6 +117,5 @@ def _take_metrics(source: Path, target: Path, kept: Sequence[str]) -> None:
         return
     with write_atomically(target) as file:
         for line in read_text(source).splitlines():
-            with contextlib.suppress(ValueError, KeyError, TypeError):  # as `Metrics` does with half a line
-                if parse_json(line.encode())["stage"] in kept:
-                    file.write(line.encode() + b"\n")
+            if logged_by(line.encode()) in kept:
+                file.write(line.encode() + b"\n")

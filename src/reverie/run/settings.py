@@ -3,7 +3,6 @@ the mistake."""
 
 import difflib
 import math
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass, replace
 from importlib import resources
@@ -19,7 +18,7 @@ from reverie.envs.registry import reward_scale
 from reverie.errors import UserError
 from reverie.measure.score import test_seeds
 from reverie.models.files import SHIPPED
-from reverie.reading import read_text, typed_path
+from reverie.reading import parse_toml, read_text, typed_path
 from reverie.run.chain import round_before
 from reverie.run.migration import migrate, migrate_override
 from reverie.run.recipe import RunConfig
@@ -97,7 +96,12 @@ def measured(recipe: str) -> dict[str, Any]:
 def save(config: RunConfig, path: Path) -> None:
     """Writes the resolved configuration, so that a run can be continued from its folder alone."""
     with write_atomically(path) as file:
-        file.write(tomli_w.dumps(asdict(config)).encode())
+        file.write(as_toml(config))
+
+
+def as_toml(config: RunConfig) -> bytes:
+    """What `save` writes."""
+    return tomli_w.dumps(asdict(config)).encode()
 
 
 def flatten(config: RunConfig) -> dict[str, Any]:
@@ -133,8 +137,8 @@ def _table(recipe: str) -> tuple[dict[str, Any], str]:
     else:
         raise UserError(f"there is no recipe {recipe!r}{_suggest(recipe, names())}: see `reverie recipes`", usage=True)
     try:
-        return tomllib.loads(text), where
-    except (ValueError, RecursionError) as error:  # a number too long to read, or a thousand brackets, too
+        return parse_toml(text), where
+    except ValueError as error:
         raise UserError(f"{where} is not valid TOML: {error}", usage=True) from error
 
 
@@ -199,8 +203,8 @@ def _get(table: Any, key: str) -> Any:
 def _parse(value: str) -> Any:
     """A TOML value; anything that is not one is a string, so that quotes may be left out."""
     try:
-        return tomllib.loads(f"x = {value}")["x"]
-    except (ValueError, RecursionError):
+        return parse_toml(f"x = {value}")["x"]
+    except (ValueError, KeyError):
         return value
 
 
@@ -247,9 +251,8 @@ def _check(table: Mapping[str, Any], kind: type, prefix: str, where: str) -> Non
     for key, value in table.items():
         if key not in known:
             place = f"section {prefix[:-1]}" if prefix else "a recipe" if kind is RunConfig else "it"
-            raise UnfitSettings(
-                f"{where}: unknown key {prefix}{key}{_suggest(key, known)}; {place} has {', '.join(known)}", usage=True
-            )
+            unknown = f"unknown key {_cut(prefix + key)}{_suggest(key, known)}"
+            raise UnfitSettings(f"{where}: {unknown}; {place} has {', '.join(known)}", usage=True)
         if is_dataclass(hints[key]) and isinstance(value, Mapping):
             _check(value, hints[key], f"{prefix}{key}.", where)
         kinds = get_args(hints[key]) or (hints[key],)
@@ -268,6 +271,10 @@ def _short(value: Any) -> str:
         text = repr(value)
     except ValueError:  # a number of more digits than Python writes out
         return "a number of thousands of digits"
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

@@ -10,6 +10,7 @@ from reverie import checkpoint, reading, writing
 from reverie.dream.moments import DREAM, load_moments, save_moments
 from reverie.models.files import CONTROLLER, MEMORY, VISION, num_members, numbered
 from reverie.run.folder import RunFolder
+from reverie.run.manifest import write_manifest
 
 _SHIPPED = (
     "recipe.toml",
@@ -40,6 +41,9 @@ def copy_agent(run: RunFolder, destination: Path) -> None:
         name: stage | {"files": {f: sha256 for f, sha256 in stage["files"].items() if Path(f) in map(Path, shipped)}}
         for name, stage in run.manifest["stages"].items()
     }
+    for stage in stages.values():  # what they would go on from, and what they logged, stays behind
+        stage.pop("states", None)
+        stage.pop("metrics", None)
     evaluation = destination / run.evaluation.name  # it names its run, by a path that others do not have
     writing.write_json(evaluation, reading.read_json(evaluation) | {"run": destination.name})
     stages["evaluate"].pop("evaluations", None)  # nor what was measured since
@@ -49,7 +53,7 @@ def copy_agent(run: RunFolder, destination: Path) -> None:
     stages["memory"]["files"] |= {bank: checkpoint.file_sha256(destination / bank) for bank in banks}
     manifest = run.manifest | {"stages": stages}
     del manifest["precision"]  # where it drives, that machine decides
-    writing.write_json(destination / "manifest.json", manifest)
+    write_manifest(destination, manifest)
 
 
 def _thin_out(bank: Path, memory: Path, destination: Path) -> None:

@@ -17,6 +17,9 @@ OUTPUTS = {
     "pictures": ("pictures", "report.html"),
 }
 """Files and folders that each makes, as patterns."""
+CHECKSUMS = ("files", "states", "metrics")
+"""What the manifest keeps of a stage that is no fact about it: of what it made, of what it alone goes on from, and of
+what it logged."""
 WORDS = ("name", "description")
 """Settings that nothing depends on."""
 EXTENDABLE = (

@@ -3,7 +3,6 @@
 Shapes: g generations, n tracks.
 """
 
-import csv
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reverie.plotting import import_matplotlib
+from reverie.reading import parse_csv
 from reverie.writing import write_atomically
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ PAPER_EPISODES = 64 * 16
 
 def read_log(text: str) -> dict[str, np.ndarray]:
     """Columns of a CSV with a header, as floats; an empty field is NaN."""
-    rows = list(csv.DictReader(text.splitlines()))
-    return {key: np.array([float(row[key] or "nan") for row in rows]) for key in (rows[0] if rows else {})}
+    return {key: np.array(column) for key, column in parse_csv(text).items()}
 
 
 @cache

@@ -13,6 +13,7 @@ from reverie.measure.vision.arithmetic import Arithmetic
 from reverie.measure.vision.comparison import Sample
 from reverie.measure.vision.fidelity import Fidelity
 from reverie.run.folder import RunFolder
+from reverie.run.stages import CHECKSUMS
 
 MOST_SETTINGS = 12
 """By which groups differ, in the table; the others stand in the recipes."""
@@ -148,7 +149,7 @@ def numbers_of(
             {
                 "run": f.run.name,
                 "seed": f.run.config.seed,
-                "vision": {k: v for k, v in f.run.stage("vision").items() if k not in ("status", "files")},
+                "vision": {k: v for k, v in f.run.stage("vision").items() if k not in ("status", *CHECKSUMS)},
                 "fidelity": asdict(f.fidelity),
                 "arithmetic": asdict(f.arithmetic),
                 "dream": asdict(f.dream) if f.dream else None,

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -19,6 +20,7 @@ from reverie.devices import autocast
 from reverie.errors import UserError
 from reverie.metrics import Metrics, Progress
 from reverie.run.recipe import FitConfig
+from reverie.training.identity import require_own
 from reverie.training.optimizer_state import pack_optimizer, unpack_optimizer
 from reverie.types import LossAndMetrics
 
@@ -65,14 +67,16 @@ class Fit(Generic[Batch]):
         batch: Callable[[int], Batch],
         num_steps: int,
         state_path: Path,
+        of: Mapping[str, Any] | None = None,
         rates: Mapping[str, float] | None = None,
         after_step: Callable[[], None] | None = None,
         held_out: HeldOut | None = None,
     ) -> None:
-        """`rates`: factors of the learning rate for parameters whose names begin so."""
+        """`of`: what the state follows from (see `identity`); `rates`: factors of the learning rate for parameters
+        whose names begin so. Raises UserError where the state in `state_path` cannot be gone on from."""
         self.name, self.model, self.config = name, model, config
         self.loss, self.batch, self.num_steps, self.state_path = loss, batch, num_steps, state_path
-        self.after_step = after_step
+        self.of, self.after_step = of or {}, after_step
         self.held_out = held_out
         self._best = _Best(0, math.inf, {})
         self._is_ended = False  # and its last measurement logged
@@ -170,19 +174,30 @@ class Fit(Generic[Batch]):
         if broken:
             raise self._not_a_number(f"the weights {broken[0]}")
         tensors, meta = pack_optimizer(self.optimizer)
+        if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+            raise self._not_a_number("the mean of the gradient or of its square")
         tensors = {f"optimizer.{key}": value for key, value in tensors.items()}
         tensors |= {f"model.{key}": value for key, value in self.model.state_dict().items()}
         tensors |= {f"best.{key}": value for key, value in self._best.weights.items()}
         best = {"step": self.best_step, "loss": self.best_loss} if self._best.weights else None
         lengths = {"num_steps": self.num_steps, "since": self._since, "ended": self._is_ended}
-        checkpoint.save(self.state_path, tensors, {"step": self.step, "optimizer": meta, "best": best, **lengths})
+        meta = {"step": self.step, "optimizer": meta, "best": best, **lengths, "of": dict(self.of)}
+        checkpoint.save(self.state_path, tensors, meta)
 
     def _load(self) -> None:
         tensors, meta = checkpoint.load(self.state_path)
+        stage = self.name.split(".")[0]
+        anew = f"`reverie {stage} --run {self.state_path.parent} --again`"
+        require_own(self.state_path, meta.get("of"), self.of, anew)
+        with checkpoint.as_written(self.state_path, anew):
+            self._take(tensors, meta)
+
+    def _take(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+        """Goes on from what `save` wrote."""
         self.model.load_state_dict(_under("model.", tensors))
         if meta["best"]:
             self._best = _Best(meta["best"]["step"], meta["best"]["loss"], _under("best.", tensors))
-        self.step, self._since = meta["step"], meta["since"]
+        self.step, self._since = index(meta["step"]), index(meta["since"])
         self._is_ended = meta.get("ended", False) and meta["num_steps"] == self.num_steps
         if meta["num_steps"] < self.num_steps and self.is_out_of_patience:
             self._since = self.step

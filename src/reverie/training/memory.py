@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from reverie.models.files import MEMORY, load_memory, numbered, save_memory
 from reverie.models.mdn_rnn import Memory
 from reverie.run.folder import RunFolder, round_before
 from reverie.seeding import generator, torch_seeded
+from reverie.training.identity import identity
 from reverie.training.loop import Fit, HeldOut
 from reverie.training.stage_clock import StageClock
 from reverie.types import SequenceBatch
@@ -31,12 +33,17 @@ def train_memory(run: RunFolder, metrics: Metrics, *, quiet: bool, device: str =
     clock, stage = StageClock(run, "memory"), run.config.memory
     latents = LatentStore(run.latents)
     latents.verify()
-    facts, files = {}, []
+    facts, files, states = {}, [], []
     for member in range(stage.members):
         found = _train_member(run, latents, member, metrics, clock, quiet, device)
         facts |= found if member == 0 else {f"member_{member}_loss": found["held_out"]["loss"]}
         files += [run.path / numbered(name, member) for name in (MEMORY, DREAM)]
-    clock.done(files, facts)
+        states.append(_state_path(run, member))
+    clock.done(files, facts, states=states)
+
+
+def _state_path(run: RunFolder, member: int) -> Path:
+    return run.path / numbered("memory.optimizer.safetensors", member)
 
 
 def _train_member(
@@ -70,7 +77,8 @@ def _train_member(
         loss=memory.loss,
         batch=lambda step: train.batch(step).to(device),
         num_steps=stage.steps,
-        state_path=run.path / f"{name}.optimizer.safetensors",
+        state_path=_state_path(run, member),
+        of=identity(run, "memory", latents=latents.digest(), member=str(member)),
         held_out=HeldOut(
             losses=lambda: held_out_losses(memory, held_out_batches),
             every=stage.eval_every,

@@ -12,7 +12,7 @@ from reverie.dream.replay import replay
 from reverie.envs.registry import spec_of
 from reverie.models.coding import decode, reconstruct
 from reverie.models.files import load_models, load_vision
-from reverie.reading import read_json, read_text
+from reverie.reading import read_csv, read_json
 from reverie.run.folder import RunFolder
 from reverie.seeding import torch_generator
 from reverie.show import charts, sheets
@@ -43,7 +43,8 @@ def draw_pictures(run: RunFolder) -> list[Path]:
 
 def draw_learning_curve(run: RunFolder) -> Path:
     """How C has learned so far: a search on the road over the paper's, or one, or steps, in dreams."""
-    path, log = run.pictures / "learning_curve.png", charts.read_log(read_text(run.evolution / "log.csv"))
+    path = run.pictures / "learning_curve.png"
+    log = {key: np.array(column) for key, column in read_csv(run.evolution / "log.csv").items()}
     in_dreams = run.config.controller.world == "dream"
     title = f"How C learned to drive{' in dreams' * in_dreams}: recipe {run.config.name}"
     if run.config.controller.search.start.imitate:

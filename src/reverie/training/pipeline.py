@@ -6,6 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from reverie.data.latents import LatentStore
+from reverie.data.store import EpisodeStore
 from reverie.devices import within_quota
 from reverie.dream.plan import PlanConfig
 from reverie.errors import UserError
@@ -33,7 +35,7 @@ NEEDS = {
     "collect": (),
     "vision": ("collect",),
     "encode": ("collect", "vision"),
-    "memory": ("encode",),
+    "memory": ("vision", "encode"),
     "controller": ("vision", "memory"),
     "evaluate": AGENT_STAGES,
     "pictures": ("collect", "vision", "encode", "memory"),
@@ -65,14 +67,17 @@ def run_stages(
             _require_no_successor(run, names[0])
         if again:
             _check_needs(run, names[0])  # before anything is thrown away
+            _check_data(run, names[0])
             for name in names:
                 run.forget(name)
-        run.take_settings()
-        if more:
-            _check_needs(run, names[0])
-            run.lengthen(names[0], more)
         for name in names:
             _check_done(run, name)
+        if run.is_done(names[0]) and (more or run.is_given_settings):
+            _check_needs(run, names[0])  # before anything is opened again
+            _check_data(run, names[0])
+        run.take_settings()
+        if more:
+            run.lengthen(names[0], more)
         todo = [name for name in names if not run.is_done(name)]
         if not todo:
             return
@@ -87,6 +92,15 @@ def _check_needs(run: RunFolder, name: str) -> None:
     for need in NEEDS[name]:
         run.require(need)
         run.verify(need)
+
+
+def _check_data(run: RunFolder, name: str) -> None:
+    """Raises UserError where episodes or latents that a stage would read are damaged: that takes a while, and is found
+    on the way in any case, but then what the stage had made is gone."""
+    if "collect" in NEEDS[name]:
+        EpisodeStore(run.rollouts).verify()
+    if "encode" in NEEDS[name]:
+        LatentStore(run.latents).verify()
 
 
 def _check_done(run: RunFolder, name: str) -> None:

@@ -2,13 +2,15 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from reverie import checkpoint
 from reverie.errors import UserError
+from reverie.metrics import lines_sha256
 from reverie.run.folder import RunFolder
+from reverie.run.stages import CHECKSUMS
 
 
 class StageClock:
@@ -19,7 +21,8 @@ class StageClock:
         self.run, self.name = run, name
         self.entry = run.stage(name)
         self.entry["status"] = "running"
-        self.entry.pop("files", None)  # of an earlier end; they are about to change
+        for key in CHECKSUMS:  # of an earlier end; they are about to change
+            self.entry.pop(key, None)
         self._before = self.entry["seconds"]
         self._start = time.monotonic() if since is None else since
         run.write_manifest()
@@ -34,8 +37,9 @@ class StageClock:
         self.entry["seconds"] = round(self.seconds, 3)
         self.run.write_manifest()
 
-    def done(self, files: list[Path], facts: Mapping[str, Any]) -> None:
-        """Marks the stage as finished, with checksums of what it made and facts about it.
+    def done(self, files: list[Path], facts: Mapping[str, Any], states: Sequence[Path] = ()) -> None:
+        """Marks the stage as finished, with checksums of what it made, and of the `states` from which it alone may go
+        on, of what it logged, and facts about it.
 
         Raises UserError where a fact is no number: what was made is of no use then.
         """
@@ -44,11 +48,12 @@ class StageClock:
                 f"{self.name}: {broken[0]} became no number: do it anew with other settings (`reverie {self.name} "
                 f"--run {self.run.path} --again --set ...`)"
             )
-        self.entry |= {
-            "status": "done",
-            "files": {str(file.relative_to(self.run.path)): checkpoint.file_sha256(file) for file in files},
-            **facts,
-        }
+        sums = [
+            {file.relative_to(self.run.path).as_posix(): checkpoint.file_sha256(file) for file in those}
+            for those in (files, states)
+        ]
+        logged = lines_sha256(self.run.metrics, self.name)
+        self.entry |= {"status": "done", "files": sums[0], "states": sums[1], "metrics": logged, **facts}
         self.beat()
 
 

@@ -7,10 +7,10 @@ from reverie.reading import read_json
 from reverie.run.evaluations import kept, score
 from reverie.run.folder import RunFolder
 from reverie.run.ledger import Ledger, ledger, minutes
-from reverie.run.stages import STAGES
+from reverie.run.stages import CHECKSUMS, STAGES
 from reverie.training.rounds import describe_rounds, rounds_of, table_of
 
-_FACTS_APART = ("status", "seconds", "files", "evaluations")
+_FACTS_APART = ("status", "seconds", *CHECKSUMS, "evaluations")
 _MEASURED = ("renderer", "num_tracks", "first_seed", "mean", "std", "ci95")
 """What a summary says of each evaluation that is kept."""
 

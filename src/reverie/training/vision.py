@@ -14,6 +14,7 @@ from reverie.models.vision import make_vision
 from reverie.notes import note
 from reverie.run.folder import RunFolder
 from reverie.seeding import generator, torch_generator, torch_seeded
+from reverie.training.identity import identity
 from reverie.training.last_vision import HELD_OUT_FRAMES, last_vision
 from reverie.training.loop import Fit
 from reverie.training.stage_clock import StageClock
@@ -73,6 +74,7 @@ def train_vision(run: RunFolder, metrics: Metrics, *, quiet: bool, device: str =
         batch=batch,
         num_steps=num_steps,
         state_path=run.path / "vision.optimizer.safetensors",
+        of=identity(run, "vision", episodes=store.digest()),
         rates=vision.rates(),
         after_step=vision.after_step,
     )
@@ -97,4 +99,5 @@ def train_vision(run: RunFolder, metrics: Metrics, *, quiet: bool, device: str =
     facts = {f"held_out_{key}": value for key, value in asdict(found).items()}
     if last:
         facts |= {"last_error_on_new": last.error_on_new, "fitted_error": found.mean_squared_error}
-    clock.done([run.vision], {"model": stage.model, "steps": num_steps, "images": num_steps * size, **facts})
+    facts = {"model": stage.model, "steps": num_steps, "images": num_steps * size, **facts}
+    clock.done([run.vision], facts, states=[fit.state_path])

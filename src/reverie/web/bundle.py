@@ -13,7 +13,6 @@ Numbers of 16 bits with a factor for every 64 are as small as float16 and err a 
 Shapes: n moments, l layers, h hidden, z latent.
 """
 
-import csv
 import json
 import math
 import struct
@@ -31,7 +30,7 @@ from reverie.errors import UserError
 from reverie.models.controller import Controller
 from reverie.models.files import check_made_for, load_controller
 from reverie.models.vision import kind_of
-from reverie.reading import read_json, read_text
+from reverie.reading import read_csv, read_json
 from reverie.run.folder import RunFolder
 from reverie.run.settings import flatten
 from reverie.run.stages import AGENT_STAGES
@@ -166,8 +165,7 @@ def _curves(log: Path) -> dict[str, list[float | None]]:
     """Columns of the learner's log; None where a field is empty."""
     if not log.is_file():
         return {}
-    rows = list(csv.DictReader(read_text(log).splitlines()))
-    columns = {name: [float(row[name] or "nan") for row in rows] for name in (rows[0] if rows else ())}
+    columns = read_csv(log)
     return {name: [value if math.isfinite(value) else None for value in column] for name, column in columns.items()}
 
 

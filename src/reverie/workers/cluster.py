@@ -195,10 +195,14 @@ class DaskWorkers:
 
 def check_address(scheduler: str) -> None:
     """Raises UserError where tasks, which are programs, would travel unencrypted beyond this machine."""
-    parts = urlsplit(scheduler)
-    if parts.scheme not in ("tcp", "tls") or not parts.hostname or not parts.port:
+    try:
+        parts = urlsplit(scheduler)
+        scheme, host, port = parts.scheme, parts.hostname or "", parts.port
+    except ValueError:  # a bracket without an end, a port beyond 65535
+        scheme, host, port = "", "", None
+    if scheme not in ("tcp", "tls") or not host or not port:
         raise UserError(f"--scheduler {scheduler}: give tls://HOST:PORT, or `local`", usage=True)
-    if parts.scheme == "tcp" and not _is_loopback(parts.hostname):
+    if scheme == "tcp" and not _is_loopback(host):
         raise UserError(
             f"--scheduler {scheduler}: beyond this machine the connection must be encrypted, or whoever reaches the "
             "port can run programs there: use tls://, docs/cluster.md shows how to make the certificates",

@@ -79,7 +79,7 @@ def dreaming(run: RunFolder, memories: Sequence[Memory], *overrides: str) -> Run
         "controller.search.stall_decisions=0",
         *overrides,
     ]
-    settings.save(settings.load(str(recipe), given), recipe)
+    run.save_recipe(settings.load(str(recipe), given))
     run.forget("controller")
     return RunFolder.open(run.path)
 

@@ -110,9 +110,12 @@ def test_it_finds_a_controller_that_is_within_reach(shape: ControllerConfig, dir
 def student_of(teacher: RunFolder, path: Path, *overrides: str) -> RunFolder:
     """A run with the teacher's files, in whose collecting it is said to have taken part."""
     given = ["env.max_frames=24", f"collect.agent={teacher.path}", *overrides]
-    RunFolder.create(path, settings.load("debug", given))
-    shutil.copytree(teacher.path, path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("recipe.toml", "evolution"))
-    return RunFolder.open(path)
+    run = RunFolder.create(path, settings.load("debug", given))
+    left = shutil.ignore_patterns("recipe.toml", "manifest.json", "evolution")
+    shutil.copytree(teacher.path, path, dirs_exist_ok=True, ignore=left)
+    run.manifest["stages"] = teacher.manifest["stages"]
+    run.write_manifest()
+    return run
 
 
 def test_a_search_begins_like_its_teacher(tiny_run: RunFolder, tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from reverie import checkpoint
+from reverie.checkpoint import file_sha256
 from reverie.data.latents import LatentStore
 from reverie.data.store import EpisodeStore
 from reverie.errors import UserError
@@ -24,6 +26,7 @@ from reverie.training.controller.finals import finalists
 from reverie.training.controller.imitation import actions_of, imitated, latent_episodes, sights_of, some_episodes
 from reverie.training.controller.log import write_log
 from reverie.training.controller.search_space import SearchSpace, principal_basis
+from reverie.training.identity import identity, require_own
 
 COLUMNS = (
     *("generation", "hours", "mean_return", "min_return", "max_return", "std_return", "sigma", "mean_steps"),
@@ -31,6 +34,16 @@ COLUMNS = (
     "eval_mean_return",
 )
 """Of log.csv, those of the published logs first."""
+
+
+def made_of(run: RunFolder) -> dict[str, Any]:
+    """What the state of a learner follows from."""
+    return identity(run, "controller", vision=file_sha256(run.vision), memory=file_sha256(run.memory))
+
+
+def anew_of(run: RunFolder) -> str:
+    """How to begin a learner again."""
+    return f"`reverie controller --run {run.path} --again`"
 
 
 class Evolution:
@@ -43,6 +56,7 @@ class Evolution:
         """A row for each generation; the columns of log.csv."""
         self.evaluated: list[np.ndarray] = []
         """The centers (x,) that were evaluated; their scores stand in the history."""
+        self._of = made_of(run)
         if self.path.exists():
             self._load(quiet)
         else:
@@ -91,7 +105,7 @@ class Evolution:
         arrays = {f"strategy.{key}": value for key, value in arrays.items()}
         arrays["evaluated"] = np.array(self.evaluated).reshape(-1, self.space.num_coordinates)
         arrays |= self.space.arrays()
-        checkpoint.save(self.path, arrays, {"strategy": values, "history": self.history})
+        checkpoint.save(self.path, arrays, {"strategy": values, "history": self.history, "of": self._of})
         write_log(self.path.with_name("log.csv"), self.history, COLUMNS)
 
     def save_controllers(self, **made_with: str) -> None:
@@ -102,6 +116,12 @@ class Evolution:
 
     def _load(self, quiet: bool) -> None:
         tensors, meta = checkpoint.load(self.path)
+        require_own(self.path, meta.get("of"), self._of, anew := anew_of(self._run))
+        with checkpoint.as_written(self.path, anew):
+            self._take(tensors, meta, quiet)
+
+    def _take(self, tensors: dict[str, Tensor], meta: dict[str, Any], quiet: bool) -> None:
+        """Goes on from what `save` wrote."""
         arrays = {key: tensor.numpy() for key, tensor in tensors.items()}
         self.history = meta["history"]
         if "space.origin" not in arrays or len(arrays["evaluated"]) != len(self.scores):

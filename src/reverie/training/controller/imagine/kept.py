@@ -21,8 +21,9 @@ from reverie.training.controller.imagine.actor_critic import ActorCritic, DreamW
 from reverie.training.controller.imagine.critic import Critic
 from reverie.training.controller.imagine.starts import Starts
 from reverie.training.controller.log import write_log
-from reverie.training.controller.search import search_space
+from reverie.training.controller.search import anew_of, made_of, search_space
 from reverie.training.controller.search_space import SearchSpace
+from reverie.training.identity import require_own
 
 COLUMNS = ("step", "hours", "dreamt", "frames", "decisions", "exploits", "return", "reward", "std", "seconds")
 """Of log.csv, beside scores: steps done; hours; since the row before, decisions dreamt, frames and decisions driven,
@@ -46,11 +47,14 @@ class Imagination:
         """Dreams since the last row that promised more than there was to earn."""
         self.evaluated: list[np.ndarray] = []
         """The coordinates (x,) that were evaluated; their scores stand in the history."""
+        self._of, anew = made_of(run), anew_of(run)
         tensors, meta = checkpoint.load(self.path) if self.path.exists() else ({}, {})
         if tensors:
-            self.step, self.history, self.exploits = meta["step"], meta["history"], meta["exploits"]
-            self.evaluated = list(tensors.pop("evaluated").numpy())
-            self.space = SearchSpace.taken_from(tensors)
+            require_own(self.path, meta.get("of"), self._of, anew)
+            with checkpoint.as_written(self.path, anew):
+                self.step, self.history, self.exploits = meta["step"], meta["history"], meta["exploits"]
+                self.evaluated = list(tensors.pop("evaluated").numpy())
+                self.space = SearchSpace.taken_from(tensors)
         else:
             self.space = search_space(run, controller, quiet=quiet)
         self._starts = Starts(
@@ -66,7 +70,8 @@ class Imagination:
             critic = Critic(settings.critic, dreams.num_features)
         self.learner = ActorCritic(Actor(controller, self.space, settings.actor), critic, dreams, settings)
         if tensors:
-            self.learner.load_state(tensors, meta["learner"])
+            with checkpoint.as_written(self.path, anew):
+                self.learner.load_state(tensors, meta["learner"])
 
     @property
     def scores(self) -> list[float]:
@@ -107,7 +112,7 @@ class Imagination:
         checkpoint.save(
             self.path,
             {**tensors, **self.space.arrays(), "evaluated": evaluated},
-            {"step": self.step, "history": self.history, "exploits": self.exploits, "learner": meta},
+            {"step": self.step, "history": self.history, "exploits": self.exploits, "learner": meta, "of": self._of},
         )
         write_log(self.path.with_name("log.csv"), self.history, COLUMNS)
 
