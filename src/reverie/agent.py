@@ -34,6 +34,13 @@ class AgentConfig:
     """Arithmetic of the encoder at the wheel; M and C always run in fp32."""
 
 
+@torch.inference_mode()
+def seen(vision: Vision, frames: Tensor, precision: Precision) -> Tensor:
+    """uint8 frames (b, h, w, c) -> the mean of their latent (b, z): at the wheel, no noise of our own."""
+    with autocast(frames.device, precision):
+        return vision.encode(frames).mu
+
+
 class Agent:
     """V, M and C together. `params` (b, p) or (1, p): each row may have a controller of its own."""
 
@@ -65,6 +72,5 @@ class Agent:
 
     @torch.inference_mode()
     def encode(self, frames: Tensor) -> Tensor:
-        """uint8 frames (b, h, w, c) -> the mean of their latent (b, z): at the wheel, no noise of our own."""
-        with autocast(self.device, self.config.precision):
-            return self.vision.encode(frames).mu
+        """uint8 frames (b, h, w, c) -> what V makes of them (b, z)."""
+        return seen(self.vision, frames, self.config.precision)

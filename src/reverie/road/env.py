@@ -9,7 +9,8 @@ import gymnasium
 import numpy as np
 import torch
 
-from reverie.devices import Precision, autocast, survive_forks
+from reverie.agent import seen
+from reverie.devices import Precision, survive_forks
 from reverie.dream.env import OBSERVED, SCALE, Observed, space_of
 from reverie.dream.imagine import require_one_of
 from reverie.envs.registry import make_vector_env
@@ -119,8 +120,7 @@ class RoadEnv(gymnasium.Env):
         """V sees the frame (1, 64, 64, 3)."""
         self._frame = obs[0]
         device = next(self.vision.parameters()).device
-        with autocast(device, self._precision):
-            self._z = self.vision.encode(torch.from_numpy(obs).to(device)).mu.float()
+        self._z = seen(self.vision, torch.from_numpy(obs).to(device), self._precision).float()
 
     def _observed(self) -> np.ndarray:
         if self.observation == "frame":
