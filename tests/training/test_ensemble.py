@@ -33,6 +33,7 @@ def ensemble(tiny_run: RunFolder) -> RunFolder:
     """The tiny run with three M's."""
     tiny_run.forget("memory")
     tiny_run.config = replace(tiny_run.config, memory=replace(tiny_run.config.memory, members=3))
+    tiny_run.save_recipe(tiny_run.config)
     with Metrics(tiny_run.path, tensorboard=False) as metrics:
         train_memory(tiny_run, metrics, quiet=True)
     return tiny_run
@@ -177,7 +178,6 @@ def test_an_ensemble_is_listed(ensemble: RunFolder, capsys: pytest.CaptureFixtur
 
 
 def test_a_finished_ensemble_goes_on(ensemble: RunFolder) -> None:
-    ensemble.save_recipe(ensemble.config)
     names = [f"memory{part}" for part in ("", ".1", ".2")]
     before = {name: (ensemble.path / f"{name}.safetensors").read_bytes() for name in names}
     steps = ensemble.config.memory.steps

@@ -152,7 +152,7 @@ def made(run: RunFolder) -> dict[str, str]:
 
 
 def facts_of(run: RunFolder) -> list[dict[str, Any]]:
-    times = ("seconds", "files", "forerunner_minutes")
+    times = ("seconds", "files", "forerunner_minutes", "metrics")  # the log says when
     return [
         {key: value for key, value in stage.items() if key not in times}
         for each in rounds_of(run)

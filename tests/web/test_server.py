@@ -344,7 +344,8 @@ def test_fifty_connections_opened_and_dropped_leave_nothing(serve: Serve):
                 if i % 5 == 4:
                     tab.send("x" * (MAX_MESSAGE + 1))
                 if i % 2 or i % 5 == 2:
-                    tab.socket.shutdown(socket.SHUT_RDWR)
+                    with contextlib.suppress(OSError):  # the server hung up on what was too long
+                        tab.socket.shutdown(socket.SHUT_RDWR)
         site.wait(0)
         gc.collect()
         return me.memory_info().rss

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,10 +123,10 @@ def test_the_truth_is_not_known_of_it(run: RunFolder) -> None:
     from reverie.studies.dream_truth import measure_truth
     from reverie.studies.inspect import inspect_run
 
-    where = {"tracks": 2, "quiet": True}
+    where, by_one = {"tracks": 2, "quiet": True}, {"workers": lambda: nullcontext(InlineWorkers())}
     dreams = {"drives": 2, "controllers": 4, "above": 0.0, "seed": 0, "test": False}
     for measure in (
-        lambda: compare_runs([run], load_judges(), run.path / "x", split="validation", **where),
+        lambda: compare_runs([run], load_judges(), run.path / "x", split="validation", **by_one, **where),
         lambda: inspect_run(run, load_judges(), run.path / "x", **where),
         lambda: measure_truth(run, InlineWorkers(), driver=run, **dreams, **where),
     ):
