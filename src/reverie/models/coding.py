@@ -28,6 +28,12 @@ def _device(vision: Autoencoder) -> torch.device:
     return next((weight.device for weight in vision.parameters()), torch.device("cpu"))
 
 
+def information(mu: Floats, logvar: Floats) -> Floats:
+    """How much each number of the latent says of frames (n, z): their KL divergence from a standard normal, in nats,
+    mean over frames (z,)."""
+    return 0.5 * (mu**2 + np.exp(logvar) - logvar - 1).mean(0)
+
+
 @torch.inference_mode()
 def encode(
     vision: Autoencoder, frames: Frames, *, batch: int | None = BATCH, precision: Precision = "fp32"

@@ -67,9 +67,7 @@ class RoadEnv(gymnasium.Env):
         require_one_of("observation", observation, OBSERVED)
         survive_forks()
         folder = RunFolder.open(run)
-        for stage in ("vision", "memory"):
-            folder.require(stage)
-            folder.verify(stage)
+        folder.require_models()
         vision, memory = load_models(folder.path)
         self.vision, self.memory = vision.to(device).eval(), memory.to(device).eval()
         self.env = make_vector_env(folder.config.env, 1)

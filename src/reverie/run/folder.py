@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -313,7 +313,14 @@ class RunFolder:
 
     def require_agent(self) -> None:
         """Raises UserError where V, M or C is not finished, or damaged."""
-        for name in AGENT_STAGES:
+        self._require_and_verify(AGENT_STAGES)
+
+    def require_models(self) -> None:
+        """Raises UserError where V or M is not finished, or damaged; C may be missing."""
+        self._require_and_verify(("vision", "memory"))
+
+    def _require_and_verify(self, stages: Sequence[str]) -> None:
+        for name in stages:
             self.require(name)
             self.verify(name)
 

@@ -11,11 +11,9 @@ from reverie.metrics import stage_of as logged_by
 from reverie.reading import read_text
 from reverie.run import settings
 from reverie.run.folder import FORGOTTEN, RunFolder
-from reverie.run.stages import OUTPUTS, STAGES, WORDS, stage_of
+from reverie.run.stages import BESIDE, OUTPUTS, STAGES, stage_of
 from reverie.writing import write_atomically
 
-_OWN = (*WORDS, "workers")
-"""Settings by which no stage differs."""
 _SINCE = {"agent": "controller"}
 """Groups of settings that are no stage's own -> the first stage in which they count."""
 _WRITTEN_ONCE = (".npz", ".npy", ".safetensors")
@@ -34,7 +32,7 @@ def fork(run: RunFolder, path: Path, overrides: Sequence[str]) -> tuple[RunFolde
         raise UserError(f"{path} is a run already: choose another folder", usage=True)
     config = settings.load(str(run.path / "recipe.toml"), overrides)
     old, new = settings.flatten(settings.load(str(run.path / "recipe.toml"))), settings.flatten(config)
-    changed = [key for key in new if new[key] != old.get(key) and key not in _OWN]
+    changed = [key for key in new if new[key] != old.get(key) and key not in BESIDE]
     _check(run, changed)
     first = min((STAGES.index(_stage(key)) for key in changed), default=len(STAGES))
     kept = list[str]()
@@ -62,7 +60,7 @@ def _take_stages(run: RunFolder, new_run: RunFolder, kept: Sequence[str]) -> Non
         for pattern in OUTPUTS[name]:
             for source in run.path.glob(pattern):
                 _take(source, new_run.path / source.name)
-    _take_metrics(run.path / "metrics.jsonl", new_run.path / "metrics.jsonl", kept)
+    _take_metrics(run.metrics, new_run.metrics, kept)
     new_run.manifest["stages"] = {name: dict(run.stage(name)) for name in kept}
     new_run.write_manifest()
 

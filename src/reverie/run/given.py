@@ -21,7 +21,10 @@ def given(path: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """What the recipe of the run in `path` says. Raises UserError where that is not what the run was given, by its
     manifest; those of earlier versions do not say."""
     found = parse_toml(read_text(path / RECIPE))
-    here, known = _flat(found), [_flat(table) for table in manifest.get("settings", [found])]
+    here, known = (
+        settings.flat_table(found),
+        [settings.flat_table(table) for table in manifest.get("settings", [found])],
+    )
     if here in known:
         return found
     there = known[-1]
@@ -32,11 +35,3 @@ def given(path: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         f"{there.get(key)!r}{more}: put it back, or restore both from a copy; other settings are given by --set "
         f"{key}=... to the same run, or to another that has its data by `reverie fork {path} ...`"
     )
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as `section.key` -> value."""
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
-    return flat

@@ -106,16 +106,14 @@ def as_toml(config: RunConfig) -> bytes:
 
 def flatten(config: RunConfig) -> dict[str, Any]:
     """The configuration as `section.key` -> value."""
+    return flat_table(asdict(config))
+
+
+def flat_table(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as `section.key` -> value."""
     flat: dict[str, Any] = {}
-
-    def walk(prefix: str, table: Mapping[str, Any]) -> None:
-        for key, value in table.items():
-            if isinstance(value, Mapping):
-                walk(f"{prefix}{key}.", value)
-            else:
-                flat[prefix + key] = value
-
-    walk("", asdict(config))
+    for key, value in table.items():
+        flat |= flat_table(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
     return flat
 
 

@@ -22,6 +22,8 @@ CHECKSUMS = ("files", "states", "metrics")
 what it logged."""
 WORDS = ("name", "description")
 """Settings that nothing depends on."""
+BESIDE = (*WORDS, "workers")
+"""Those, and what no result depends on."""
 EXTENDABLE = (
     "workers",
     "controller.search.generations",

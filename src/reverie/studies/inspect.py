@@ -17,7 +17,7 @@ from reverie.measure.vision.arithmetic import Arithmetic, AttributeJudge, measur
 from reverie.measure.vision.attribute_vectors import contrast, shifts
 from reverie.metrics import Progress
 from reverie.models.autoencoder import Autoencoder
-from reverie.models.coding import decode, encode
+from reverie.models.coding import decode, encode, information
 from reverie.models.files import load_vision
 from reverie.run.folder import RunFolder
 from reverie.seeding import TEST_TRACKS, TRAINING_TRACKS, VALIDATION_TRACKS, generator, sample_tracks
@@ -141,7 +141,7 @@ def _latents(vision: Autoencoder, frames: LabelledFrames) -> _Latents:
         vision=vision,
         frames=frames,
         z=mu,
-        kl=0.5 * (mu**2 + variance - logvar - 1).mean(0),
+        kl=information(mu, logvar),
         mean=mu.mean(0),
         sigma=np.sqrt(mu.var(0) + variance.mean(0)),
     )

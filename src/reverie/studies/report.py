@@ -19,7 +19,7 @@ from reverie.envs.registry import spec_of
 from reverie.errors import UserError
 from reverie.measure.dream.trust import Trust, measure_trust
 from reverie.metrics import Progress
-from reverie.models.coding import decode, encode
+from reverie.models.coding import decode, encode, information
 from reverie.policies import AgentPolicy
 from reverie.run.evaluations import score
 from reverie.run.folder import RunFolder
@@ -92,8 +92,7 @@ def _see(run: RunFolder, agent: Agent, params: np.ndarray) -> Seen:
     drives = record(env, AgentPolicy(agent, params[None]), tracks, max_decisions=num)
     frames = np.concatenate([drive.obs for drive in drives])
     mu, logvar = encode(agent.vision, frames, precision=agent.config.precision)
-    kl = 0.5 * (mu**2 + np.exp(logvar) - logvar - 1).mean(0)
-    return Seen(drives=drives, frames=frames, mu=mu, kl=kl)
+    return Seen(drives=drives, frames=frames, mu=mu, kl=information(mu, logvar))
 
 
 def _trust(agent: Agent, seen: Seen) -> Trust | None:

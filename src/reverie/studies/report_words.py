@@ -12,6 +12,7 @@ from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.run.ledger import ledger, minutes
 from reverie.run.recipe import RunConfig
+from reverie.run.stages import BESIDE
 from reverie.show.charts import PAPER_SCORE
 from reverie.training.budget import parameter_counts
 from reverie.training.summary import duration
@@ -179,11 +180,7 @@ def rerun(run: RunFolder) -> str:
 
 def _differs(key: str, value: Any, shipped: Mapping[str, Any]) -> bool:
     """Whether a run was given this setting by hand: names, machines and what `auto` came to are no settings."""
-    return (
-        key not in ("name", "description", "workers")
-        and not key.endswith("precision")
-        and (key not in shipped or shipped[key] != value)
-    )
+    return key not in BESIDE and not key.endswith("precision") and (key not in shipped or shipped[key] != value)
 
 
 def made_with(run: RunFolder) -> str:

@@ -32,8 +32,8 @@ class Verification:
     """What was looked at so far, and what is wrong with it."""
 
     def __init__(self, run: RunFolder) -> None:
-        self.stages = [name for name in STAGES if run.is_done(name) and run.stage(name).get("files")]
-        """The run's, of which there is something to look at: an agent that was shipped leaves its data behind."""
+        self.stages = [name for name in STAGES if _has_data(run, name)]
+        """The run's, of which there is something to look at."""
         self.looked_at: set[Path] = set()
         self.faults: dict[Path, str] = {}
         """File -> the first line about it, with the cure."""

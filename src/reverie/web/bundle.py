@@ -33,7 +33,6 @@ from reverie.models.vision import kind_of
 from reverie.reading import read_csv, read_json
 from reverie.run.folder import RunFolder
 from reverie.run.settings import flatten
-from reverie.run.stages import AGENT_STAGES
 from reverie.web.edits import Edit
 from reverie.web.layout import controller_arrays, memory_arrays, vision_arrays
 
@@ -50,9 +49,7 @@ def bundle(run: RunFolder, edits: Sequence[Edit] = (), file: Path | None = None)
     `edits` of its latents (`edits_of`); `file` has another C than the one that the run keeps, also where it keeps none
     yet. Raises UserError where one of them is missing, damaged, not made for the others, or holds numbers that are
     none."""
-    for stage in ("vision", "memory") if file else AGENT_STAGES:
-        run.require(stage)
-        run.verify(stage)
+    run.require_models() if file else run.require_agent()
     dreams = load_dreams(run.path)
     controller, params = load_controller(file or run.controller)
     check_made_for(file or run.controller, run.path)

@@ -49,9 +49,7 @@ class Newest:
 
     def _read(self) -> None:
         run = RunFolder.open(self.path)
-        for stage in ("vision", "memory"):
-            run.require(stage)
-            run.verify(stage)
+        run.require_models()
         file = newest_controller(run)
         models = " ".join(map(checkpoint.file_sha256, (run.vision, run.memory)))
         if file is None:

@@ -23,7 +23,6 @@ from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.files import MODELS, check_made_for, load_controller, load_models
 from reverie.rollout import Outcome, RolloutTask
 from reverie.run.folder import RunFolder
-from reverie.run.stages import AGENT_STAGES
 from reverie.workers.contract import Workers
 
 ROWS_OF_ONE = 16
@@ -33,9 +32,7 @@ ROWS_OF_ONE = 16
 def agent_of(run: RunFolder, path: Path | None = None) -> tuple[Agent, np.ndarray]:
     """The run's agent and the parameters of its C (p,), or of another C of this run in the file `path`, also while the
     search still goes on. Raises UserError where that is none of this run."""
-    for stage in ("vision", "memory") if path else AGENT_STAGES:
-        run.require(stage)
-        run.verify(stage)
+    run.require_models() if path else run.require_agent()
     controller, params = load_controller(path or run.controller)
     vision, memory = load_models(run.path)
     if (controller.z_size, controller.h_size) != (memory.z_size, memory.config.hidden_size):
@@ -48,9 +45,7 @@ def agent_of(run: RunFolder, path: Path | None = None) -> tuple[Agent, np.ndarra
 def planning_agent(run: RunFolder, config: PlanConfig) -> tuple[Agent, np.ndarray, partial[PlanPolicy]]:
     """The run's agent, the parameters (p,) of the C that its plans follow, if it has one, and what makes a driver that
     plans of the two. Raises UserError where V or M are missing, or the M cannot be planned in."""
-    for stage in ("vision", "memory"):
-        run.require(stage)
-        run.verify(stage)
+    run.require_models()
     if config.follow and run.is_done("controller"):
         agent, params = agent_of(run)
     else:
