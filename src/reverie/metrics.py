@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from reverie.errors import UserError
+from reverie.events import Event, is_heard, tell
 from reverie.reading import parse_json, read_bytes
 from reverie.writing import open_to_append, refused, require_there, write_atomically
 
@@ -77,6 +78,7 @@ class Metrics:
             if self._tensorboard is not None:
                 writer = self._writers.get(stage) or self._open_writer(stage, self._tensorboard / stage)
                 writer.add(step, {key: number for key, number in finite.items() if number is not None})
+        tell(Event(kind="metrics", stage=stage, run=self.path.parent, done=step, values=finite))
 
     def rewind(self, stage: str, step: int) -> None:
         """Drop what `stage` logged at `step` and later: a run that continues from `step` will log it again."""
@@ -151,6 +153,8 @@ def _is_at_or_after(line: bytes, stage: str, step: int) -> bool:
 
 PLAIN_INTERVAL = 20.0
 """Seconds between two lines of a `Progress` that is not on a terminal."""
+TELL_INTERVAL = 0.5
+"""Seconds between two events that it tells whoever listens."""
 
 
 class Progress:
@@ -179,7 +183,7 @@ class Progress:
         self._limit: tuple[float, float, str] | None = None
         self._quiet = quiet
         self._rich: RichProgress | None = None
-        self._began = self._shown = time.monotonic()
+        self._began = self._shown = self._told = time.monotonic()
 
     def advance(self, num: int = 1, **info: Any) -> None:
         """`num` more units are done; `info` (numbers or words) replaces what was last shown under these names."""
@@ -193,6 +197,8 @@ class Progress:
         # A bar redraws itself ten times a second from these fields.
         if not self._quiet and self._rich is None and time.monotonic() - self._shown >= PLAIN_INTERVAL:
             self._print()
+        if is_heard() and time.monotonic() - self._told >= TELL_INTERVAL:
+            self._tell()
 
     def expect(self, seconds: float | None) -> None:
         """`seconds` are left from now on, which the caller knows better than the rate tells: where later units take
@@ -238,6 +244,11 @@ class Progress:
         self._shown = time.monotonic()
         print(f"{self.description}  {self.text()}", file=sys.stderr, flush=True)
 
+    def _tell(self) -> None:
+        self._told = time.monotonic()
+        counted = {"done": self.completed, "total": self.total, "unit": self.unit}
+        tell(Event(kind="progress", stage=self.description, **counted, values=dict(self._info)))
+
     def __enter__(self) -> Progress:
         self._began = self._shown = time.monotonic()
         if not self._quiet and sys.stderr.isatty():
@@ -250,6 +261,8 @@ class Progress:
             self._rich.stop()
         elif not self._quiet:
             self._print()
+        if kind is None:
+            self._tell()
 
 
 def _rich_progress(progress: Progress) -> RichProgress:

@@ -80,15 +80,13 @@ class StageArguments:
 
     def open(self, stage: str, *overrides: str) -> "RunFolder":
         """The run that these arguments name, for `stage` and those after it."""
-        from reverie.run import settings
         from reverie.run.folder import RunFolder
         from reverie.workers.make import number_of
 
         if self.workers is not None and self.dask is None:
             overrides = (*overrides, f"workers={number_of(self.workers)}")
-        recipe = self.recipe or (settings.names()[0] if self.run is None else None)
-        path = self.run or Path("runs") / Path(recipe or "").stem
-        return RunFolder.open_or_create(path, recipe, [*self.set, *overrides], again=stage if self.again else None)
+        again = stage if self.again else None
+        return RunFolder.open_or_create(self.run, self.recipe, [*self.set, *overrides], again=again)
 
 
 def parse(kind: type[Arguments], arguments: Sequence[str], verb: str, description: str) -> Arguments:

@@ -152,14 +152,18 @@ class RunFolder:
 
     @classmethod
     def open_or_create(
-        cls, path: Path, recipe: str | None, overrides: list[str], *, again: str | None = None
+        cls, path: Path | None, recipe: str | None, overrides: list[str], *, again: str | None = None
     ) -> "RunFolder":
-        """Continues the run in `path`, or makes one from `recipe`. Raises UserError where the two disagree.
+        """Continues the run in `path`, `runs/RECIPE` if not given, or makes one from `recipe`, the first one if not
+        given. Raises UserError where the two disagree.
 
         Budgets may change, and so may the settings of a stage that is not begun, or is done `again`. They do so by
         `overrides` alone, when `take_settings` is called: naming its recipe again does not take back what the run was
         given since.
         """
+        if path is None:
+            recipe = recipe or settings.names()[0]
+            path = Path("runs") / Path(recipe).stem
         if not (path / "recipe.toml").is_file():
             return cls.create(path, settings.load(recipe or settings.names()[0], overrides))
         run = cls.open(path)

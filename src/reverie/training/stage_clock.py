@@ -8,6 +8,7 @@ from typing import Any
 
 from reverie import checkpoint
 from reverie.errors import UserError
+from reverie.events import Event, tell
 from reverie.metrics import lines_sha256
 from reverie.run.folder import RunFolder
 from reverie.run.stages import CHECKSUMS
@@ -26,6 +27,7 @@ class StageClock:
         self._before = self.entry["seconds"]
         self._start = time.monotonic() if since is None else since
         run.write_manifest()
+        self._tell({})
 
     @property
     def seconds(self) -> float:
@@ -55,6 +57,11 @@ class StageClock:
         logged = lines_sha256(self.run.metrics, self.name)
         self.entry |= {"status": "done", "files": sums[0], "states": sums[1], "metrics": logged, **facts}
         self.beat()
+        self._tell(facts)
+
+    def _tell(self, facts: Mapping[str, Any]) -> None:
+        values = {"status": self.entry["status"], "seconds": self.entry["seconds"], **facts}
+        tell(Event(kind="stage", stage=self.name, run=self.run.path, values=values))
 
 
 def _not_numbers(facts: Mapping[str, Any], prefix: str = "") -> list[str]:
