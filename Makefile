@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test test-min lint bench web web-test clean
+.PHONY: run test test-min soak lint bench web web-test clean
 
 run: $(VENV)/.run
 	$(BIN)/reverie train
@@ -15,6 +15,10 @@ test: $(VENV)/.dev lint
 # The core of the tests with the oldest versions that pyproject.toml allows, in an environment of its own.
 test-min: $(VENV)-min/.dev
 	PYTHONPATH=src $(VENV)-min/bin/python -m pytest -n 2 --dist loadgroup tests/run tests/cli tests/envs tests/training
+
+# Faults of every kind for SOAK_MINUTES (120 if not given); docs/reliability.md has the figures of the last one.
+soak: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.reliability.soak
 
 $(VENV)-min/.dev: pyproject.toml constraints-min.txt
 	$(PYTHON) -m venv $(VENV)-min
