@@ -163,7 +163,7 @@ def _one_line(box: str) -> str:
 def output_of(run: "RunFolder", inside: Path) -> Path:
     """Where a verb puts what it makes of a run, if nobody says: `inside` it; of a run that ships, which is only read,
     in the folder where the command is run."""
-    return Path(f"{run.name}_{inside.name}") if run.is_packaged else inside
+    return Path(f"{Path(run.name).stem}_{inside.name}") if run.is_packaged else inside
 
 
 def print_json(value: Any) -> None:

@@ -74,15 +74,18 @@ class Interruption:
         process by the same signal once more, whoever has caught the exception.
         """
         self._say()
-        tidy = threading.Thread(target=_remove_semaphores, daemon=True)
+        tidy = threading.Thread(target=_tidy, daemon=True)
         tidy.start()
         tidy.join(TIDY_SECONDS)
         kill_descendants()
         os._exit(INTERRUPTED)
 
 
-def _remove_semaphores() -> None:
-    """Those of `multiprocessing`, which Dask uses: they are files, and a hard end leaves them where they are."""
+def _tidy() -> None:
+    """Files that a hard end would leave where they are: semaphores of `multiprocessing`, which Dask uses, and agents
+    that were unpacked."""
+    if packed := sys.modules.get("reverie.models.packed"):
+        packed.remove_unpacked()
     if util := sys.modules.get("multiprocessing.util"):
         util._run_finalizers(0)
 

@@ -28,6 +28,7 @@ VERBS = {
     "recipes": "list the recipes, what they cost and what they scored",
     "settings": "list what can be set, and what it means",
     "info": "say what a run holds",
+    "pack": "an agent as one file, to hand on",
     "export": "a run for others: a page for a browser, ONNX",
     "bench": "measure speed against the alternatives",
 }

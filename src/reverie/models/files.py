@@ -18,6 +18,7 @@ from reverie.errors import UserError
 from reverie.models.autoencoder import NetConfig
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.mdn_rnn import Memory, MemoryConfig
+from reverie.models.packed import unpacked
 from reverie.models.vae import VaeConfig
 from reverie.models.vision import VISION_MODELS, Vision, kind_of
 from reverie.versions import other_version, signed
@@ -40,8 +41,11 @@ _Config = TypeVar("_Config")
 
 
 def agent_folder(name: str | Path) -> Path:
-    """The folder of an agent by its path, or of one in the package by its name."""
+    """The folder of an agent by its path, or of one in the package by its name; a file is taken for an agent that was
+    packed, and is unpacked. Raises UserError where it is none."""
     path = reading.typed_path(name)
+    if path.is_file():
+        return unpacked(path)
     return packaged(str(name)) if str(name) in SHIPPED and not path.exists() else path
 
 

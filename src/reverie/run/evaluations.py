@@ -51,11 +51,16 @@ def kept(run: RunFolder) -> list[Kept]:
     another agent is left out."""
     done = run.manifest["stages"].get("evaluate", {}).get("status") == "done"
     own = [read_json(run.evaluation)] if done and run.evaluation.is_file() else []
+    return own + [one for _, one in sorted(kept_since(run).items())]
+
+
+def kept_since(run: RunFolder) -> dict[str, Kept]:
+    """The file of each evaluation of the agent as it is now, but for that of its stage -> what it says."""
     checksums = _checksums(run)
     if not checksums or not run.controller.is_file():
-        return own
-    found, agent = [_whole(run, file) for file in sorted(checksums)], run.agent_digest
-    return own + [one for one in found if one and one.get(_AGENT) == agent]
+        return {}
+    found, agent = {file: _whole(run, file) for file in checksums}, run.agent_digest
+    return {file: one for file, one in found.items() if one and one.get(_AGENT) == agent}
 
 
 def score(run: RunFolder) -> Kept | None:

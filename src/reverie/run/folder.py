@@ -13,6 +13,8 @@ from reverie.dream.moments import DREAM
 from reverie.errors import UserError
 from reverie.metrics import METRICS
 from reverie.models.files import CONTROLLER, MEMORY, SHIPPED, VISION, agent_folder, packaged
+from reverie.models.packed import archive_of
+from reverie.notes import note
 from reverie.run import settings
 from reverie.run.chain import as_round
 from reverie.run.given import as_given, given
@@ -59,12 +61,14 @@ class RunFolder:
     @property
     def name(self) -> str:
         """How a user names this run."""
+        if archive := archive_of(self.path):
+            return str(archive)
         return self.path.name if self.is_packaged else str(self.path)
 
     @property
     def is_packaged(self) -> bool:
-        """Whether this is a run that ships in the package, which is only read."""
-        return self.path in map(packaged, SHIPPED)
+        """Whether this is a run that ships, in the package or as an archive, which is only read."""
+        return self.path in map(packaged, SHIPPED) or archive_of(self.path) is not None
 
     @property
     def forerunner(self) -> Path | None:
@@ -136,7 +140,8 @@ class RunFolder:
 
     @classmethod
     def open(cls, name: str | Path) -> "RunFolder":
-        """An existing run by its path, or one in the package by its name. Raises UserError if there is none."""
+        """An existing run by its path, an agent that was packed by that of its archive, or one in the package by its
+        name. Raises UserError if there is none."""
         path = agent_folder(name)
         if not (path / "recipe.toml").is_file():
             raise UserError(f"there is no run in {path}: give the folder of a run, or make one with `reverie train`")
@@ -148,6 +153,8 @@ class RunFolder:
             raise UserError(f"{error}; restore it from a copy") from error
         manifest = read_manifest(path)
         given(path, manifest)
+        if ":" in config.env.id and (archive := archive_of(path)):
+            note(f"{archive} drives in {config.env.id}: the module before the colon is imported, if it is installed")
         return cls(path, config, manifest)
 
     @classmethod

@@ -1,6 +1,7 @@
 """An agent that leaves its run: what it takes to drive, and what tells where it came from."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from reverie import checkpoint, reading, writing
 from reverie.dream.moments import DREAM, load_moments, save_moments
 from reverie.models.files import CONTROLLER, MEMORY, VISION, num_members, numbered
+from reverie.run.evaluations import kept_since
 from reverie.run.folder import RunFolder
 from reverie.run.manifest import write_manifest
 
@@ -37,23 +39,57 @@ def copy_agent(run: RunFolder, destination: Path) -> None:
     banks = [numbered(DREAM, member) for member in range(num_members(run.path))]
     for member, bank in enumerate(banks):
         _thin_out(run.path / bank, run.path / numbered(MEMORY, member), destination / bank)
+    manifest = _manifest(run, shipped, destination.name)
+    _copy_evaluation(run, run.evaluation.name, manifest, destination)
+    manifest["stages"]["memory"]["files"] |= {bank: checkpoint.file_sha256(destination / bank) for bank in banks}
+    write_manifest(destination, manifest)
+
+
+def copy_bare_agent(run: RunFolder, destination: Path) -> None:
+    """Copies V, M, C and all moments at which M's dreams begin, the recipe, and what was measured: what it takes to go
+    on with an agent, and nothing that only tells of it.
+
+    Raises UserError where the agent is not finished, or something of it is damaged.
+    """
+    run.require_agent()
+    banks = [numbered(name, member) for name in (MEMORY, DREAM) for member in range(num_members(run.path))]
+    copied = ["recipe.toml", VISION, *banks, CONTROLLER]
+    destination.mkdir(parents=True)
+    for file in copied:
+        shutil.copyfile(run.path / file, destination / file)
+    manifest = _manifest(run, copied, destination.name)
+    if run.is_done("evaluate"):
+        run.verify("evaluate")
+        _copy_evaluation(run, run.evaluation.name, manifest, destination)
+        for file in kept_since(run):
+            _copy_evaluation(run, file, manifest, destination, kind="evaluations")
+    write_manifest(destination, manifest)
+
+
+def _manifest(run: RunFolder, shipped: Sequence[str | Path], agent: str) -> dict[str, Any]:
+    """The run's for these files alone, of an agent of this name."""
     stages = {
-        name: stage | {"files": {f: sha256 for f, sha256 in stage["files"].items() if Path(f) in map(Path, shipped)}}
+        name: stage | {"files": {f: sha256 for f, sha256 in stage.get("files", {}).items() if f in map(str, shipped)}}
         for name, stage in run.manifest["stages"].items()
     }
-    for stage in stages.values():  # what they would go on from, and what they logged, stays behind
-        stage.pop("states", None)
-        stage.pop("metrics", None)
-    evaluation = destination / run.evaluation.name  # it names its run, by a path that others do not have
-    writing.write_json(evaluation, reading.read_json(evaluation) | {"run": destination.name})
-    stages["evaluate"].pop("evaluations", None)  # nor what was measured since
-    stages["evaluate"]["files"][evaluation.name] = checkpoint.file_sha256(evaluation)
-    if rounds := stages["evaluate"].get("rounds"):
-        stages["evaluate"]["rounds"] = _renamed(rounds, destination.name)
-    stages["memory"]["files"] |= {bank: checkpoint.file_sha256(destination / bank) for bank in banks}
+    for stage in stages.values():  # what they would go on from, what they logged and what was measured since
+        for key in ("states", "metrics", "evaluations"):
+            stage.pop(key, None)
+    if rounds := stages.get("evaluate", {}).get("rounds"):
+        stages["evaluate"]["rounds"] = _renamed(rounds, agent)
     manifest = run.manifest | {"stages": stages}
-    del manifest["precision"]  # where it drives, that machine decides
-    write_manifest(destination, manifest)
+    manifest.pop("precision", None)  # where it drives, that machine decides
+    manifest.pop("forked_from", None)  # a path that others do not have
+    return manifest
+
+
+def _copy_evaluation(
+    run: RunFolder, file: str, manifest: dict[str, Any], destination: Path, *, kind: str = "files"
+) -> None:
+    """Copies what was measured, under the agent's name: it names its run, by a path that others do not have."""
+    path = destination / file
+    writing.write_json(path, reading.read_json(run.path / file) | {"run": destination.name})
+    manifest["stages"]["evaluate"].setdefault(kind, {})[file] = checkpoint.file_sha256(path)
 
 
 def _thin_out(bank: Path, memory: Path, destination: Path) -> None:

@@ -160,22 +160,20 @@ def costs(run: RunFolder) -> list[Sequence[str]]:
 
 def rerun(run: RunFolder) -> str:
     """The commands that make the same run again, and look at this one."""
-    config, shipped = settings.flatten(run.recipe), {}
-    recipe = run.recipe.name if run.recipe.name in settings.names() else None
-    if recipe:
-        shipped = settings.flatten(settings.load(recipe))
+    own = "recipe.toml" if run.is_packaged else str(run.path / "recipe.toml")
+    name = shlex.quote(run.name)
+    return "\n".join([*remade(run, own), f"reverie evaluate {name} --tracks 100", f"reverie watch {name}"])
+
+
+def remade(run: RunFolder, own: str) -> list[str]:
+    """The commands that make the same run again; where no recipe that ships is like its own, from that as a file."""
+    words = ["reverie", "train", own, "--run", "runs/again"]
+    if run.recipe.name in settings.names():
+        config, shipped = settings.flatten(run.recipe), settings.flatten(settings.load(run.recipe.name))
         given = [f"{key}={json.dumps(value)}" for key, value in config.items() if _differs(key, value, shipped)]
-        words = ["reverie", "train", recipe, "--run", "runs/again", *(w for one in given for w in ("--set", one))]
-    else:
-        words = ["reverie", "train", str(run.path / "recipe.toml"), "--run", "runs/again"]
-    return "\n".join(
-        [
-            f"pip install reverie=={run.manifest['reverie']}",
-            shlex.join(words),
-            f"reverie evaluate {shlex.quote(run.name)} --tracks 100",
-            f"reverie watch {shlex.quote(run.name)}",
-        ]
-    )
+        words[2] = run.recipe.name
+        words += [word for one in given for word in ("--set", one)]
+    return [f"pip install reverie=={run.manifest['reverie']}", shlex.join(words)]
 
 
 def _differs(key: str, value: Any, shipped: Mapping[str, Any]) -> bool:
@@ -185,11 +183,15 @@ def _differs(key: str, value: Any, shipped: Mapping[str, Any]) -> bool:
 
 def made_with(run: RunFolder) -> str:
     """Versions and machine."""
+    return f"{made_on(run)} In {run.manifest.get('precision', 'fp32')}. This page: reverie {reverie.__version__}."
+
+
+def made_on(run: RunFolder) -> str:
+    """Versions and machine, but for the precision, which an agent that left its run does not know."""
     manifest = run.manifest
     versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
     machine = manifest["machine"]
     return (
-        f"Made by reverie {manifest['reverie']} on {manifest['created'][:10]}, with seed {run.config.seed}, in "
-        f"{manifest.get('precision', 'fp32')}, on {machine['processor']} ({machine['cores']} cores, "
-        f"{machine['system']}); {versions}. This page: reverie {reverie.__version__}."
+        f"Made by reverie {manifest['reverie']} on {manifest['created'][:10]}, with seed {run.config.seed}, on "
+        f"{machine['processor']} ({machine['cores']} cores, {machine['system']}); {versions}."
     )
