@@ -110,7 +110,7 @@ def test_v_alone_is_enough(tiny_run: RunFolder, tmp_path: Path, capsys: pytest.C
     ("arguments", "said"),
     [
         (["RUN"], "give two runs or more"),
-        (["RUN", "RUN", "--tracks", "1"], "--tracks 1: give 2 or more"),
+        (["RUN", "RUN", "--tracks", "2"], "--tracks 2: give 3 or more"),
         (["RUN", "nowhere"], "there is no run in nowhere"),
         (["RUN", "a="], "a=: give NAME=RUN"),
         (["RUN", "RUN", "--workers", "many"], "--workers many"),

@@ -22,6 +22,7 @@ def one_line(text: str) -> str:
 @pytest.mark.parametrize("verb", [*VERBS, "export onnx"])
 def test_every_verb_has_help_with_defaults(verb: str) -> None:
     done = reverie(*verb.split(), "--help")
+    assert "{None}" not in done.stdout, "Python's word for what is left out says nothing to a user"
     assert done.returncode == 0, done.stderr
     assert f"usage: reverie {verb}" in done.stdout
     assert "default" in done.stdout.lower()

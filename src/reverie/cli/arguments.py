@@ -91,7 +91,7 @@ class StageArguments:
 
 def parse(kind: type[Arguments], arguments: Sequence[str], verb: str, description: str) -> Arguments:
     """Reads the command line of a verb; --help ends the program. Raises UserError where it cannot be read."""
-    config = (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitSubcommandPrefixes)
+    config = (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitSubcommandPrefixes, tyro.conf.DisallowNone)
 
     def read() -> Arguments:
         return tyro.cli(kind, prog=f"reverie {verb}", description=description, args=list(arguments), config=config)

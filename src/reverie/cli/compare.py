@@ -24,8 +24,8 @@ class CompareArguments:
     """Number of test tracks, drawn by Gymnasium, on which the agents' scores are compared. What `reverie evaluate` has
     kept is read, what is missing is driven and kept; 0 for no scores. Default: as many as all have been evaluated on,
     but 30 at least."""
-    tracks: Annotated[int, Ge(2), Le(100_000)] = 200
-    """Number of tracks for pictures and dreams, about 4 frames of each."""
+    tracks: Annotated[int, Ge(3), Le(100_000)] = 200
+    """Number of tracks for pictures and dreams, about 4 frames of each; from fewer than 3 no interval follows."""
     split: Literal["validation", "test"] = "validation"
     """Tracks of which seeds: test tracks are for final results only."""
     output: Path = Path("comparison")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from reverie.errors import UserError
 from reverie.measure.vision.neighbours import covered, kernel_distance, manifold
 
 
@@ -38,6 +39,14 @@ def test_pseudo_values_are_those_of_the_jackknife():
         kept = track != left_out
         without = kernel_distance(x[kept], y, track[kept], np.arange(20))[0]
         assert values[left_out] == pytest.approx(4 * distance - 3 * without)
+
+
+@pytest.mark.parametrize("tracks", [1, 2])
+def test_too_few_tracks_say_so(tracks: int) -> None:
+    x, y = cloud(12, 0.5), cloud(20, seed=1)
+    with pytest.raises(UserError, match=f"{tracks} of them are too few: give 3 or more"):
+        kernel_distance(x, y, np.arange(12) % tracks, np.arange(20))
+    assert np.isfinite(kernel_distance(x, y, np.arange(12) % 3, np.arange(20))[1]).all()
 
 
 def test_equal_sets_are_near_and_others_are_not():

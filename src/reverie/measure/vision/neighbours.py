@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reverie.errors import UserError
+
 NEIGHBOURS = 3
 """k of precision and recall (Kynkäänniemi et al. 2019, section 3)."""
 
@@ -21,10 +23,14 @@ def kernel_distance(
     Pseudo-values (Tukey 1958) behave as independent measurements of the distance, one a track: their mean is the
     distance but for the bias of the jackknife, and their spread is its error's. With a track for each frame, it is the
     U-statistic of the paper.
+
+    Raises UserError where the fakes are of fewer than 3 tracks: without one of them no pair of tracks is left.
     """
     x, y = torch.from_numpy(fake).double(), torch.from_numpy(real).double()
     _, group = np.unique(fake_track, return_inverse=True)
     g, counts = int(group.max()) + 1, np.bincount(group).astype(np.float64)
+    if g < 3:
+        raise UserError(f"KID is measured between tracks, and {g} of them are too few: give 3 or more", usage=True)
     member = torch.zeros(g, len(x), dtype=torch.float64)
     member[torch.from_numpy(group), torch.arange(len(x))] = 1
     blocks = (member @ _kernel(x, x) @ member.T).numpy()  # sums over the pairs of two tracks
