@@ -40,6 +40,10 @@ bench: $(VENV)/.bench
 	$(BIN)/reverie bench memory
 	$(BIN)/reverie bench dream
 
+# docs/ as a site that needs no network to be read: site/index.html.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 # The page's engine, and CarRacing for it from Box2D's own sources: clang and what it needs for WebAssembly, node for the
 # tests.
 WEB_PACKAGES := clang lld wasi-libc libc++-dev-wasm32 libclang-rt-dev-wasm32 nodejs make
@@ -86,5 +90,9 @@ $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e '.[bench]'
 	touch $(VENV)/.run $@
 
+$(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e '.[docs]'
+	touch $(VENV)/.run $@
+
 clean:
-	rm -rf $(VENV) $(VENV)-min .pytest_cache .ruff_cache src/reverie/web/native/build
+	rm -rf $(VENV) $(VENV)-min site .pytest_cache .ruff_cache src/reverie/web/native/build

@@ -1,0 +1,80 @@
+"""docs/ as a site: every page has its place in the menu, links lead somewhere, and nothing is asked of others."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+CONFIG = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+PAGES = sorted(DOCS.rglob("*.md"))
+
+
+def menu(config: str) -> dict[str, list[str]]:
+    """The pages of each part of the menu, in order."""
+    found, part = dict[str, list[str]](), ""
+    for line in config.partition("\nnav:\n")[2].splitlines():
+        if title := re.match(r"  - (.+?):(?: (\S+))?$", line):
+            part = title[1]
+            found[part] = [title[2]] if title[2] else []
+        elif page := re.match(r"      - (\S+)$", line):
+            found[part].append(page[1])
+    return found
+
+
+def anchors(text: str) -> set[str]:
+    """What headings are called in an address."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in headings}
+
+
+def broken(page: Path) -> Iterator[str]:
+    """Links of a page that lead nowhere, or out of docs/, which is all that the site has."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"https?://|mailto:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page.resolve()
+        is_there = target.is_file() and target.is_relative_to(page_root(page))
+        if not is_there or (anchor and anchor not in anchors(target.read_text(encoding="utf-8"))):
+            yield link
+
+
+def page_root(page: Path) -> Path:
+    """The folder docs/ that it lies in."""
+    return next((folder for folder in page.resolve().parents if folder.name == "docs"), page.resolve().parent)
+
+
+def test_every_page_stands_in_the_menu_once() -> None:
+    listed = [page for pages in menu(CONFIG).values() for page in pages]
+    assert sorted(listed) == [page.relative_to(DOCS).as_posix() for page in PAGES]
+    assert list(menu(CONFIG)) == ["Start", "Course", "How-to", "Reference", "Notebook"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    assert not list(broken(page))
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    page = tmp_path / "docs" / "page.md"
+    (tmp_path / "beside.md").write_text("# Beside\n")
+    page.write_text(
+        "# A page: of mine\n[a](#a-page-of-mine) [b](#none) [c](none.md) [d](../beside.md) [e](https://x.y)\n"
+    )
+    assert list(broken(page)) == ["#none", "none.md", "../beside.md"]
+
+
+def test_pages_ask_nobody_for_fonts() -> None:
+    assert "\n  font: false\n" in CONFIG
+    assert "extra_javascript" not in CONFIG
+    assert "extra_css" not in CONFIG
+
+
+def test_the_curve_is_the_one_of_the_agent_that_ships() -> None:
+    shipped = ROOT / "src/reverie/shipped/pretrained/pictures/learning_curve.png"
+    assert (DOCS / "pictures/learning_curve.png").read_bytes() == shipped.read_bytes()
