@@ -20,6 +20,7 @@ from reverie.dream.moments import (
     DREAM,
     Failures,
     World,
+    after_failures,
     before_failures,
     load_moments,
     make_moments,
@@ -103,6 +104,35 @@ def test_before_failures_are_the_decisions_up_to_the_last_that_got_on() -> None:
     assert later.sum() == 30 - 15
 
 
+def test_after_failures_are_the_moments_until_the_driver_gets_on_again() -> None:
+    got_on = [True] * 5 + [False] * (STUCK + 2) + [True] * 3 + [False] * 4 + [True] + [False] * STUCK
+    short = [True] * 4 + [False] * 2  # cut before anybody could say
+    end, offsets = np.zeros(len(got_on) + 6, bool), np.array([0, len(got_on), len(got_on) + 6])
+    found = after_failures(np.array(got_on + short), end, offsets, context=1)
+    first, second = np.split(found, [len(got_on) - 1])
+    fell, again = range(6, 5 + STUCK + 2 + 1), range(len(got_on) - STUCK + 1, len(got_on))
+    assert (np.flatnonzero(first) + 1).tolist() == [*fell, *again]  # numbered from the second observation on
+    assert not second.any()
+    end[-1] = True  # put out of the world: a failure, too
+    put_out = after_failures(np.array(got_on + short), end, offsets, context=1)[len(first) :]
+    assert (np.flatnonzero(put_out) + 1).tolist() == [5]
+
+
+def test_a_share_of_the_moments_lies_after_failures(latents: LatentStore) -> None:
+    got_on = np.ones(sum(LENGTHS), bool)
+    got_on[3 + 5 :] = False  # as below
+    latents.end = np.zeros(sum(LENGTHS), bool)
+    latents.end[11] = True
+    memory = make_memory()
+    plain, some = (
+        make_moments(memory, latents, 50, seed=0, context=2, action_repeat=3, failures=failures)
+        for failures in (None, Failures(before=0.4, stuck=0.2, got_on=got_on))
+    )
+    assert set(some.z[:20, 0].tolist()) == {102, 103, 104}
+    assert set(some.z[20:30, 0].tolist()) == {106, 107, 108}
+    assert torch.equal(some.z[30:], plain.z[30:])
+
+
 def test_a_share_of_the_moments_lies_before_failures(latents: LatentStore) -> None:
     got_on = np.ones(sum(LENGTHS), bool)
     got_on[3 + 5 :] = False  # in the middle episode, 5 decisions got on and 4 did not
@@ -111,7 +141,7 @@ def test_a_share_of_the_moments_lies_before_failures(latents: LatentStore) -> No
     memory = make_memory()
     plain, some = (
         make_moments(memory, latents, 50, seed=0, context=2, action_repeat=3, failures=failures)
-        for failures in (None, Failures(share=0.4, got_on=got_on))
+        for failures in (None, Failures(before=0.4, stuck=0, got_on=got_on))
     )
     assert set(some.z[:20, 0].tolist()) == {102, 103, 104}
     assert torch.equal(some.z[20:], plain.z[20:])

@@ -63,12 +63,25 @@ def test_a_round_follows_from_the_recipe_of_the_last_one() -> None:
     assert [as_round(round_of(clear, n)).memory.latent_noise for n in range(3)] == [1, 0, 0]
 
 
-@pytest.mark.parametrize(("doubt", "before"), [("last", (0.0, 0.0)), ("all", (0.5, 30.0))])
-def test_doubt_may_matter_in_the_last_search_alone(doubt: str, before: tuple[float, float]) -> None:
+@pytest.mark.parametrize(("doubt", "heeded"), [("last", [0, 0, 1]), ("later", [0, 1, 1]), ("all", [1, 1, 1])])
+def test_whose_searches_heed_doubt(doubt: str, heeded: list[int]) -> None:
     of_it = ["controller.dream.doubt_cut=0.5", "controller.dream.doubt_cost=30"]
     config = settings.load("debug", ["rounds.num=3", f"rounds.doubt={doubt}", *of_it])
     doubts = [(each.doubt_cut, each.doubt_cost) for each in (round_of(config, n).controller.dream for n in range(3))]
-    assert doubts == [before, before, (0.5, 30.0)]
+    assert doubts == [(0.5, 30.0) if one else (0.0, 0.0) for one in heeded]
+
+
+def test_the_last_round_may_drive_longer_finals() -> None:
+    finals = ["controller.search.finals.tracks=36", "controller.search.finals.halving=9"]
+    shorter = ["rounds.num=3", "rounds.finals_tracks=12", "rounds.finals_halving=3"]
+
+    def driven(*overrides: str) -> list[tuple[int, int]]:
+        config = settings.load("debug", ["rounds.num=3", *finals, *overrides])
+        every = (round_of(config, n).controller.search.finals for n in range(3))
+        return [(each.tracks, each.halving) for each in every]
+
+    assert driven() == [(36, 9)] * 3
+    assert driven(*shorter) == [(12, 3), (12, 3), (36, 9)]
 
 
 def test_each_round_adds_to_the_data_and_goes_on_from_the_models(whole: RunFolder) -> None:

@@ -103,10 +103,12 @@ class Moments:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Failures:
-    """Moments to begin at more often: those shortly before a driver failed."""
+    """Moments to begin at more often: those shortly before a driver failed, and those after it."""
 
-    share: float
-    """Of all moments that are drawn."""
+    before: float
+    """Share of those before, of all moments that are drawn."""
+    stuck: float
+    """Share of those after."""
     got_on: np.ndarray
     """(d,) bool: the decisions of all episodes that got on, as the world understands it."""
 
@@ -124,15 +126,19 @@ def make_moments(
     mirror: bool = False,
 ) -> Moments:
     """Draws `num` moments from the encoded episodes, each after at least `context` decisions of `action_repeat` frames;
-    every moment is as likely as another, but for a share before `failures`; with `mirror`, every other one is seen in a
-    mirror. At least one decision of context, since the reward that comes with a latent is part of it. Raises UserError
-    where no episode is long enough."""
+    every moment is as likely as another, but for shares before and after `failures`; with `mirror`, every other one is
+    seen in a mirror. At least one decision of context, since the reward that comes with a latent is part of it. Raises
+    UserError where no episode is long enough."""
     numbers = generator(seed, "dream starts").integers(num_moments(latents, context), size=num)
     if failures:
-        near = np.flatnonzero(before_failures(failures.got_on, latents.end, latents.decision_offsets, context))
-        if len(near):
-            some = round(failures.share * num)
-            numbers[:some] = near[generator(seed, "dream starts", "failures").integers(len(near), size=some)]
+        of_all = (failures.got_on, latents.end, latents.decision_offsets, context)
+        before, stuck = np.flatnonzero(before_failures(*of_all)), np.flatnonzero(after_failures(*of_all))
+        some = round(failures.before * num)
+        more = min(num, some + round(failures.stuck * num))
+        if len(before):
+            numbers[:some] = before[generator(seed, "dream starts", "failures").integers(len(before), size=some)]
+        if len(stuck):
+            numbers[some:more] = stuck[generator(seed, "dream starts", "stuck").integers(len(stuck), size=more - some)]
     if not mirror:
         return moments_at(memory, latents, numbers, context, action_repeat=action_repeat)
     return joined(
@@ -218,6 +224,20 @@ def before_failures(got_on: np.ndarray, end: np.ndarray, offsets: np.ndarray, co
         for decision in failures(got_on[first:last], put_out=bool(end[last - 1])):
             is_before[max(0, decision + 1 - BEFORE) : decision + 1] = True
         found.append(is_before[max(context, 1) : -1])
+    return np.concatenate(found)
+
+
+def after_failures(got_on: np.ndarray, end: np.ndarray, offsets: np.ndarray, context: int) -> np.ndarray:
+    """Which of those moments (see `before_failures`) come after the last decision that got on before a failure, and
+    before the next one that does."""
+    found = []
+    for first, last in pairwise(offsets.tolist()):
+        on = np.flatnonzero(got_on[first:last])
+        is_after = np.zeros(last - first + 1, bool)
+        for decision in failures(got_on[first:last], put_out=bool(end[last - 1])):
+            later = on[on > decision]
+            is_after[decision + 2 : later[0] + 1 if len(later) else None] = True
+        found.append(is_after[max(context, 1) : -1])
     return np.concatenate(found)
 
 

@@ -17,10 +17,13 @@ def round_before(config: RunConfig) -> RunConfig | None:
     if not num:
         return None
     controller = config.controller
+    search = controller.search
     if num == 1:  # nobody has driven yet whom its C could imitate
-        search = controller.search
-        controller = replace(controller, search=replace(search, start=replace(search.start, imitate=False)))
-    if config.rounds.doubt == "last":
+        search = replace(search, start=replace(search.start, imitate=False))
+    if tracks := config.rounds.finals_tracks:
+        search = replace(search, finals=replace(search.finals, tracks=tracks, halving=config.rounds.finals_halving))
+    controller = replace(controller, search=search)
+    if config.rounds.doubt == "last" or (config.rounds.doubt == "later" and num == 1):
         controller = replace(controller, dream=replace(controller.dream, doubt_cut=0.0, doubt_cost=0.0))
     seed = int(generator(config.seed, "round before").integers(2**31))
     return replace(config, seed=seed, controller=controller, rounds=replace(config.rounds, num=num))

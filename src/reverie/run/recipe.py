@@ -123,6 +123,17 @@ class MemoryStage:
     """Moments of the driving, with M's state at each, that are kept for dreams to begin at."""
     dream_failures: Annotated[float, Ge(0), Le(1)] = 0.0
     """Share of them that lie shortly before the driver failed: got on no more for long, or was put out of the world."""
+    dream_stuck: Annotated[float, Ge(0), Le(1)] = 0.0
+    """Share of them at which the driver had failed and did not get on, but stands or is lost. In a dream noise may free
+    it, on the road nothing does: so C has to learn to go on from there."""
+
+    def __post_init__(self) -> None:
+        if self.dream_failures + self.dream_stuck > 1:
+            raise UserError(
+                f"memory.dream_failures = {self.dream_failures:g} and memory.dream_stuck = {self.dream_stuck:g} are "
+                "shares of the same moments: give 1 at most together",
+                usage=True,
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,9 +47,13 @@ class RoundsConfig:
     """Generations of the search for C in a round after the first, at most."""
     imagine_steps: Positive = 500
     """Steps of the learner `imagine` in a round after the first."""
-    doubt: Literal["all", "last"] = "all"
-    """Whose searches in dreams heed `controller.dream.doubt_cut` and `.doubt_cost`: those of all rounds, or the last
-    one's alone. In the others C may go where M is unsure: what it drives there is what the next M learns from."""
+    doubt: Literal["all", "later", "last"] = "all"
+    """Whose searches in dreams heed `controller.dream.doubt_cut` and `.doubt_cost`: those of all rounds, of all but the
+    first, or the last one's alone. In the others C may go where M is unsure, and the next M learns from that."""
+    finals_tracks: Annotated[int, Ge(0), Le(100_000)] = 0
+    """`controller.search.finals.tracks` of the rounds before the last; 0 for as many as there."""
+    finals_halving: NotNegative = 0
+    """`controller.search.finals.halving` of the rounds before the last, where `finals_tracks` is given."""
     keep: Literal["last", "best"] = "last"
     """`best`: in the end the agents of all rounds drive on validation tracks (where finals were driven on the road, the
     best two by those), and the best is scored beside the last one, which stays the run's own."""

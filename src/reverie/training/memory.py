@@ -19,6 +19,7 @@ from reverie.metrics import Metrics, Progress
 from reverie.models.files import MEMORY, load_memory, numbered, save_memory
 from reverie.models.mdn_rnn import Memory
 from reverie.run.folder import RunFolder, round_before
+from reverie.run.recipe import MemoryStage
 from reverie.seeding import generator, torch_seeded
 from reverie.training.identity import identity
 from reverie.training.loop import Fit, HeldOut
@@ -89,7 +90,6 @@ def _train_member(
         fit.run(metrics, bar, units_per_step=timesteps, beat=clock.beat)
     path = run.path / numbered(MEMORY, member)
     save_memory(path, memory, vision_sha256=file_sha256(run.vision))
-    share = stage.dream_failures
     moments = make_moments(
         memory.cpu(),
         latents,
@@ -98,7 +98,7 @@ def _train_member(
         context_of(latents),
         action_repeat=config.env.action_repeat,
         mirror=stage.mirror,
-        failures=Failures(share=share, got_on=got_on(latents, config.env)) if share else None,
+        failures=_failures(stage, latents, config.env),
     )
     save_moments(run.path / numbered(DREAM, member), moments, world_of(config.env), path)
     return {
@@ -107,6 +107,13 @@ def _train_member(
         "timesteps": fit.step * timesteps,
         "held_out": held_out_losses(memory, [batch.to("cpu") for batch in held_out_batches]),
     }
+
+
+def _failures(stage: MemoryStage, latents: LatentStore, env: EnvConfig) -> Failures | None:
+    """The moments about failures, where the stage has dreams begin there."""
+    if not stage.dream_failures and not stage.dream_stuck:
+        return None
+    return Failures(before=stage.dream_failures, stuck=stage.dream_stuck, got_on=got_on(latents, env))
 
 
 def got_on(latents: LatentStore, env: EnvConfig) -> np.ndarray:
