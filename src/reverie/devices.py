@@ -93,6 +93,10 @@ def survive_forks() -> None:
         os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
+MAX_PROCESSES = 1000
+"""That run episodes: more than the cores of any machine, and few enough to be started."""
+
+
 def num_cores(root: Path = Path("/")) -> int:
     """Cores that this process may use, at least 1: what the system gives it, and no more than a container's quota.
 

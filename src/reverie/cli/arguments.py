@@ -83,7 +83,8 @@ class StageArguments:
         from reverie.run.folder import RunFolder
         from reverie.workers.make import number_of
 
-        if self.workers is not None and self.dask is None:
+        dask = self.dask  # refused, if it is, before a run is made
+        if self.workers is not None and dask is None:
             overrides = (*overrides, f"workers={number_of(self.workers)}")
         again = stage if self.again else None
         return RunFolder.open_or_create(self.run, self.recipe, [*self.set, *overrides], again=again)
@@ -156,7 +157,8 @@ def _said_widely(read: Callable[[], object]) -> str:
 def _one_line(box: str) -> str:
     """The words of tyro's boxed message, without the help that it adds."""
     lines = [line.strip("│╭╮╰╯─ \n") for line in box.splitlines()[1:]]
-    words = [line for line in lines if line and "--help" not in line and "full helptext" not in line]
+    lines = [line for line in lines if line.strip("-")]  # not the rule, in plain letters, above an argument's help
+    words = [line for line in lines if "--help" not in line and "full helptext" not in line]
     return " ".join(itertools.takewhile(lambda line: not line.startswith("Argument helptext"), words))
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, Lt
 
 from reverie.agent import AgentConfig
-from reverie.devices import Precision
+from reverie.devices import MAX_PROCESSES, Precision
 from reverie.envs.config import EnvConfig
 from reverie.errors import UserError
 from reverie.models.controller import ControllerConfig
@@ -174,7 +174,7 @@ class RunConfig:
     """What it is for, in a line."""
     seed: Annotated[int, Ge(0), Lt(2**53)] = 0
     """From which every generator of the run follows. Every reader of JSON knows such numbers."""
-    workers: Annotated[int, Ge(-1), Le(1000)] = -1
+    workers: Annotated[int, Ge(-1), Le(MAX_PROCESSES)] = -1
     """Processes that run episodes; -1 for one a core, 0 for none but the main one. Results do not depend on it."""
     env: EnvConfig = field(default_factory=EnvConfig)
     agent: AgentConfig = field(default_factory=AgentConfig)

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from reverie.devices import num_cores
+from reverie.devices import MAX_PROCESSES, num_cores
 from reverie.errors import UserError
 from reverie.notes import note
-from reverie.workers.cluster import DaskWorkers
+from reverie.workers.cluster import LOCAL, DaskWorkers, check_address
 from reverie.workers.contract import Workers
 from reverie.workers.inline import InlineWorkers
 from reverie.workers.processes import ProcessWorkers
@@ -37,17 +37,22 @@ def make_workers(num_workers: int, scheduler: str | None = None) -> Iterator[Wor
 
 def scheduler_of(workers: str | None, scheduler: str | None) -> str | None:
     """Where the Dask scheduler is, of `--workers` and `--scheduler`; None for no Dask. Raises UserError where the two
-    make no sense together."""
+    make no sense together, or it is no address."""
     if workers == DASK and not scheduler:
         raise UserError("--workers dask needs --scheduler: tls://HOST:PORT, or local", usage=True)
     if scheduler and workers != DASK:
         raise UserError("--scheduler goes with --workers dask", usage=True)
+    if scheduler and scheduler != LOCAL:
+        check_address(scheduler)
     return scheduler
 
 
 def number_of(workers: str) -> int:
-    """Of `--workers`, where it is a number."""
+    """Of `--workers`, where it is a number. Raises UserError where it is none, or none that a recipe may have."""
     try:
-        return max(int(workers), -1)
+        number = int(workers)
     except ValueError:
         raise UserError(f"--workers {workers}: give a number of processes, or dask", usage=True) from None
+    if not -1 <= number <= MAX_PROCESSES:
+        raise UserError(f"--workers {workers}: give -1 (one a core) to {MAX_PROCESSES}, or dask", usage=True)
+    return number
