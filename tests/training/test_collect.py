@@ -23,6 +23,7 @@ from reverie.seeding import TRAINING_TRACKS, generator, sample_tracks
 from reverie.training.budget import budget
 from reverie.training.collect import collect
 from reverie.training.controller.rollouts import agent_of
+from reverie.training.pipeline import run_stages
 from reverie.workers.contract import Workers
 from reverie.workers.inline import InlineWorkers
 from reverie.workers.make import make_workers
@@ -296,3 +297,13 @@ def test_shaking_hands_keep_their_row() -> None:
     np.testing.assert_array_equal(alone.act(np.zeros(1), np.zeros(1))[0], together.act(np.zeros(2), np.zeros(2))[1])
     together.keep(np.array([False, True]))
     np.testing.assert_array_equal(alone.act(np.zeros(1), np.zeros(1))[0], together.act(np.zeros(1), np.zeros(1))[0])
+
+
+def test_an_agent_that_is_not_there_is_not_kept_in_the_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    RunFolder.create(path, settings.load("debug", []))
+    before = (path / "recipe.toml").read_bytes()
+    run = RunFolder.open_or_create(path, None, [f"collect.agent={tmp_path / 'nowhere'}"])
+    with pytest.raises(UserError, match="nowhere"):
+        run_stages(run, ("collect",), quiet=True)
+    assert (path / "recipe.toml").read_bytes() == before
