@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test test-min soak lint bench web web-test clean
+.PHONY: run test test-min soak lint bench docs web web-test clean
 
 run: $(VENV)/.run
 	$(BIN)/reverie train

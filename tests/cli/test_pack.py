@@ -206,3 +206,11 @@ def test_a_bare_agent_has_no_data(tiny_run: RunFolder, tmp_path: Path) -> None:
         "vision.safetensors",
     ]
     remove_unpacked()
+
+
+def test_scores_go_with_it_that_were_measured_without_the_stage(tiny_run: RunFolder, tmp_path: Path) -> None:
+    tiny_run.forget("evaluate")
+    assert reverie("evaluate", tiny_run.path, "--tracks", "2", "--workers", "0", "--quiet").returncode == 0
+    [ours] = kept(RunFolder.open(tiny_run.path))
+    [theirs] = kept(RunFolder.open(packed(RunFolder.open(tiny_run.path), tmp_path)))
+    assert theirs["returns"] == ours["returns"]

@@ -185,11 +185,13 @@ def test_no_more_is_written_than_is_read(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_packed(tmp_path / "x.zip", FILES)
 
-    def full(*_: object) -> object:
-        raise OSError(28, "No space left on device")
+    as_ever = Path.open
 
-    monkeypatch.setattr(packed.hashlib, "sha256", full)
-    with pytest.raises(UserError, match="No space left on device"):
+    def limited(self: Path, mode: str = "r") -> object:
+        return as_ever(Path("/dev/full") if mode == "ab" else self, mode)
+
+    monkeypatch.setattr(packed.Path, "open", limited)
+    with pytest.raises(UserError, match=r"cannot write .*No space left on device"):
         unpacked(tmp_path / "x.zip")
     assert not left(tmp_path)
 
@@ -198,3 +200,10 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_other_files(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_bytes(content)
     refused(tmp_path, "")
+
+
+def test_too_many_members_are_not_written(tmp_path: Path) -> None:
+    many = {f"evaluations/fast_1_from_{i}.json": b"{}" for i in range(257)}
+    with pytest.raises(UserError, match="more than 256 files"):
+        write_packed(tmp_path / "x.zip", FILES | many)
+    assert not (tmp_path / "x.zip").exists()

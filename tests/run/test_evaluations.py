@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from reverie.checkpoint import file_sha256
 from reverie.cli.main import main
+from reverie.errors import UserError
 from reverie.measure.score import Evaluation
 from reverie.models.files import load_controller, save_controller
 from reverie.run.evaluations import faults, keep, kept, returns_by_track, score
@@ -113,3 +115,22 @@ def test_a_run_that_ships_is_only_read(monkeypatch: pytest.MonkeyPatch, tiny_run
     command = ["evaluate", str(tiny_run.path), "--tracks", "1", "--renderer", "fast", "--workers", "0", "--quiet"]
     assert main(command) == 0
     assert not tiny_run.evaluations.exists()
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", '{"renderer": "fast"}'])
+def test_what_is_no_evaluation_is_refused_whatever_its_checksum_says(content: str, tiny_run: RunFolder) -> None:
+    path = keep(tiny_run, FOUND)
+    assert path
+    path.write_text(content)
+    tiny_run.stage("evaluate")["evaluations"] = {str(path.relative_to(tiny_run.path)): file_sha256(path)}
+    tiny_run.write_manifest()
+    run = RunFolder.open(tiny_run.path)
+    with pytest.raises(UserError, match="is no evaluation"):
+        kept(run)
+    assert [str(fault).partition(" is ")[0] for _, fault in faults(run)] == [str(path)]
+
+
+def test_a_missing_file_of_any_name_is_a_fault(tiny_run: RunFolder) -> None:
+    tiny_run.stage("evaluate")["evaluations"] = {"evaluations/x.json": "0" * 64}
+    [(path, fault)] = faults(tiny_run)
+    assert str(fault) == f"{path} is missing: restore it from a copy"

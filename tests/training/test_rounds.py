@@ -82,6 +82,8 @@ def test_the_last_round_may_drive_longer_finals() -> None:
 
     assert driven() == [(36, 9)] * 3
     assert driven(*shorter) == [(12, 3), (12, 3), (36, 9)]
+    assert driven(shorter[1]) == [(12, 9), (12, 9), (36, 9)]
+    assert driven(shorter[2]) == [(36, 3), (36, 3), (36, 9)]
 
 
 def test_each_round_adds_to_the_data_and_goes_on_from_the_models(whole: RunFolder) -> None:

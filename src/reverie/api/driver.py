@@ -72,14 +72,16 @@ class Driver:
     def reset(self, rows: ArrayLike | None = None) -> None:
         """Forgets all episodes, or those in `rows` (n,) bool, which begin anew while the others go on.
 
-        Raises UserError where `rows` are of another number of episodes.
+        Raises UserError where `rows` are no bools, or of another number of episodes.
         """
         if rows is None:
             self.num = None
             return
-        mask = np.asarray(rows, bool)
-        if mask.shape != (self.num,):
-            raise UserError(f"reset of rows {mask.shape} while {self.num or 'no'} episodes go on: give ({self.num},)")
+        mask = np.asarray(rows)
+        if self.num is None:
+            raise UserError("no episodes go on yet: call reset() without rows")
+        if mask.dtype != bool or mask.shape != (self.num,):
+            raise UserError(f"reset of rows {mask.shape} {mask.dtype}: give bools ({self.num},), one an episode")
         fresh = self.policy.agent.initial_state(len(mask))
         self.policy.state = self.policy.state.replaced(torch.from_numpy(mask).to(self.policy.agent.device), fresh)
 

@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import gymnasium
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from reverie.api.driver import Driver
 from reverie.data.latents import LatentStore
 from reverie.dream import DREAM_ID
 from reverie.envs.registry import spec_of
-from reverie.errors import UserError
 from reverie.measure.score import Evaluation, test_seeds
 from reverie.models.files import load_models
 from reverie.models.mdn_rnn import Memory
@@ -21,7 +20,7 @@ from reverie.run.folder import RunFolder
 from reverie.run.recipe import RunConfig
 from reverie.training.controller.rollouts import agent_of
 from reverie.training.pipeline import evaluate_run
-from reverie.workers.make import make_workers
+from reverie.workers.make import make_workers, number_of
 
 
 class Run:
@@ -64,10 +63,7 @@ class Run:
         """What was measured of its agent on the most test tracks; None where nothing was. `mean` and `returns` are in
         the environment's points, `ci95` is the 95% interval of the mean. Raises UserError where the file is damaged."""
         found = evaluations.score(self.folder)
-        try:
-            return None if found is None else TypeAdapter(Evaluation).validate_python(found)
-        except ValidationError as error:
-            raise UserError(f"an evaluation of {self.name} is damaged: `reverie evaluate {self.name}` again") from error
+        return None if found is None else TypeAdapter(Evaluation).validate_python(found)
 
     @property
     def latents(self) -> LatentStore:
@@ -96,16 +92,17 @@ class Run:
         workers: int = -1,
         quiet: bool = False,
     ) -> Evaluation:
-        """Scores the agent on test tracks, as `reverie evaluate` does, and keeps what it finds in the run.
+        """Scores the agent on test tracks, as `reverie evaluate` does, and keeps what it finds in the run, but for one
+        that ships or was packed.
 
         Track i is Gymnasium's `reset(seed=first_seed + i)`; `renderer` draws what the agent sees; `workers` are
         processes, -1 for one a core, 0 for none but this one.
 
-        Raises UserError where the agent is not finished, or a seed is that of no test track.
+        Raises UserError where the agent is not finished, a seed is that of no test track, or workers are too many.
         """
         test_seeds(tracks, first_seed)
         self.folder.require_agent()
-        with make_workers(max(workers, -1)) as made:
+        with make_workers(number_of(str(workers))) as made:
             found = evaluate_run(
                 self.folder, made, num_tracks=tracks, first_seed=first_seed, renderer=renderer, quiet=quiet
             )

@@ -5,7 +5,6 @@ Its members are stored as they are, not compressed: the same content gives the s
 unpacks to more than what was sent. Nothing in it is code. Who unpacks it by other means has a run's folder.
 """
 
-import atexit
 import contextlib
 import hashlib
 import os
@@ -16,6 +15,7 @@ import struct
 import tempfile
 import zipfile
 from collections.abc import Mapping
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,6 +27,8 @@ CARD, SUMS = "README.md", "SHA256SUMS"
 MAX_MODEL = 512 * 2**20
 """Bytes of a file of tensors in it: a hundred times what the largest recipe makes."""
 MAX_MEMBERS = 256
+MAX_BYTES = 2**31 - 2**20
+"""In all, beyond which a zip takes another form."""
 NAMES = {
     CARD: 2**20,
     SUMS: 2**16,
@@ -56,12 +58,14 @@ _UNPACKED: dict[tuple[int, str, int, int], tuple[Path, Path]] = {}
 
 def write_packed(path: Path, files: Mapping[str, bytes]) -> None:
     """Writes an archive of these files and their checksums, atomically. The same content gives the same bytes. Raises
-    UserError where one is larger than `unpacked` takes."""
+    UserError where there are more of them, or larger ones, than `unpacked` takes."""
     sums = "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files))
     content = {CARD: files[CARD], SUMS: sums.encode()} | {name: files[name] for name in sorted(files)}
     for name, data in content.items():
         if len(data) > (limit := _limit(name) or 0):
             raise UserError(f"{name} has {len(data):,} bytes, where {limit:,} are the most: share the run's folder")
+    if len(content) > MAX_MEMBERS or sum(map(len, content.values())) > MAX_BYTES:
+        raise UserError(f"more than {MAX_MEMBERS} files, or {MAX_BYTES:,} bytes in all: share the run's folder")
     with write_atomically(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=False) as archive:
         for name, data in content.items():
             info = zipfile.ZipInfo(name)  # dated 1980, whenever it is written
@@ -70,8 +74,8 @@ def write_packed(path: Path, files: Mapping[str, bytes]) -> None:
 
 
 def unpacked(path: Path) -> Path:
-    """The folder of the agent in an archive: a private one that goes when this process ends. A second call for the same
-    file gives the same folder.
+    """The folder of the agent in an archive: a private one that goes when this process ends, unless it is killed. A
+    second call for the same file gives the same folder.
 
     Raises UserError where the file is no archive of an agent, holds what it must not or more than it may, or is
     damaged.
@@ -80,7 +84,7 @@ def unpacked(path: Path) -> Path:
         found = os.fstat(file.fileno())
         key = (os.getpid(), str(path.resolve()), found.st_mtime_ns, found.st_size)
         if key not in _UNPACKED:
-            atexit.register(remove_unpacked)
+            Finalize(None, remove_unpacked, exitpriority=0)  # at the end of workers, too, which atexit is not heard at
             _UNPACKED[key] = _unpack(path, file), path
     return _UNPACKED[key][0]
 
@@ -171,17 +175,17 @@ def _copy(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> str:
     with archive.open(info) as source:
         try:
             target.parent.mkdir(exist_ok=True)
-            writing = target.open("xb")
+            target.touch(exist_ok=False)
         except OSError as error:
             raise refused(target, error) from error
-        with writing:
-            while left and (piece := source.read(min(left, 2**20))):
-                digest.update(piece)
-                try:
+        while left and (piece := source.read(min(left, 2**20))):
+            digest.update(piece)
+            try:
+                with target.open("ab") as writing:  # closed with each piece, since a full disk is heard of there, too
                     writing.write(piece)
-                except OSError as error:
-                    raise refused(target, error) from error
-                left -= len(piece)
+            except OSError as error:
+                raise refused(target, error) from error
+            left -= len(piece)
     if left:
         raise ValueError(f"{info.filename} is cut short")
     return digest.hexdigest()

@@ -20,8 +20,8 @@ def round_before(config: RunConfig) -> RunConfig | None:
     search = controller.search
     if num == 1:  # nobody has driven yet whom its C could imitate
         search = replace(search, start=replace(search.start, imitate=False))
-    if tracks := config.rounds.finals_tracks:
-        search = replace(search, finals=replace(search.finals, tracks=tracks, halving=config.rounds.finals_halving))
+    shorter = {"tracks": config.rounds.finals_tracks, "halving": config.rounds.finals_halving}
+    search = replace(search, finals=replace(search.finals, **{key: num for key, num in shorter.items() if num}))
     controller = replace(controller, search=search)
     if config.rounds.doubt == "last" or (config.rounds.doubt == "later" and num == 1):
         controller = replace(controller, dream=replace(controller.dream, doubt_cut=0.0, doubt_cost=0.0))

@@ -1,9 +1,12 @@
 """What was measured of a run's agent on test tracks, kept in its folder: by who drew, and on which tracks."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from reverie.checkpoint import file_sha256
 from reverie.errors import UserError
@@ -15,6 +18,9 @@ from reverie.writing import write_json
 
 Kept = Mapping[str, Any]
 """An `Evaluation` as JSON has it."""
+_FORM = TypeAdapter(Evaluation)
+_NAME = re.compile(r"(gymnasium|fast)_(\d+)_from_(\d+)")
+"""Of a file that is kept: who drew, how many tracks, and the first of them."""
 _AGENT = "agent"
 """Key of the checksums of the agent that was measured."""
 
@@ -50,7 +56,7 @@ def kept(run: RunFolder) -> list[Kept]:
     """All that is known of the run's agent as it is now: what its stage measured first. What is missing, damaged or of
     another agent is left out."""
     done = run.manifest["stages"].get("evaluate", {}).get("status") == "done"
-    own = [read_json(run.evaluation)] if done and run.evaluation.is_file() else []
+    own = [read(run.evaluation)] if done and run.evaluation.is_file() else []
     return own + [one for _, one in sorted(kept_since(run).items())]
 
 
@@ -86,9 +92,32 @@ def faults(run: RunFolder) -> Iterator[tuple[Path, UserError]]:
         path = run.path / file
         wrong = "is missing" if not path.exists() else "is damaged" if file_sha256(path) != sha256 else None
         if wrong:
-            renderer, tracks, _, first = Path(file).stem.split("_")
-            again = f"`reverie evaluate {run.path} --renderer {renderer} --tracks {tracks} --first-seed {first}`"
-            yield path, UserError(f"{path} {wrong}: restore it from a copy, or run {again}")
+            cure = "restore it from a copy"
+            if found := _NAME.fullmatch(path.stem):
+                renderer, tracks, first = found.groups()
+                of_it = f"--renderer {renderer} --tracks {tracks} --first-seed {first}"
+                cure += f", or run `reverie evaluate {run.path} {of_it}`"
+            yield path, UserError(f"{path} {wrong}: {cure}")
+            continue
+        try:
+            read(path)
+        except UserError as error:
+            yield path, error
+
+
+def read(path: Path) -> Kept:
+    """What a file of the kind that is kept says. Raises UserError where it is none."""
+    found = read_json(path)
+    try:
+        _FORM.validate_python(found)
+    except ValidationError as error:
+        reason = error.errors()[0]
+        where = ".".join(map(str, reason["loc"]))
+        raise UserError(
+            f"{path} is no evaluation ({where + ': ' if where else ''}{reason['msg']}): restore it from a copy, or "
+            "evaluate again"
+        ) from error
+    return found
 
 
 def _checksums(run: RunFolder) -> Mapping[str, str]:
@@ -100,4 +129,4 @@ def _whole(run: RunFolder, file: str) -> Kept | None:
     """A kept evaluation, where it is what its checksum says."""
     path = run.path / file
     sha256 = _checksums(run)[file]
-    return read_json(path) if path.is_file() and file_sha256(path) == sha256 else None
+    return read(path) if path.is_file() and file_sha256(path) == sha256 else None

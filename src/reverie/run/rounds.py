@@ -53,7 +53,7 @@ class RoundsConfig:
     finals_tracks: Annotated[int, Ge(0), Le(100_000)] = 0
     """`controller.search.finals.tracks` of the rounds before the last; 0 for as many as there."""
     finals_halving: NotNegative = 0
-    """`controller.search.finals.halving` of the rounds before the last, where `finals_tracks` is given."""
+    """`controller.search.finals.halving` of the rounds before the last; 0 for as many tracks as there."""
     keep: Literal["last", "best"] = "last"
     """`best`: in the end the agents of all rounds drive on validation tracks (where finals were driven on the road, the
     best two by those), and the best is scored beside the last one, which stays the run's own."""

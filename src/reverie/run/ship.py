@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from reverie import checkpoint, reading, writing
+from reverie import checkpoint, writing
 from reverie.dream.moments import DREAM, load_moments, save_moments
 from reverie.models.files import CONTROLLER, MEMORY, VISION, num_members, numbered
-from reverie.run.evaluations import kept_since
+from reverie.run.evaluations import kept_since, read
 from reverie.run.folder import RunFolder
 from reverie.run.manifest import write_manifest
 
@@ -61,8 +61,8 @@ def copy_bare_agent(run: RunFolder, destination: Path) -> None:
     if run.is_done("evaluate"):
         run.verify("evaluate")
         _copy_evaluation(run, run.evaluation.name, manifest, destination)
-        for file in kept_since(run):
-            _copy_evaluation(run, file, manifest, destination, kind="evaluations")
+    for file in kept_since(run):
+        _copy_evaluation(run, file, manifest, destination, kind="evaluations")
     write_manifest(destination, manifest)
 
 
@@ -88,7 +88,7 @@ def _copy_evaluation(
 ) -> None:
     """Copies what was measured, under the agent's name: it names its run, by a path that others do not have."""
     path = destination / file
-    writing.write_json(path, reading.read_json(run.path / file) | {"run": destination.name})
+    writing.write_json(path, {**read(run.path / file), "run": destination.name})
     manifest["stages"]["evaluate"].setdefault(kind, {})[file] = checkpoint.file_sha256(path)
 
 

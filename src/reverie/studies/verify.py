@@ -92,7 +92,7 @@ def _verify(run: RunFolder, found: Verification, *, quiet: bool) -> None:
     found.looked_at |= {run.path / file for file in run.stage("evaluate").get("evaluations", {})}
     found.faults |= {path: str(fault) for path, fault in evaluations.faults(run)}
     if "evaluate" in done:
-        found.look(run.evaluation, lambda: read_json(run.evaluation))
+        found.look(run.evaluation, lambda: evaluations.read(run.evaluation))
 
 
 def _has_data(run: RunFolder, stage: str) -> bool:

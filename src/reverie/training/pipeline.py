@@ -75,8 +75,8 @@ def run_stages(
         if run.is_done(names[0]) and (more or run.is_given_settings):
             _check_needs(run, names[0])  # before anything is opened again
             _check_data(run, names[0])
-        if begun := [name for name in names if not run.is_done(name)]:
-            _check_needs(run, begun[0])  # before what cannot be followed is kept
+        if not again and (to_begin := [name for name in names if not run.is_done(name)]):
+            _check_needs(run, to_begin[0])  # before settings are kept that cannot be followed
         run.take_settings()
         if more:
             run.lengthen(names[0], more)
