@@ -118,22 +118,8 @@ def test_after_failures_are_the_moments_until_the_driver_gets_on_again() -> None
     assert (np.flatnonzero(put_out) + 1).tolist() == [5]
 
 
-def test_a_share_of_the_moments_lies_after_failures(latents: LatentStore) -> None:
-    got_on = np.ones(sum(LENGTHS), bool)
-    got_on[3 + 5 :] = False  # as below
-    latents.end = np.zeros(sum(LENGTHS), bool)
-    latents.end[11] = True
-    memory = make_memory()
-    plain, some = (
-        make_moments(memory, latents, 50, seed=0, context=2, action_repeat=3, failures=failures)
-        for failures in (None, Failures(before=0.4, stuck=0.2, got_on=got_on))
-    )
-    assert set(some.z[:20, 0].tolist()) == {102, 103, 104}
-    assert set(some.z[20:30, 0].tolist()) == {106, 107, 108}
-    assert torch.equal(some.z[30:], plain.z[30:])
-
-
-def test_a_share_of_the_moments_lies_before_failures(latents: LatentStore) -> None:
+@pytest.mark.parametrize(("stuck", "chosen"), [(0.0, 20), (0.2, 30)])
+def test_shares_of_the_moments_lie_before_and_after_failures(stuck: float, chosen: int, latents: LatentStore) -> None:
     got_on = np.ones(sum(LENGTHS), bool)
     got_on[3 + 5 :] = False  # in the middle episode, 5 decisions got on and 4 did not
     latents.end = np.zeros(sum(LENGTHS), bool)
@@ -141,10 +127,11 @@ def test_a_share_of_the_moments_lies_before_failures(latents: LatentStore) -> No
     memory = make_memory()
     plain, some = (
         make_moments(memory, latents, 50, seed=0, context=2, action_repeat=3, failures=failures)
-        for failures in (None, Failures(before=0.4, stuck=0, got_on=got_on))
+        for failures in (None, Failures(before=0.4, stuck=stuck, got_on=got_on))
     )
     assert set(some.z[:20, 0].tolist()) == {102, 103, 104}
-    assert torch.equal(some.z[20:], plain.z[20:])
+    assert set(some.z[20:chosen, 0].tolist()) == ({106, 107, 108} if stuck else set())
+    assert torch.equal(some.z[chosen:], plain.z[chosen:])
 
 
 def test_moments_are_equally_likely(latents: LatentStore) -> None:

@@ -84,8 +84,6 @@ class Interruption:
 def _tidy() -> None:
     """Files that a hard end would leave where they are: semaphores of `multiprocessing`, which Dask uses, and agents
     that were unpacked."""
-    if packed := sys.modules.get("reverie.models.packed"):
-        packed.remove_unpacked()
     if util := sys.modules.get("multiprocessing.util"):
         util._run_finalizers(0)
 

@@ -218,26 +218,30 @@ def before_failures(got_on: np.ndarray, end: np.ndarray, offsets: np.ndarray, co
 
     `got_on` and `end` (d,) bool are of the decisions of all episodes, which begin at `offsets` (episodes + 1,).
     """
-    found = []
-    for first, last in pairwise(offsets.tolist()):
-        is_before = np.zeros(last - first + 1, bool)  # of observation i, after i decisions
-        for decision in failures(got_on[first:last], put_out=bool(end[last - 1])):
-            is_before[max(0, decision + 1 - BEFORE) : decision + 1] = True
-        found.append(is_before[max(context, 1) : -1])
-    return np.concatenate(found)
+    return _about_failures(
+        got_on, end, offsets, context, lambda decision, _: slice(max(0, decision + 1 - BEFORE), decision + 1)
+    )
 
 
 def after_failures(got_on: np.ndarray, end: np.ndarray, offsets: np.ndarray, context: int) -> np.ndarray:
     """Which of those moments (see `before_failures`) come after the last decision that got on before a failure, and
     before the next one that does."""
+    return _about_failures(got_on, end, offsets, context, lambda decision, again: slice(decision + 2, again + 1))
+
+
+def _about_failures(
+    got_on: np.ndarray, end: np.ndarray, offsets: np.ndarray, context: int, where: Callable[[int, int], slice]
+) -> np.ndarray:
+    """Which of those moments are `where` it says: which observations of an episode, by the last decision that got on
+    before a failure, and the next one that did (the number of decisions, where none did)."""
     found = []
     for first, last in pairwise(offsets.tolist()):
-        on = np.flatnonzero(got_on[first:last])
-        is_after = np.zeros(last - first + 1, bool)
+        num = last - first
+        on = np.append(np.flatnonzero(got_on[first:last]), num)
+        is_there = np.zeros(num + 1, bool)  # of observation i, after i decisions
         for decision in failures(got_on[first:last], put_out=bool(end[last - 1])):
-            later = on[on > decision]
-            is_after[decision + 2 : later[0] + 1 if len(later) else None] = True
-        found.append(is_after[max(context, 1) : -1])
+            is_there[where(decision, on[on > decision][0])] = True
+        found.append(is_there[max(context, 1) : -1])
     return np.concatenate(found)
 
 
