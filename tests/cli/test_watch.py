@@ -68,6 +68,9 @@ def test_the_search_can_be_watched_while_it_goes_on(tiny_run: RunFolder, capsys:
     command = ["watch", str(tiny_run.path), "--controller", str(current), "--json", "--quiet"]
     assert main(command) == 0
     assert json.loads(capsys.readouterr().out)["frames"] == 24
+    assert main(["evaluate", *command[1:], "--workers", "0", "--tracks", "2"]) == 0
+    assert json.loads(capsys.readouterr().out)["run"] == f"{tiny_run.path}, current.safetensors"
+    assert not tiny_run.evaluations.exists(), "what the run does not keep is not kept as its score"
     save_controller(current, Controller(ControllerConfig(), 3, 5), np.zeros(27))
     assert main(command) == 1
     assert "is not of" in capsys.readouterr().err

@@ -56,6 +56,8 @@ WRONG: dict[str, tuple[int, str]] = {
     "evaluate pretrained --workers 1.5": (2, "1.5"),
     "evaluate pretrained --set samples=3": (2, "--plan"),
     "evaluate pretrained --plan --set samples=0": (2, "samples"),
+    "evaluate pretrained --plan --controller x": (2, "leave out --controller, or --plan"),
+    "evaluate pretrained --controller x": (1, "x"),
     "evaluate pretrained --plan --set sample=3": (2, "sample"),
     "watch folder": (1, "folder"),
     "watch pretrained --track -1": (2, "--track"),

@@ -29,8 +29,12 @@ Seed = Annotated[int, Ge(0), Le(2**31 - 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlanArguments:
-    """Whether M plans instead of C."""
+class DriverArguments:
+    """Who drives: the run's C, another one, or M with a plan."""
+
+    controller: Path | None = None
+    """Another controller of this run than the one it keeps, also while the search still goes on: the file
+    RUN/evolution/best.safetensors (best evaluated so far) or current.safetensors (where the search is)."""
 
     plan: bool = False
     """Let M plan every decision in its dreams, C being its first guess where the run has one (docs/dreams.md)."""
@@ -44,6 +48,8 @@ class PlanArguments:
         from reverie.dream.plan import PlanConfig
         from reverie.run import settings
 
+        if self.plan and self.controller:
+            raise UserError("--plan follows the run's own C: leave out --controller, or --plan", usage=True)
         if self.set and not self.plan:
             raise UserError("--set changes how a plan is made: give --plan, too", usage=True)
         return settings.chosen(PlanConfig, self.set, "--plan") if self.plan else None

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 import tyro
 
-from reverie.cli.arguments import PlanArguments, parse, print_json
+from reverie.cli.arguments import DriverArguments, parse, print_json
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateArguments(PlanArguments):
+class EvaluateArguments(DriverArguments):
     """Which agent, and on which tracks."""
 
     run: Annotated[str, tyro.conf.Positional]
@@ -38,7 +38,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         arguments,
         verb,
         "Score an agent: mean return over test tracks, with a 95% interval. "
-        "What is measured is kept in the run, but for plans.",
+        "What is measured is kept in the run, but for plans and other controllers.",
     )
     from reverie.measure.score import test_seeds
     from reverie.run.evaluations import keep
@@ -48,9 +48,8 @@ def main(verb: str, arguments: Sequence[str]) -> None:
 
     scheduler = scheduler_of(args.workers, args.scheduler)
     test_seeds(args.tracks, args.first_seed)
-    run = RunFolder.open(args.run)
-    plan = args.planning
-    if not plan:
+    plan, run = args.planning, RunFolder.open(args.run)
+    if not plan and not args.controller:
         run.require_agent()
     with make_workers(number_of(args.workers) if scheduler is None else 0, scheduler) as workers:
         evaluation = evaluate_run(
@@ -60,9 +59,10 @@ def main(verb: str, arguments: Sequence[str]) -> None:
             first_seed=args.first_seed,
             renderer=args.renderer,
             plan=plan,
+            controller=args.controller,
             quiet=args.quiet,
         )
-    where = None if plan else keep(run, evaluation)
+    where = None if plan or args.controller else keep(run, evaluation)
     if args.json:
         print_json(asdict(evaluation))
     else:

@@ -7,21 +7,18 @@ from typing import Annotated
 
 import tyro
 
-from reverie.cli.arguments import PlanArguments, Seed, output_of, parse, print_json
+from reverie.cli.arguments import DriverArguments, Seed, output_of, parse, print_json
 from reverie.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
-class WatchArguments(PlanArguments):
+class WatchArguments(DriverArguments):
     """Which agent, on which track, and where to show it."""
 
     run: Annotated[str, tyro.conf.Positional]
     """Folder of a run, `pretrained` or `dreamt`."""
     track: Seed = 0
     """The track: Gymnasium's reset(seed=track); seeds below 500000 are test tracks."""
-    controller: Path | None = None
-    """Another controller of this run than the one it keeps, also while the search still goes on: the file
-    RUN/evolution/best.safetensors (best evaluated so far) or current.safetensors (where the search is)."""
     output: Path | None = None
     """Where to write the video, an .mp4. Default: RUN/videos/track_SEED.mp4, or planned_SEED.mp4."""
     window: bool = False
@@ -40,8 +37,6 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         raise UserError("--window writes no video: leave out --output, or --window", usage=True)
     if args.output and args.output.suffix != ".mp4":
         raise UserError(f"--output {args.output}: give a name that ends in .mp4", usage=True)
-    if args.plan and args.controller:
-        raise UserError("--plan follows the run's own C: leave out --controller, or --plan", usage=True)
     from reverie.policies import AgentPolicy
     from reverie.run.folder import RunFolder
     from reverie.show.episode_film import record, show_window

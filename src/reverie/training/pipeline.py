@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -13,13 +14,12 @@ from reverie.dream.plan import PlanConfig
 from reverie.errors import UserError
 from reverie.measure.score import Evaluation, evaluate, test_seeds
 from reverie.metrics import Metrics
-from reverie.models.files import load_controller
 from reverie.policies import AgentPolicy
 from reverie.run import settings
 from reverie.run.folder import RunFolder, collecting_agent
 from reverie.run.stages import AGENT_STAGES, REMADE, STAGES
 from reverie.training.collect import collect
-from reverie.training.controller.rollouts import Rollouts, planning_agent
+from reverie.training.controller.rollouts import Rollouts, agent_of, planning_agent
 from reverie.training.controller.stage import train_controller
 from reverie.training.encode import encode
 from reverie.training.memory import train_memory
@@ -199,17 +199,20 @@ def evaluate_run(
     first_seed: int,
     renderer: Literal["fast", "gymnasium"] = "gymnasium",
     plan: PlanConfig | None = None,
+    controller: Path | None = None,
     quiet: bool = False,
 ) -> Evaluation:
-    """Scores the run's agent on test tracks, or with a `plan` its M, which plans."""
+    """Scores the run's agent on test tracks, with a `plan` its M, which plans, or its V and M with another C of this
+    run in the file `controller`."""
     tracks = np.array(test_seeds(num_tracks, first_seed))
     env = replace(run.config.env, renderer=renderer)
     if plan:
         agent, params, policy = planning_agent(run, plan)
         name, shape = f"{run.name}, planned", agent.controller.config
     else:
-        controller, params = load_controller(run.controller)
-        name, shape, policy = run.name, controller.config, AgentPolicy
+        agent, params = agent_of(run, controller)
+        name = f"{run.name}, {controller.name}" if controller else run.name
+        shape, policy = agent.controller.config, AgentPolicy
     task = Rollouts(run, workers, shape).task(params[None], tracks[None], env=env)
     return evaluate(replace(task, policy=policy), workers, name, quiet=quiet)
 
