@@ -83,7 +83,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) -e '.[dev,cluster,doom,export,web]'
+	$(PIP) -e '.[dev,cluster,docs,doom,export,web]'
 	touch $(VENV)/.run $@
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python

@@ -1,10 +1,19 @@
 """docs/ as a site: every page has its place in the menu, links lead somewhere, and nothing is asked of others."""
 
+import importlib
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from site_build import settings_page
+from site_build.settings_page import on_page_markdown
+
+import reverie
+from reverie.run.reference import all_settings
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -78,3 +87,45 @@ def test_pages_ask_nobody_for_fonts() -> None:
 def test_the_curve_is_the_one_of_the_agent_that_ships() -> None:
     shipped = ROOT / "src/reverie/shipped/pretrained/pictures/learning_curve.png"
     assert (DOCS / "pictures/learning_curve.png").read_bytes() == shipped.read_bytes()
+
+
+def test_every_setting_is_on_its_page() -> None:
+    page = (DOCS / "settings.md").read_text(encoding="utf-8")
+    text = on_page_markdown(page)
+    assert settings_page.MARK in page
+    assert settings_page.MARK not in text
+    assert "## controller.search.tracks\n" in text
+    assert "**`collect.episodes`** = `200`, *integer, 2 to 1,000,000*<br>\nEpisodes to collect;" in text
+    for setting in all_settings():
+        assert text.count(f"**`{setting.key}`**") == 1
+        assert setting.meaning in text
+    assert on_page_markdown("another page") == "another page"
+
+
+def test_all_that_a_program_may_use_is_in_the_api() -> None:
+    named = re.findall(r"^::: (\S+)$", (DOCS / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {f"reverie.{name}" for name in reverie.__all__} <= set(named)
+    for path in named:
+        module, _, name = path.rpartition(".")
+        assert getattr(importlib.import_module(module), name).__doc__, path
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs", reason="needs `pip install -e '.[docs]'`, as `make test` does")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path / "site"],
+        cwd=ROOT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    api = (tmp_path / "site/api.html").read_text(encoding="utf-8")
+    assert "Scores the agent on test tracks" in api
+    assert '<span class="gp">&gt;&gt;&gt; </span>' in api  # examples are code
+    assert "<blockquote>" not in api
+    assert "stall_decisions" in (tmp_path / "site/settings.html").read_text(encoding="utf-8")
+    for page in (tmp_path / "site").rglob("*.html"):
+        for address in re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(https?:[^"]+)', page.read_text("utf-8")):
+            raise AssertionError(f"{page.name} asks for {address}")
