@@ -1,35 +1,30 @@
-"""A run is a folder: recipe, manifest, data, models, logs. What is in it, what is finished, and what it came from."""
+"""A run is a folder: recipe, manifest, data, models, logs. How it is made and gone on with, and what it came from."""
 
 import contextlib
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from reverie import checkpoint, writing
+from reverie import writing
 from reverie.devices import Decided
-from reverie.dream.moments import DREAM
 from reverie.errors import UserError
-from reverie.metrics import METRICS
-from reverie.models.files import CONTROLLER, MEMORY, SHIPPED, VISION, agent_folder, packaged
+from reverie.models.files import SHIPPED, agent_folder, packaged
 from reverie.models.packed import archive_of
 from reverie.notes import note
 from reverie.run import settings
 from reverie.run.chain import as_round
 from reverie.run.given import as_given, given
 from reverie.run.lock import is_lock, locked
-from reverie.run.manifest import cure_of_version, new_manifest, read_manifest, write_manifest
+from reverie.run.manifest import cure_of_version, new_manifest, read_manifest
 from reverie.run.recipe import RunConfig
-from reverie.run.stages import AGENT_STAGES, EXTENDABLE, LENGTHS, OUTPUTS, REMADE, STAGES, WORDS, stage_of
+from reverie.run.stages import EXTENDABLE, LENGTHS, REMADE, STAGES, WORDS, stage_of
+from reverie.run.status import FORGOTTEN, RunStatus
 from reverie.run.world import check_same_world, require_world
 
-FORGOTTEN = "forgotten"
-"""State of a stage of which files may still lie about, which are to be removed."""
 
-
-class RunFolder:
-    """An opened run folder: its paths, configuration and manifest."""
+class RunFolder(RunStatus):
+    """An opened run folder: how it is made, found again, and given settings."""
 
     def __init__(self, path: Path, config: RunConfig, manifest: dict[str, Any]) -> None:
         self.path = path
@@ -59,35 +54,12 @@ class RunFolder:
         """The same for all rounds: what those before this one follow from, too."""
 
     @property
-    def name(self) -> str:
-        """How a user names this run."""
-        if archive := archive_of(self.path):
-            return str(archive)
-        return self.path.name if self.is_packaged else str(self.path)
-
-    @property
-    def is_packaged(self) -> bool:
-        """Whether this is a run that ships, in the package or as an archive, which is only read."""
-        return self.path in map(packaged, SHIPPED) or archive_of(self.path) is not None
-
-    @property
     def forerunner(self) -> Path | None:
         """The run that is trained first, for its agent to take part in collecting: a scout, or the round before."""
         if self.recipe.collect.scout:
             return self.scout
         rounds = self.recipe.rounds.num
         return self.rounds / str(rounds - 2) if rounds > 1 else None
-
-    @property
-    def rounds(self) -> Path:
-        """Where the rounds before the last one are."""
-        return self.path.resolve().parent if self.is_earlier_round else self.path / "rounds"
-
-    @property
-    def is_earlier_round(self) -> bool:
-        """Whether it is one of the rounds of another run, but not the last."""
-        parent = self.path.resolve().parent
-        return parent.name == "rounds" and (parent.parent / "recipe.toml").is_file()
 
     @property
     def successor(self) -> Path | None:
@@ -100,22 +72,6 @@ class RunFolder:
         last = self.rounds.parent
         is_last_but_one = settings.load(str(last / "recipe.toml")).rounds.num == self.recipe.rounds.num + 1
         return last if is_last_but_one and "collect" in read_manifest(last)["stages"] else None
-
-    scout = property(lambda self: self.path / "scout")
-    rollouts = property(lambda self: self.path / "rollouts")
-    latents = property(lambda self: self.path / "latents")
-    vision = property(lambda self: self.path / VISION)
-    memory = property(lambda self: self.path / MEMORY)
-    dream = property(lambda self: self.path / DREAM)
-    controller = property(lambda self: self.path / CONTROLLER)
-    evolution = property(lambda self: self.path / "evolution")
-    laps = property(lambda self: self.path / "laps")
-    evaluation = property(lambda self: self.path / "evaluation.json")
-    evaluations = property(lambda self: self.path / "evaluations")
-    pictures = property(lambda self: self.path / "pictures")
-    metrics = property(lambda self: self.path / METRICS)
-    videos = property(lambda self: self.path / "videos")
-    report = property(lambda self: self.path / "report.html")
 
     @classmethod
     def create(cls, path: Path, config: RunConfig, precision: Decided | None = None) -> "RunFolder":
@@ -253,50 +209,11 @@ class RunFolder:
         if changed:  # after the stages are open: a kill in between only evaluates once more
             self.save_recipe(config)
 
-    @property
-    def agent_digest(self) -> str:
-        """Says which V, M and C the run has now: the first 16 digits of the SHA-256 of each."""
-        return "".join(checkpoint.file_sha256(path)[:16] for path in (self.vision, self.memory, self.controller))
-
-    def write_manifest(self) -> None:
-        """Replaces manifest.json."""
-        write_manifest(self.path, self.manifest)
-
     def save_recipe(self, config: RunConfig) -> None:
         """Replaces recipe.toml. The manifest knows both, the old one and the new, while a kill may leave either."""
         self.manifest["settings"] = [*self.manifest.get("settings", [])[-1:], as_given(config)]
         self.write_manifest()
         settings.save(config, self.path / "recipe.toml")
-
-    def stage(self, name: str) -> dict[str, Any]:
-        """What the manifest says of a stage."""
-        return self.manifest["stages"].setdefault(name, {"status": "new", "seconds": 0.0})
-
-    def is_done(self, name: str) -> bool:
-        """Whether a stage is finished."""
-        return self.stage(name)["status"] == "done"
-
-    def reopen(self, name: str) -> None:
-        """Lets a finished stage go on from where it ended, and those after it be done anew."""
-        for stage in STAGES[STAGES.index(name) :]:
-            if self.is_done(stage):
-                self.manifest["stages"][stage]["status"] = "running"
-        self.write_manifest()
-
-    def forget(self, name: str) -> None:
-        """Removes what a stage made, and what later stages made from it."""
-        stages = STAGES[STAGES.index(name) :]
-        for stage in stages:
-            self.manifest["stages"][stage] = {"status": FORGOTTEN, "seconds": 0.0}
-        self.write_manifest()  # first, so that what a kill leaves is not taken for a stage that goes on
-        for path in [path for stage in stages for pattern in OUTPUTS[stage] for path in self.path.glob(pattern)]:
-            try:
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-            except OSError as error:
-                raise writing.refused(path, error) from error
-        for stage in stages:
-            del self.manifest["stages"][stage]
-        self.write_manifest()
 
     def lengthen(self, name: str, more: int) -> None:
         """Lets a finished fit go on for `more` of what its recipe counts, and removes what was made from it.
@@ -314,58 +231,6 @@ class RunFolder:
         config = settings.load(str(self.path / "recipe.toml"), [f"{key}={length}"])
         self.config = config
         self.save_recipe(config)
-
-    def require(self, name: str) -> None:
-        """Raises UserError if a stage that is needed now is not finished."""
-        if not self.is_done(name):
-            raise UserError(
-                f"{self.path} has not finished its stage {name}: run `reverie {name} --run {self.path}` first"
-            )
-
-    def require_agent(self) -> None:
-        """Raises UserError where V, M or C is not finished, or damaged."""
-        self._require_and_verify(AGENT_STAGES)
-
-    def require_models(self) -> None:
-        """Raises UserError where V or M is not finished, or damaged; C may be missing."""
-        self._require_and_verify(("vision", "memory"))
-
-    def _require_and_verify(self, stages: Sequence[str]) -> None:
-        for name in stages:
-            self.require(name)
-            self.verify(name)
-
-    def verify(self, name: str) -> None:
-        """Compares the files of a finished stage with their checksums.
-
-        Raises UserError naming one that is missing or differs, and the cure: what lies outside the agent is made again
-        by itself, but what others were made from is not thrown away without being asked.
-        """
-        self._require_whole(name, "files")
-
-    def verify_states(self, name: str) -> None:
-        """The same for what a finished stage alone goes on from, for whoever lets it; not in older runs."""
-        self._require_whole(name, "states")
-
-    def _require_whole(self, name: str, kind: str) -> None:
-        for _, fault in self.faults(name, kind):
-            raise fault
-
-    def faults(self, name: str, kind: str) -> Iterator[tuple[Path, UserError]]:
-        """Each file of a stage, among its "files" or its "states", that is missing or is not what its checksum says;
-        and the line about it, with the cure."""
-        cure = f"run `reverie train --run {self.path}`"
-        if name not in REMADE:
-            cure = f"restore it from a copy, or run `reverie {name} --run {self.path} --again`"
-        for file, sha256 in self.stage(name).get(kind, {}).items():
-            path = self.path / file
-            try:
-                if not path.exists():
-                    raise UserError(f"{path} is missing: {cure}")
-                if checkpoint.file_sha256(path) != sha256:
-                    raise UserError(f"{path} is damaged (its SHA-256 is not the one in manifest.json): {cure}")
-            except UserError as fault:
-                yield path, fault
 
 
 def collecting_agent(run: RunFolder) -> RunFolder | None:

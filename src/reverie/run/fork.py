@@ -10,8 +10,9 @@ from reverie.errors import UserError
 from reverie.metrics import stage_of as logged_by
 from reverie.reading import read_text
 from reverie.run import settings
-from reverie.run.folder import FORGOTTEN, RunFolder
+from reverie.run.folder import RunFolder
 from reverie.run.stages import BESIDE, OUTPUTS, STAGES, stage_of
+from reverie.run.status import FORGOTTEN
 from reverie.writing import write_atomically
 
 _SINCE = {"agent": "controller"}

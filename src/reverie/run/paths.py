@@ -1,0 +1,53 @@
+"""Where things are in the folder of a run."""
+
+from pathlib import Path
+
+from reverie.dream.moments import DREAM
+from reverie.metrics import METRICS
+from reverie.models.files import CONTROLLER, MEMORY, SHIPPED, VISION, packaged
+from reverie.models.packed import archive_of
+
+
+class RunPaths:
+    """The paths of a run, and its name."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """How a user names this run."""
+        if archive := archive_of(self.path):
+            return str(archive)
+        return self.path.name if self.is_packaged else str(self.path)
+
+    @property
+    def is_packaged(self) -> bool:
+        """Whether this is a run that ships, in the package or as an archive, which is only read."""
+        return self.path in map(packaged, SHIPPED) or archive_of(self.path) is not None
+
+    @property
+    def rounds(self) -> Path:
+        """Where the rounds before the last one are."""
+        return self.path.resolve().parent if self.is_earlier_round else self.path / "rounds"
+
+    @property
+    def is_earlier_round(self) -> bool:
+        """Whether it is one of the rounds of another run, but not the last."""
+        parent = self.path.resolve().parent
+        return parent.name == "rounds" and (parent.parent / "recipe.toml").is_file()
+
+    scout = property(lambda self: self.path / "scout")
+    rollouts = property(lambda self: self.path / "rollouts")
+    latents = property(lambda self: self.path / "latents")
+    vision = property(lambda self: self.path / VISION)
+    memory = property(lambda self: self.path / MEMORY)
+    dream = property(lambda self: self.path / DREAM)
+    controller = property(lambda self: self.path / CONTROLLER)
+    evolution = property(lambda self: self.path / "evolution")
+    laps = property(lambda self: self.path / "laps")
+    evaluation = property(lambda self: self.path / "evaluation.json")
+    evaluations = property(lambda self: self.path / "evaluations")
+    pictures = property(lambda self: self.path / "pictures")
+    metrics = property(lambda self: self.path / METRICS)
+    videos = property(lambda self: self.path / "videos")
+    report = property(lambda self: self.path / "report.html")
