@@ -1,9 +1,11 @@
 """`make soak`: everything that the tests here do a little of, in full, for SOAK_MINUTES (120 if not given).
 
-First every damage, every file operation of every save and thousands of hostile files, by pytest; then runs of recipe
-debug that are killed at random moments and continued, compared with one that was not; then, in one process, runs that
-meet a full disk at a random operation and go on, while its memory, its open files and what it leaves are counted. The
-figures are a table at the end; the exit code is 0 where nothing was lost.
+First every damage, every file operation of every save and thousands of hostile files, by pytest, for half of the time
+at most. Then, by turns, runs of recipe debug that are killed at random moments and continued, compared with one that
+was not; and, in this process, runs that meet a full disk at a random operation and go on, while its memory, its open
+files and what it leaves are counted. The table of figures stands in SOAK_FIGURES (build/soak.md if not given) from the
+first one on, and is written anew with each: a soak that is ended has said what it found. The exit code is 0 where
+nothing was lost.
 """
 
 import json
@@ -14,8 +16,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +27,145 @@ from reverie.checkpoint import file_sha256
 from reverie.cli.main import main as reverie
 from tests.reliability.faults import Faults
 
-NUM_KILLS = 200
-"""In a soak of full length; a shorter one has as many as half of its time allows."""
 GROWTH = 100
 """kB a loop that memory may grow by: what a leak of one frame, or of one track, would be."""
+WARM = 10
+"""Loops before memory is looked at: caches fill."""
+OUTLIVE_SECONDS = 10
 _SAME = ("rollouts/index.jsonl", "latents/meta.json", "vision.safetensors", "memory.safetensors", "dream.safetensors")
 SAME = (*_SAME, "controller.safetensors")
 """Files that a run which was killed has bit for bit as one that was not."""
+BAD = ("failed", "lost", "outlived their parent", "files more", "in /dev/shm more", "temporary files more")
+"""Figures that must be 0."""
+
+Figures = dict[str, float]
+
+
+class Table:
+    """The figures so far, on the disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.parts: dict[str, Figures] = {}
+        self._path, self._begun = path, time.monotonic()
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing was lost, and nothing left."""
+        grown = max((part.get("kB a loop", 0) for part in self.parts.values()), default=0)
+        return grown <= GROWTH and not any(part.get(key, 0) > 0 for part in self.parts.values() for key in BAD)
+
+    def __str__(self) -> str:
+        rows = [
+            f"| {name} | {', '.join(f'{value:,} {key}' for key, value in part.items())} |"
+            for name, part in self.parts.items()
+        ]
+        minutes = (time.monotonic() - self._begun) / 60
+        end = "nothing was lost, nothing is left" if self.is_good else "something was lost, or left"
+        return "\n".join([f"| after {minutes:.0f} minutes | |", "|---|---|", *rows, "", end, ""])
+
+    def note(self, name: str, figures: Figures) -> None:
+        """Keeps the newest figures of a part."""
+        self.parts[name] = figures
+        new = self._path.with_name(self._path.name + ".new")
+        new.write_text(str(self))
+        new.replace(self._path)
+
+
+def in_full(table: Table, seconds: float) -> None:
+    """What the tests do in full, one after the other, for so long at most."""
+    words = [sys.executable, "-m", "pytest", "-n", "0", "-v", "--no-header", "-p", "no:cacheprovider"]
+    figures: Figures = {"passed": 0, "failed": 0}
+    tests = subprocess.Popen(
+        [*words, "tests/reliability"],
+        env={**os.environ, "REVERIE_SOAK": "1", "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    end = threading.Timer(seconds, _kill_session, (tests.pid,))
+    end.start()
+    assert tests.stdout is not None
+    for line in tests.stdout:
+        if " PASSED" in line or " FAILED" in line or " ERROR" in line:
+            figures["passed" if " PASSED" in line else "failed"] += 1
+            table.note("tests in full", figures)
+        if " PASSED" not in line:
+            print(line, end="", flush=True)
+    if tests.wait() == -signal.SIGKILL:
+        print("the tests in full took longer than half of the time: the rest of them was left out", flush=True)
+    end.cancel()
+
+
+class Kills:
+    """Runs that are killed at random moments, some of them several times, and go on."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._chance = folder, random.Random(0)
+        self._references: dict[int, dict[str, Any]] = {}
+        self._seconds = 10.0
+        self.figures: Figures = {"kills": 0, "runs": 0, "lost": 0, "outlived their parent": 0}
+
+    def once(self) -> None:
+        """One run."""
+        figures = self.figures
+        number = int(figures["runs"])
+        seed, run = number % 4, self._folder / f"run{number}"
+        if seed not in self._references:
+            begun = time.monotonic()
+            whole = self._folder / f"whole{seed}"
+            subprocess.run(command(whole, seed, 0), check=True, capture_output=True)
+            self._seconds, self._references[seed] = time.monotonic() - begun, made(whole)
+        for _ in range(self._chance.randint(1, 6)):
+            alive = _kill_after(command(run, seed, 2), self._chance.uniform(0.3, 1) * self._seconds)
+            figures["kills"] += alive is not None
+            figures["outlived their parent"] += alive or 0
+        done = subprocess.run(command(run, seed, 0), check=False, capture_output=True, text=True)
+        lost = done.returncode != 0 or made(run) != self._references[seed]
+        if lost:
+            print(f"{run}: {done.stderr.strip()[-400:] or 'it is not what it would have been'}", flush=True)
+        figures["lost"] += lost
+        figures["runs"] += 1
+
+
+class FullDisks:
+    """Runs in this process that meet a full disk at a random operation, and go on when there is room again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._chance = folder, random.Random(0)
+        self._faults = Faults("full", sys.maxsize)
+        self._faults.install()
+        self._reference: dict[str, Any] | None = None
+        self._rows: list[dict[str, int]] = []
+        self._refused = self._lost = 0
+
+    def once(self) -> None:
+        """One run."""
+        run, faults = self._folder / f"loop{len(self._rows)}", self._faults
+        faults.count, faults.number = 0, self._chance.randint(1, 400) if self._reference else sys.maxsize
+        self._refused += reverie(command(run, 0, 0)[3:]) == 1
+        faults.number = sys.maxsize
+        code = reverie(command(run, 0, 0)[3:])
+        lost = code != 0 or (self._reference is not None and made(run) != self._reference)
+        if lost:
+            print(f"{run}: it ended with {code}, or is not what it would have been", flush=True)
+        self._lost += lost
+        self._reference = self._reference or made(run)
+        self._rows.append({"kB": _resident(), **_open_and_left()})
+
+    @property
+    def figures(self) -> Figures:
+        """Growth is that since the first loop; of memory, a line through those after the first few."""
+        rows = self._rows[WARM:]
+        slope = statistics.linear_regression(range(len(rows)), [row["kB"] for row in rows]).slope if rows[1:] else 0
+        first, last = self._rows[0], self._rows[-1]
+        return {
+            "loops": len(self._rows),
+            "refused": self._refused,
+            "lost": self._lost,
+            **({"kB a loop": round(slope, 1)} if len(rows) > WARM else {}),
+            **{f"{name} more": last[name] - first[name] for name in ("files", "in /dev/shm", "temporary files")},
+        }
 
 
 def made(run: Path) -> dict[str, Any]:
@@ -44,32 +180,6 @@ def command(run: Path, seed: int, workers: int) -> list[str]:
     return [sys.executable, "-m", "reverie", *words]
 
 
-def kills(folder: Path, until: float, most: int) -> dict[str, int]:
-    """Kills runs at random moments, some of them several times, and lets them go on."""
-    chance = random.Random(0)
-    found = {"kills": 0, "runs": 0, "lost": 0, "orphans": 0}
-    references: dict[int, dict[str, Any]] = {}
-    seconds = 10.0
-    while found["kills"] < most and time.monotonic() < until:
-        seed, run = found["runs"] % 4, folder / f"run{found['runs']}"
-        if seed not in references:
-            begun = time.monotonic()
-            subprocess.run(command(folder / f"whole{seed}", seed, 0), check=True, capture_output=True)
-            seconds, references[seed] = time.monotonic() - begun, made(folder / f"whole{seed}")
-        for _ in range(chance.randint(1, 6)):
-            found["kills"] += (
-                alive := _kill_after(command(run, seed, 2), chance.uniform(0.3, 1) * seconds)
-            ) is not None
-            found["orphans"] += alive or 0
-        done = subprocess.run(command(run, seed, 0), check=False, capture_output=True, text=True)
-        lost = done.returncode != 0 or made(run) != references[seed]
-        if lost:
-            print(f"{run}: {done.stderr.strip()[-400:] or 'it is not what it would have been'}", flush=True)
-        found["lost"] += lost
-        found["runs"] += 1
-    return found
-
-
 def _kill_after(words: Sequence[str], seconds: float) -> int | None:
     """Kills the command, in a session of its own; gives how many of its processes outlive it by 10 s, or None where it
     was done before."""
@@ -79,13 +189,18 @@ def _kill_after(words: Sequence[str], seconds: float) -> int | None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-        end = time.monotonic() + 10
+        end = time.monotonic() + OUTLIVE_SECONDS
         while (left := _of_session(process.pid)) and time.monotonic() < end:
             time.sleep(0.1)
-        for pid in left:
-            os.kill(pid, signal.SIGKILL)
+        _kill_session(process.pid)
         return len(left)
     return None
+
+
+def _kill_session(session: int) -> None:
+    for pid in _of_session(session):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _of_session(session: int) -> list[int]:
@@ -100,68 +215,38 @@ def _of_session(session: int) -> list[int]:
     return found
 
 
-def loops(folder: Path, until: float, least: int = 6) -> dict[str, Any]:
-    """Runs in this process that meet a full disk at a random operation, and go on when there is room again."""
-    faults, chance = Faults("full", sys.maxsize), random.Random(0)
-    faults.install()
-    rows, refused, lost = list[dict[str, int]](), 0, 0
-    reference: dict[str, Any] | None = None
-    while time.monotonic() < until or len(rows) < least:
-        run = folder / f"loop{len(rows)}"
-        faults.count, faults.number = 0, chance.randint(1, 400) if reference else sys.maxsize
-        code = reverie(command(run, 0, 0)[3:])
-        refused += code == 1
-        faults.number = sys.maxsize
-        code = reverie(command(run, 0, 0)[3:])
-        if code != 0 or (reference and made(run) != reference):
-            lost += 1
-        reference = reference or made(run)
-        rows.append({"kB": _resident(), **_open_and_left()})
-    half = rows[len(rows) // 2 :]
-    slope = statistics.linear_regression(range(len(half)), [row["kB"] for row in half]).slope if len(half) > 1 else 0.0
-    grown = {key: rows[-1][key] - rows[0][key] for key in ("files", "shm", "tmp")}
-    return {"loops": len(rows), "refused": refused, "lost": lost, "kB a loop": round(slope, 1), **grown}
-
-
 def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
 def _open_and_left() -> dict[str, int]:
     """Open files, and entries where shared memory and temporary files are."""
-    places = {"files": "/proc/self/fd", "shm": "/dev/shm", "tmp": tempfile.gettempdir()}
+    places = {"files": "/proc/self/fd", "in /dev/shm": "/dev/shm", "temporary files": tempfile.gettempdir()}
     return {name: len([*Path(place).iterdir()]) for name, place in places.items()}
-
-
-def in_full() -> dict[str, Any]:
-    """What the tests do in full: how many of them, and how many failed."""
-    path = Path(tempfile.mkdtemp()) / "tests.xml"
-    words = [sys.executable, "-m", "pytest", "-n", "0", "-q", f"--junitxml={path}", "tests/reliability"]
-    subprocess.run(words, check=False, env={**os.environ, "REVERIE_SOAK": "1"})
-    head = path.read_text().partition("<testsuite ")[2].partition(">")[0]
-    numbers = {key: int(head.partition(f'{key}="')[2].partition('"')[0]) for key in ("tests", "failures", "errors")}
-    return {"tests": numbers["tests"], "failed": numbers["failures"] + numbers["errors"]}
 
 
 def main() -> int:
     """Prints the figures; 0 where nothing was lost."""
-    minutes, begun = float(os.environ.get("SOAK_MINUTES", "120")), time.monotonic()
-    found: dict[str, Mapping[str, Any]] = {}
-    with tempfile.TemporaryDirectory(prefix="soak") as folder:
-        tempfile.tempdir = os.environ["TMPDIR"] = str(Path(folder) / "tmp")
-        Path(tempfile.tempdir).mkdir()
-        if minutes >= 30:  # all pairs take longer than that by themselves
-            found["tests in full"] = in_full()
-        left = begun + 60 * minutes - time.monotonic()
-        found["killed at random moments"] = kills(Path(folder), time.monotonic() + left / 2, NUM_KILLS)
-        found["full disks in one process"] = loops(Path(folder), begun + 60 * minutes)
-    for part, figures in found.items():
-        print(f"| {part} | {', '.join(f'{value} {key}' for key, value in figures.items())} |")
-    bad = ("failed", "lost", "orphans", "files", "shm", "tmp")
-    broken = any(figures.get(key, 0) > 0 for figures in found.values() for key in bad)
-    leaks = found["full disks in one process"]["kB a loop"] > GROWTH
-    print("something was lost, or left" if broken or leaks else "nothing was lost, nothing is left")
-    return int(broken or leaks)
+    seconds, begun = 60 * float(os.environ.get("SOAK_MINUTES", "120")), time.monotonic()
+    table = Table(Path(os.environ.get("SOAK_FIGURES", "build/soak.md")))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what it made is removed, and the table printed
+    try:
+        with tempfile.TemporaryDirectory(prefix="soak") as folder:
+            tempfile.tempdir = os.environ["TMPDIR"] = str(Path(folder) / "tmp")
+            Path(tempfile.tempdir).mkdir()
+            in_full(table, seconds / 2)
+            parts = {
+                "killed at random moments": Kills(Path(folder)),
+                "full disks in one process": FullDisks(Path(folder)),
+            }
+            while time.monotonic() < begun + seconds:
+                for name, part in parts.items():
+                    part.once()
+                    table.note(name, part.figures)
+    except KeyboardInterrupt:
+        print("ended before its time", flush=True)
+    print(table)
+    return int(not table.is_good)
 
 
 if __name__ == "__main__":
