@@ -1,9 +1,9 @@
 """`make soak`: everything that the tests here do a little of, in full, for SOAK_MINUTES (120 if not given).
 
-First every damage, every file operation of every save and thousands of hostile files, by pytest, for half of the time
-at most. Then, by turns, runs of recipe debug that are killed at random moments and continued, compared with one that
-was not; and, in this process, runs that meet a full disk at a random operation and go on, while its memory, its open
-files and what it leaves are counted. The table of figures stands in SOAK_FIGURES (build/soak.md if not given) from the
+By turns, runs of recipe debug that are killed at random moments and continued, compared with one that was not; and, in
+this process, runs that meet a full disk at a random operation and go on, while its memory, its open files and what it
+leaves are counted. Then, for the other half of the time at most, every damage, every file operation of every save and
+thousands of hostile files, by pytest. The table of figures stands in SOAK_FIGURES (build/soak.md if not given) from the
 first one on, and is written anew with each: a soak that is ended has said what it found. The exit code is 0 where
 nothing was lost.
 """
@@ -11,6 +11,8 @@ nothing was lost.
 import json
 import os
 import random
+import re
+import shutil
 import signal
 import statistics
 import subprocess
@@ -32,6 +34,8 @@ GROWTH = 100
 WARM = 10
 """Loops before memory is looked at: caches fill."""
 OUTLIVE_SECONDS = 10
+LONGEST = ("test_damage",)
+"""Files of tests that take the time which others leave."""
 _SAME = ("rollouts/index.jsonl", "latents/meta.json", "vision.safetensors", "memory.safetensors", "dream.safetensors")
 SAME = (*_SAME, "controller.safetensors")
 """Files that a run which was killed has bit for bit as one that was not."""
@@ -72,12 +76,18 @@ class Table:
         new.replace(self._path)
 
 
-def in_full(table: Table, seconds: float) -> None:
-    """What the tests do in full, one after the other, for so long at most."""
-    words = [sys.executable, "-m", "pytest", "-n", "0", "-v", "--no-header", "-p", "no:cacheprovider"]
-    figures: Figures = {"passed": 0, "failed": 0}
+def in_full(table: Table, until: float) -> None:
+    """What the tests do in full, a file of them after the other, each for its share of the time at most."""
+    files = sorted(Path("tests/reliability").glob("test_*.py"), key=lambda path: path.stem in LONGEST)
+    for number, path in enumerate(files):
+        _in_full(table, path, (until - time.monotonic()) / (len(files) - number))
+
+
+def _in_full(table: Table, path: Path, seconds: float) -> None:
+    words = [sys.executable, "-m", "pytest", "-n", "0", "-v", "--no-header", "-p", "no:cacheprovider", str(path)]
+    figures: Figures = {"tests": 0, "passed": 0, "failed": 0}
     tests = subprocess.Popen(
-        [*words, "tests/reliability"],
+        words,
         env={**os.environ, "REVERIE_SOAK": "1", "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         text=True,
@@ -87,13 +97,14 @@ def in_full(table: Table, seconds: float) -> None:
     end.start()
     assert tests.stdout is not None
     for line in tests.stdout:
-        if " PASSED" in line or " FAILED" in line or " ERROR" in line:
-            figures["passed" if " PASSED" in line else "failed"] += 1
-            table.note("tests in full", figures)
-        if " PASSED" not in line:
+        if found := re.search(r"collected (\d+) items", line):
+            figures["tests"] = int(found[1])
+        if found := re.search(r" (PASSED|FAILED|ERROR)\b", line):
+            figures["passed" if found[1] == "PASSED" else "failed"] += 1
+            table.note(f"{path.name} in full", figures)
+        if not found or found[1] != "PASSED":
             print(line, end="", flush=True)
-    if tests.wait() == -signal.SIGKILL:
-        print("the tests in full took longer than half of the time: the rest of them was left out", flush=True)
+    tests.wait()
     end.cancel()
 
 
@@ -124,6 +135,8 @@ class Kills:
         lost = done.returncode != 0 or made(run) != self._references[seed]
         if lost:
             print(f"{run}: {done.stderr.strip()[-400:] or 'it is not what it would have been'}", flush=True)
+        else:
+            shutil.rmtree(run)
         figures["lost"] += lost
         figures["runs"] += 1
 
@@ -151,6 +164,8 @@ class FullDisks:
             print(f"{run}: it ended with {code}, or is not what it would have been", flush=True)
         self._lost += lost
         self._reference = self._reference or made(run)
+        if not lost:
+            shutil.rmtree(run)
         self._rows.append({"kB": _resident(), **_open_and_left()})
 
     @property
@@ -234,15 +249,15 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="soak") as folder:
             tempfile.tempdir = os.environ["TMPDIR"] = str(Path(folder) / "tmp")
             Path(tempfile.tempdir).mkdir()
-            in_full(table, seconds / 2)
             parts = {
                 "killed at random moments": Kills(Path(folder)),
                 "full disks in one process": FullDisks(Path(folder)),
             }
-            while time.monotonic() < begun + seconds:
+            while time.monotonic() < begun + seconds / 2:
                 for name, part in parts.items():
                     part.once()
                     table.note(name, part.figures)
+            in_full(table, begun + seconds)
     except KeyboardInterrupt:
         print("ended before its time", flush=True)
     print(table)

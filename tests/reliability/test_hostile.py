@@ -8,22 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from reverie.metrics import Metrics
 from reverie.run.folder import RunFolder
 from tests.reliability.hostile import EDITS, FORGED, READERS, Watch, edited, forge, read
 
-NUM_CASES = 12_000 if os.environ.get("REVERIE_SOAK") else 60
-"""Of each of the two kinds, changed at random and forged."""
+ALL = bool(os.environ.get("REVERIE_SOAK"))
 PROFILE = settings(
-    max_examples=NUM_CASES,
+    max_examples=600 if ALL else 60,
     deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
 )
+
+
+blocks = pytest.mark.parametrize("block", range(20 if ALL else 1))
+"""Of cases, changed at random and forged: each is another one."""
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +52,11 @@ def _put_back(run: Path, kept: dict[Path, bytes], names: set[Path]) -> None:
         path.write_bytes(kept[path])
 
 
-def test_changed_at_random(run: Path, watch: Watch) -> None:
+@blocks
+def test_changed_at_random(block: int, run: Path, watch: Watch) -> None:
     kept = _kept(run)
 
+    @seed(block)
     @PROFILE
     @given(st.sampled_from([*READERS]), EDITS)
     def check(name: str, edits: list[Any]) -> None:
@@ -65,10 +70,12 @@ def test_changed_at_random(run: Path, watch: Watch) -> None:
     assert not watch.heard
 
 
-def test_forged(run: Path, watch: Watch, tmp_path: Path) -> None:
+@blocks
+def test_forged(block: int, run: Path, watch: Watch, tmp_path: Path) -> None:
     kept, names = _kept(run), [name for name in READERS if name.endswith((".safetensors", ".json", ".jsonl"))]
     copy = Path(shutil.copytree(run, tmp_path / "copy"))
 
+    @seed(block)
     @PROFILE
     @given(st.sampled_from(names), FORGED)
     def check(name: str, forged: tuple[int, Any]) -> None:
