@@ -55,9 +55,10 @@ class Table:
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing was lost, and nothing left."""
+        """Whether something was tried, nothing was lost, and nothing is left."""
         grown = max((part.get("kB a loop", 0) for part in self.parts.values()), default=0)
-        return grown <= GROWTH and not any(part.get(key, 0) > 0 for part in self.parts.values() for key in BAD)
+        bad = any(part.get(key, 0) > 0 for part in self.parts.values() for key in BAD)
+        return bool(self.parts) and grown <= GROWTH and not bad
 
     def __str__(self) -> str:
         rows = [
@@ -65,7 +66,8 @@ class Table:
             for name, part in self.parts.items()
         ]
         minutes = (time.monotonic() - self._begun) / 60
-        end = "nothing was lost, nothing is left" if self.is_good else "something was lost, or left"
+        end = "something was lost, or left" if self.parts else "nothing was tried"
+        end = "nothing was lost, nothing is left" if self.is_good else end
         return "\n".join([f"| after {minutes:.0f} minutes | |", "|---|---|", *rows, "", end, ""])
 
     def note(self, name: str, figures: Figures) -> None:
@@ -96,16 +98,19 @@ def _in_full(table: Table, path: Path, seconds: float) -> None:
     end = threading.Timer(seconds, _kill_session, (tests.pid,))
     end.start()
     assert tests.stdout is not None
-    for line in tests.stdout:
-        if found := re.search(r"collected (\d+) items", line):
-            figures["tests"] = int(found[1])
-        if found := re.search(r" (PASSED|FAILED|ERROR)\b", line):
-            figures["passed" if found[1] == "PASSED" else "failed"] += 1
-            table.note(f"{path.name} in full", figures)
-        if not found or found[1] != "PASSED":
-            print(line, end="", flush=True)
-    tests.wait()
-    end.cancel()
+    try:
+        for line in tests.stdout:
+            if found := re.search(r"collected (\d+) items", line):
+                figures["tests"] = int(found[1])
+            if found := re.search(r" (PASSED|FAILED|ERROR)\b", line):
+                figures["passed" if found[1] == "PASSED" else "failed"] += 1
+                table.note(f"{path.name} in full", figures)
+            if not found or found[1] != "PASSED":
+                print(line, end="", flush=True)
+        tests.wait()
+    finally:
+        end.cancel()
+        _kill_session(tests.pid)
 
 
 class Kills:
@@ -201,15 +206,16 @@ def _kill_after(words: Sequence[str], seconds: float) -> int | None:
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         process.wait(seconds)
+        return None
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
         end = time.monotonic() + OUTLIVE_SECONDS
         while (left := _of_session(process.pid)) and time.monotonic() < end:
             time.sleep(0.1)
-        _kill_session(process.pid)
         return len(left)
-    return None
+    finally:
+        _kill_session(process.pid)
 
 
 def _kill_session(session: int) -> None:
