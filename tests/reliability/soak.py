@@ -12,6 +12,7 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import statistics
@@ -119,7 +120,8 @@ class Kills:
     def __init__(self, folder: Path) -> None:
         self._folder, self._chance = folder, random.Random(0)
         self._references: dict[int, dict[str, Any]] = {}
-        self._seconds = 10.0
+        self._seconds = 0.0
+        """Of a processor, that a run takes: a busy machine makes no difference."""
         self.figures: Figures = {"kills": 0, "runs": 0, "lost": 0, "outlived their parent": 0}
 
     def once(self) -> None:
@@ -128,12 +130,12 @@ class Kills:
         number = int(figures["runs"])
         seed, run = number % 4, self._folder / f"run{number}"
         if seed not in self._references:
-            begun = time.monotonic()
+            begun = _processor_seconds()
             whole = self._folder / f"whole{seed}"
             subprocess.run(command(whole, seed, 0), check=True, capture_output=True)
-            self._seconds, self._references[seed] = time.monotonic() - begun, made(whole)
+            self._seconds, self._references[seed] = _processor_seconds() - begun, made(whole)
         for _ in range(self._chance.randint(1, 6)):
-            alive = _kill_after(command(run, seed, 2), self._chance.uniform(0.3, 1) * self._seconds)
+            alive = _kill_after(command(run, seed, 2), self._chance.uniform(0.2, 1.2) * self._seconds)
             figures["kills"] += alive is not None
             figures["outlived their parent"] += alive or 0
         done = subprocess.run(command(run, seed, 0), check=False, capture_output=True, text=True)
@@ -201,13 +203,14 @@ def command(run: Path, seed: int, workers: int) -> list[str]:
 
 
 def _kill_after(words: Sequence[str], seconds: float) -> int | None:
-    """Kills the command, in a session of its own; gives how many of its processes outlive it by 10 s, or None where it
-    was done before."""
+    """Kills the command, in a session of its own, when it has taken so many seconds of a processor; gives how many of
+    its processes outlive it by 10 s, or None where it was done before."""
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
-        process.wait(seconds)
-        return None
-    except subprocess.TimeoutExpired:
+        while _taken(process.pid) < seconds:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.05)
+                return None
         process.kill()
         process.wait()
         end = time.monotonic() + OUTLIVE_SECONDS
@@ -222,6 +225,21 @@ def _kill_session(session: int) -> None:
     for pid in _of_session(session):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def _processor_seconds() -> float:
+    """That ended children of this process have taken."""
+    took = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return took.ru_utime + took.ru_stime
+
+
+def _taken(session: int) -> float:
+    """Seconds of a processor that the living processes of a session have taken."""
+    ticks = 0
+    for pid in _of_session(session):
+        with suppress(OSError):
+            ticks += sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _of_session(session: int) -> list[int]:
