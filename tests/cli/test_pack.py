@@ -178,22 +178,6 @@ def test_its_folder_goes_with_the_process(tiny_run: RunFolder, tmp_path: Path, m
     assert not list((tmp_path / "temporary").glob("reverie-agent-*"))
 
 
-def test_a_module_that_it_names_is_said(
-    tiny_run: RunFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("reverie.run.folder.archive_of", lambda _: Path("theirs.zip"))
-    RunFolder.open(tiny_run.path)
-    assert not capsys.readouterr().err
-    recipe = tiny_run.path / "recipe.toml"
-    text = recipe.read_text().replace('id = "CarRacing-v3"', 'id = "somebody:Road-v0"')
-    recipe.write_text(text)
-    manifest = json.loads((tiny_run.path / "manifest.json").read_text())
-    del manifest["settings"], manifest["sha256"]
-    (tiny_run.path / "manifest.json").write_text(json.dumps(manifest))
-    RunFolder.open(tiny_run.path)
-    assert "theirs.zip drives in somebody:Road-v0: the module before the colon is imported" in capsys.readouterr().err
-
-
 def test_a_bare_agent_has_no_data(tiny_run: RunFolder, tmp_path: Path) -> None:
     copy_bare_agent(tiny_run, tmp_path / "bare")
     assert sorted(path.name for path in (tmp_path / "bare").iterdir()) == [

@@ -90,7 +90,8 @@ def test_pictures_that_nobody_sees_are_not_drawn_and_the_others_are_gymnasium_s(
         (EnvConfig(renderer="slow"), "renderer"),  # pyright: ignore[reportArgumentType]
         (EnvConfig(id="Pendulum-v1"), "pixel"),
         (EnvConfig(id="CartPole-v1"), "pixel"),
-        (EnvConfig(id="nowhere_at_all:X-v0"), "nowhere_at_all cannot be imported.*PYTHONPATH"),
+        (EnvConfig(id="nowhere_at_all:X-v0"), "import the module nowhere_at_all.*--trust nowhere_at_all"),
+        (EnvConfig(id="tinypix:X-v0"), "tinypix cannot be imported.*PYTHONPATH"),
         (EnvConfig(id="reverie.envs:X-v0"), "not known to Gymnasium"),
         (EnvConfig(kwargs={"wings": 2}), r"cannot be made with env.kwargs = {'wings': 2} .*wings"),
     ],

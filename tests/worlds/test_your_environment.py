@@ -1,5 +1,6 @@
 """Every command of docs/your_environment.md runs as it is written, in order and in one place."""
 
+import os
 import re
 import shlex
 import tomllib
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from reverie.envs.trusted import VARIABLE
 from reverie.run import settings
 from tests.cli.conftest import reverie
 
@@ -36,10 +38,15 @@ def test_every_command_runs_and_ends_in_a_film(tmp_path: Path, monkeypatch: pyte
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     ran = 0
+    monkeypatch.setenv(VARIABLE, "")
     for command in commands():
         if command[0] == "pip":
             continue
+        if command[0] == "export":
+            monkeypatch.setenv(*command[1].split("="))
+            continue
         with monkeypatch.context() as patch:
+            patch.setenv(VARIABLE, os.environ[VARIABLE])  # what a command trusts is of that command alone
             if command[0] == "PYTHONPATH=.":
                 patch.syspath_prepend(str(tmp_path))
                 patch.setenv("PYTHONPATH", str(tmp_path))  # for worker processes

@@ -29,7 +29,16 @@ Seed = Annotated[int, Ge(0), Le(2**31 - 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class DriverArguments:
+class WorldArguments:
+    """Which world may be lived in."""
+
+    trust: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Module that may be imported because the run's world is called `MODULE:id`; may be given again. Those named in
+    REVERIE_TRUST may be, too, and those in --set env.id=MODULE:id."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriverArguments(WorldArguments):
     """Who drives: the run's C, another one, or M with a plan."""
 
     controller: Path | None = None
@@ -56,7 +65,7 @@ class DriverArguments:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StageArguments:
+class StageArguments(WorldArguments):
     """Which run, and with what settings."""
 
     recipe: Annotated[str | None, tyro.conf.Positional] = None
@@ -113,6 +122,10 @@ def parse(kind: type[Arguments], arguments: Sequence[str], verb: str, descriptio
         mistake = _one_line(_said_widely(read))
         raise UserError(f"{mistake}; see `reverie {verb} --help`", usage=True) from error
     sys.stderr.write(said.getvalue())
+    if isinstance(found, WorldArguments):
+        from reverie.envs.trusted import trust
+
+        trust(found.trust)
     return _checked(found)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from annotated_types import Ge, Gt, Le
 
-from reverie.cli.arguments import Seed, output_of, parse, print_json
+from reverie.cli.arguments import Seed, WorldArguments, output_of, parse, print_json
 from reverie.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DreamArguments:
+class DreamArguments(WorldArguments):
     """Which run, from which drive, and how wild."""
 
     run: Annotated[str, tyro.conf.Positional]

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import tyro
 
-from reverie.cli.arguments import parse, print_json
+from reverie.cli.arguments import WorldArguments, parse, print_json
 from reverie.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
-class WebArguments:
+class WebArguments(WorldArguments):
     """Which runs, and where to."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]

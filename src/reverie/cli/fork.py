@@ -7,11 +7,11 @@ from typing import Annotated
 
 import tyro
 
-from reverie.cli.arguments import parse, print_json
+from reverie.cli.arguments import WorldArguments, parse, print_json
 
 
 @dataclass(frozen=True, kw_only=True)
-class ForkArguments:
+class ForkArguments(WorldArguments):
     """From which run, where to, and what shall be different."""
 
     run: Annotated[str, tyro.conf.Positional]

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import tyro
 
-from reverie.cli.arguments import parse, print_json
+from reverie.cli.arguments import WorldArguments, parse, print_json
 from reverie.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
-class PackArguments:
+class PackArguments(WorldArguments):
     """Whose agent, and where to."""
 
     run: Annotated[str, tyro.conf.Positional]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from annotated_types import Ge, Le
 
-from reverie.cli.arguments import Seed, parse
+from reverie.cli.arguments import Seed, WorldArguments, parse
 from reverie.errors import UserError, require_extra
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlayArguments:
+class PlayArguments(WorldArguments):
     """Which run, and where to begin."""
 
     run: Annotated[str, tyro.conf.Positional]

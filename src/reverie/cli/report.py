@@ -7,12 +7,12 @@ from typing import Annotated
 
 import tyro
 
-from reverie.cli.arguments import output_of, parse, print_json
+from reverie.cli.arguments import WorldArguments, output_of, parse, print_json
 from reverie.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportArguments:
+class ReportArguments(WorldArguments):
     """Of which run, and where to."""
 
     run: Annotated[str, tyro.conf.Positional]

@@ -23,7 +23,7 @@ class EnvConfig:
 
     id: str = "CarRacing-v3"
     """Gymnasium id; or `module:id`, where the module registers it: it is imported in every process that makes the
-    environment."""
+    environment, if it was named by `--set`, `--trust` or REVERIE_TRUST."""
     kwargs: dict[str, Any] = field(default_factory=dict)
     """Arguments of the environment itself, which `gymnasium.make` passes on: a table."""
     picture: str = ""

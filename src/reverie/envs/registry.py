@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reverie.envs.config import FAST_ID, EnvConfig
 from reverie.envs.spec import EnvSpec, spec_from
+from reverie.envs.trusted import require_trusted
 from reverie.errors import UserError
 
 if TYPE_CHECKING:
@@ -232,8 +233,8 @@ def _names(having: Callable[[_World], bool]) -> str:
 
 
 def require_env(config: EnvConfig) -> None:
-    """Imports the module that registers the environment. Raises UserError where that is not installed, and for what
-    makes no sense."""
+    """Imports the module that registers the environment. Raises UserError where that is not installed or not trusted,
+    and for what makes no sense."""
     import gymnasium
 
     if config.renderer not in ("fast", "gymnasium"):
@@ -250,6 +251,7 @@ def require_env(config: EnvConfig) -> None:
                 f"env.id {config.id!r} needs what is not installed here ({error}): pip install 'reverie[{world.extra}]'"
             ) from error
     if config.module:
+        require_trusted(config.module, config.id)
         try:
             importlib.import_module(config.module)
         except Exception as error:

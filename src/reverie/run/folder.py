@@ -11,7 +11,6 @@ from reverie.devices import Decided
 from reverie.errors import UserError
 from reverie.models.files import SHIPPED, agent_folder, packaged
 from reverie.models.packed import archive_of
-from reverie.notes import note
 from reverie.run import settings
 from reverie.run.chain import as_round
 from reverie.run.given import as_given, given
@@ -109,8 +108,6 @@ class RunFolder(RunStatus):
             raise UserError(f"{error}; restore it from a copy") from error
         manifest = read_manifest(path)
         given(path, manifest)
-        if ":" in config.env.id and (archive := archive_of(path)):
-            note(f"{archive} drives in {config.env.id}: the module before the colon is imported, if it is installed")
         return cls(path, config, manifest)
 
     @classmethod
@@ -127,6 +124,7 @@ class RunFolder(RunStatus):
         if path is None:
             recipe = recipe or settings.names()[0]
             path = Path("runs") / Path(recipe).stem
+        settings.trust_named(overrides)
         if not (path / "recipe.toml").is_file():
             return cls.create(path, settings.load(recipe or settings.names()[0], overrides))
         run = cls.open(path)

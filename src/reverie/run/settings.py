@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import reward_scale
+from reverie.envs.trusted import trust
 from reverie.errors import UserError
 from reverie.measure.score import test_seeds
 from reverie.models.files import SHIPPED
@@ -52,6 +53,13 @@ def load(recipe: str, overrides: Sequence[str] = ()) -> RunConfig:
     table = _override(table, overrides)
     _fit_world(table, own, {text.partition("=")[0].strip() for text in overrides})
     return _build(table, where)
+
+
+def trust_named(overrides: Sequence[str]) -> None:
+    """Whoever says in so many words (`--set env.id=module:id`) which world it is to be trusts the module."""
+    world = _get(_override({}, overrides), "env.id")
+    if isinstance(world, str) and (module := EnvConfig(id=world).module):
+        trust([module])
 
 
 def chosen(kind: type[_Config], overrides: Sequence[str], where: str) -> _Config:

@@ -41,6 +41,7 @@ def card_of(run: RunFolder, licence: str | None) -> str:
         f"`{licence}`, by whoever packed it." if licence else _UNKNOWN,
         "## How to use it",
         _code([f"reverie {verb} {FILE}" for verb in ("info", "watch", "evaluate", "dream", "report")]),
+        *_trust(run),
         "Unpacked, it is the folder of a run, whose name goes in place of the archive's; `sha256sum -c SHA256SUMS` "
         "checks it. In Python, its dream is an environment of Gymnasium:",
         _code([f'gymnasium.make("reverie.dream:reverie/Dream-v0", run="{FILE}")'], "python"),
@@ -93,6 +94,17 @@ def _limits(run: RunFolder) -> str:
             "- It drives in a simulator. It is no basis for anything that moves in the real world.",
         ]
     )
+
+
+def _trust(run: RunFolder) -> list[str]:
+    """What those need to know whose world is a module."""
+    module = run.config.env.module
+    if not module:
+        return []
+    return [
+        f"Its world is registered by the Python module `{module}`, which must be installed: all but the first of "
+        f"these commands import it, and so want `--trust {module}`."
+    ]
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 from reverie import __version__
 from reverie.devices import one_thread
+from reverie.envs.trusted import trust, trusted
 from reverie.errors import UserError
 from reverie.notes import note
 from reverie.workers.contract import (
@@ -100,7 +101,7 @@ class DaskWorkers:
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         """See `Workers`. Raises UserError, too, where no worker is left for too long, or workers keep hanging."""
-        run, restarts = partial(_run, function, versions()), 0
+        run, restarts = partial(_run, function, versions(), trusted()), 0
         waiting, futures = iter(tasks), deque["Future"]()
         self._patience.start()
         try:
@@ -217,14 +218,16 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _run(function: Callable[[Task], Result], theirs: dict[str, str], task: Task) -> Attempt:
-    """Runs a task on a worker; one at a time, since environments and models are kept for all threads of a process."""
+def _run(function: Callable[[Task], Result], theirs: dict[str, str], modules: list[str], task: Task) -> Attempt:
+    """Runs a task on a worker; one at a time, since environments and models are kept for all threads of a process. It
+    may import the modules that whoever sent it trusts."""
     for name, version in versions().items():
         if version != theirs[name]:  # other versions may give other results
             raise UserError(
                 f"a worker has {name} {version}, this machine {theirs[name]}: install the same and restart the workers"
             )
     try:
+        trust(modules)
         with _ONE_AT_A_TIME, one_thread():
             return attempt(function, task)
     except UserError as error:  # of that machine, perhaps: this one may lack nothing
