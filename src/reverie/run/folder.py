@@ -10,7 +10,6 @@ from reverie import writing
 from reverie.devices import Decided
 from reverie.errors import UserError
 from reverie.models.files import SHIPPED, agent_folder, packaged
-from reverie.models.packed import archive_of
 from reverie.run import settings
 from reverie.run.chain import as_round
 from reverie.run.given import as_given, given
