@@ -277,5 +277,6 @@ def test_only_envs_name_an_environment() -> None:
             if isinstance(node, ast.Name | ast.Attribute):
                 name = node.id if isinstance(node, ast.Name) else node.attr
                 assert not re.search(r"CarRacing|TakeCover", name), f"{path}, line {node.lineno}: {name}"
-            if isinstance(node, ast.ImportFrom):
-                assert "car_racing" not in (node.module or ""), f"{path}, line {node.lineno}: {node.module}"
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
+                assert not re.search(r"car_racing|take_cover|vizdoom", " ".join(names)), f"{path}, line {node.lineno}"

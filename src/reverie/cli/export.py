@@ -8,6 +8,7 @@ from reverie.errors import UserError
 KINDS = {
     "web": "a page that opens from the disk: the dream, and the road beside it",
     "onnx": "V, M and C as ONNX files, with a card in JSON",
+    "minari": "the episodes it collected, as a dataset of Minari",
 }
 """Kind -> what it is."""
 

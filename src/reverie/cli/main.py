@@ -29,7 +29,7 @@ VERBS = {
     "settings": "list what can be set, and what it means",
     "info": "say what a run holds",
     "pack": "an agent as one file, to hand on",
-    "export": "a run for others: a page for a browser, ONNX",
+    "export": "a run for others: a page for a browser, ONNX, its episodes for Minari",
     "bench": "measure speed against the alternatives",
 }
 """Verb -> what it does; each is the function `main` of the module of its name, but for those that are a mere stage."""

@@ -62,7 +62,7 @@ class Entry(About):
     num_decisions: int
     sha256: str
     seed: int
-    """What the environment was reset with."""
+    """What the environment was reset with; 0 where others collected it and do not say."""
     episode_return: float
     """Sum of the rewards."""
 

@@ -9,6 +9,7 @@ from reverie.agent import AgentConfig
 from reverie.devices import MAX_PROCESSES, Precision
 from reverie.envs.config import EnvConfig
 from reverie.errors import UserError
+from reverie.interchange.npz import NpzRewards
 from reverie.models.controller import ControllerConfig
 from reverie.models.mdn_rnn import MemoryConfig
 from reverie.models.vision import VisionConfig
@@ -54,12 +55,30 @@ class CollectConfig:
     deviation from 0 up to this."""
     agent_steps: Annotated[int, Ge(0), Le(100_000)] = 0
     """Decisions of an episode of the agent at most; 0 for as many as `steps`."""
+    from_minari: str = ""
+    """A dataset that Minari has on this machine: all its episodes are taken in, and in a first round nothing is driven.
+    A row of it is a decision, of `env.action_repeat` frames."""
+    from_npz: str = ""
+    """The same of a folder of `.npz` files, an episode each: obs, action, reward and done, as the old code bases write
+    them."""
+    npz_rewards: NpzRewards = "of_action"
+    """What the reward and the end in a row of those files came of, where there are as many observations as actions: of
+    the action in that row, or, `with_obs`, of the one before, together with the observation, as the course report's
+    code has it."""
 
     def __post_init__(self) -> None:
-        if self.agent and self.scout:
+        given = [key for key in ("agent", "scout", "from_minari", "from_npz") if getattr(self, key)]
+        if len(given) > 1:
             raise UserError(
-                "collect.agent and collect.scout are two ways to say who takes part: leave one empty", usage=True
+                f"collect.{given[0]} and collect.{given[1]} are two ways to say where episodes come from: leave one "
+                "empty",
+                usage=True,
             )
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether episodes of others are taken in."""
+        return bool(self.from_minari or self.from_npz)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -222,6 +222,7 @@ def _build(table: dict[str, Any], where: str) -> RunConfig:
         collect=replace(
             config.collect,
             agent=_in_full(config.collect.agent),
+            from_npz=_in_full(config.collect.from_npz),
             scout=_in_full(scout) if (scout := config.collect.scout).endswith(".toml") else scout,
         ),
         controller=replace(config.controller, search=_with_start_in_full(config.controller.search)),

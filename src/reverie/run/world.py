@@ -3,6 +3,7 @@
 from reverie.envs.config import RENDERED, EnvConfig
 from reverie.envs.registry import require_env, require_policy, require_start, spec_of
 from reverie.errors import UserError
+from reverie.interchange.sources import Source
 from reverie.notes import note
 from reverie.run.recipe import RunConfig
 
@@ -21,6 +22,10 @@ def require_world(config: RunConfig) -> None:
             f"the picture of {config.env.id} is {size} pixels: where that is a code and no picture, set env.picture = "
             f"{RENDERED!r} to see what it draws for people"
         )
+    if source := source_of(config):
+        next(iter(source))  # what does not fit is seen by the first episode, mostly
+    if collect.is_taken and rounds.num == 1:
+        return
     is_blind = rounds.num > 1 or config.by_agent(collect.episodes) < collect.episodes
     if is_blind and collect.policy not in ("random", "networks"):
         for kind in ("menu", "walk") if collect.policy == "mixed" else (collect.policy,):
@@ -36,6 +41,15 @@ def require_world(config: RunConfig) -> None:
             "set rounds.failures = 0",
             usage=True,
         )
+
+
+def source_of(config: RunConfig) -> Source | None:
+    """Where the run takes its episodes from, or None where it drives them itself, as later rounds do. Raises UserError
+    where there is no such thing."""
+    collect = config.collect
+    if not collect.is_taken or config.rounds.num > 1:
+        return None
+    return Source(config.env, minari=collect.from_minari, npz=collect.from_npz, rewards=collect.npz_rewards)
 
 
 def check_same_world(ours: RunConfig, theirs: RunConfig, who: str) -> None:

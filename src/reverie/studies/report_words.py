@@ -98,6 +98,8 @@ def steps(run: RunFolder) -> list[str]:
 def _collected(run: RunFolder, config: RunConfig) -> str:
     facts, collect = run.stage("collect"), config.collect
     episodes = facts.get("episodes", collect.episodes)
+    if "source" in facts:
+        return f"Drive: {episodes:,} drives of others were taken in, from {facts['source']}."
     by_agent = facts.get("agent_episodes", 0)
     by_chance = "by chance" if not by_agent else f"{episodes - by_agent:,} by chance and {by_agent:,} by an agent"
     first = ""

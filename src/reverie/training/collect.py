@@ -26,6 +26,7 @@ from reverie.run.ledger import forerunner_facts
 from reverie.run.recipe import RunConfig
 from reverie.seeding import generator, torch_seeded
 from reverie.training.drives import Drive, Driver, about, planned
+from reverie.training.imported import take_in
 from reverie.training.recorder import EPISODES_PER_TASK, groups_left, record
 from reverie.training.stage_clock import StageClock
 from reverie.workers.contract import Workers
@@ -64,8 +65,12 @@ class CollectTask:
 
 
 def collect(run: RunFolder, workers: Workers, *, quiet: bool) -> None:
-    """Takes in the episodes of the round before, if there is one, and collects those that are still missing."""
+    """Takes in the episodes of the round before, if there is one, and collects those that are still missing; or takes
+    in those of others."""
     config, store = run.config, EpisodeStore(run.rollouts)
+    if config.collect.is_taken and config.rounds.num == 1:
+        take_in(run, quiet=quiet)
+        return
     before = round_before(run)
     parts = [EpisodeStore(before.rollouts), EpisodeStore(before.laps)] if before else []
     earlier = sum(map(len, parts))
