@@ -13,6 +13,7 @@ import numpy as np
 
 from reverie.actions import ActionSpec
 from reverie.agent import Agent, AgentConfig
+from reverie.challenge import Challenge
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_vector_env
 from reverie.envs.vector import Start, Transition, VectorEnv
@@ -101,6 +102,8 @@ class RolloutTask:
     """(n,): a track for each episode."""
     stall_decisions: int | None = None
     max_decisions: int | None = None
+    challenge: Challenge | None = None
+    """How the world is shown, if not as it is."""
     policy: Callable[[Agent, np.ndarray], Policy] = AgentPolicy
     """Makes who drives of the agent and `params`."""
 
@@ -112,7 +115,7 @@ class RolloutTask:
 
 def run_rollout(task: RolloutTask) -> list[Outcome]:
     """Runs a task, in whatever process this is."""
-    env = vector_env(task.env, len(task.seeds))
+    env = vector_env(task.env, len(task.seeds), task.challenge)
     agent = cached_agent(task.folder, task.digest, task.agent, task.controller, env.spec.actions)
     policy = task.policy(agent, task.params)
     return rollout(env, policy, task.seeds, stall_decisions=task.stall_decisions, max_decisions=task.max_decisions)
@@ -133,6 +136,6 @@ def cached_agent(
 
 
 @lru_cache(maxsize=2)
-def vector_env(config: EnvConfig, num_envs: int) -> VectorEnv:
+def vector_env(config: EnvConfig, num_envs: int, challenge: Challenge | None = None) -> VectorEnv:
     """This process's environments; kept, because making them costs more than resetting them."""
-    return make_vector_env(config, num_envs)
+    return make_vector_env(config, num_envs, challenge)

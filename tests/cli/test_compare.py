@@ -80,6 +80,10 @@ def test_runs_side_by_side(tiny_run: RunFolder, tmp_path: Path, capsys: pytest.C
 def test_what_was_not_evaluated_is_driven_and_kept(tiny_run: RunFolder, tmp_path: Path):
     other = another(tiny_run, tmp_path / "other")
     other.forget("evaluate")
+    otherwise = ["--renderer", "fast", "--workers", "0", "--quiet"]
+    for run, challenge, tracks in ((tiny_run, "blob", "2"), (other, "blob", "3"), (other, "bars", "2")):
+        command = ["evaluate", str(run.path), "--challenge", challenge, "--tracks", tracks]
+        assert main([*command, *otherwise]) == 0
     output = tmp_path / "found"
     runs = [f"one={tiny_run.path}", f"two={other.path}"]
     options = ["--tracks", "6", "--scores", "5", "--workers", "0", "--output", str(output), "--quiet"]
@@ -88,11 +92,18 @@ def test_what_was_not_evaluated_is_driven_and_kept(tiny_run: RunFolder, tmp_path
     assert "| one | two | two - one | two is |" in text
     numbers = read_json(output / "comparison.json")
     assert numbers["groups"] == {"one": [str(tiny_run.path)], "two": [str(other.path)]}
+    named = "| score, challenge blob, 2 test tracks drawn by fast | higher |  | "
+    assert named in text
+    assert "challenge bars" not in text  # only one of them has driven so
+    assert [len(one["challenged"][0]["returns"]) for one in numbers["runs"]] == [2, 2]
     first, second = (one["returns"] for one in numbers["runs"])
     assert first[:4] == [700.0, 800.0, 800.0, 900.0]  # read; the fifth was driven
     assert first[4] == second[4]  # the same agent on the same track
-    assert [path.name for path in tiny_run.evaluations.iterdir()] == ["gymnasium_1_from_4.json"]
-    assert [path.name for path in other.evaluations.iterdir()] == ["gymnasium_5_from_0.json"]
+    assert sorted(path.name for path in tiny_run.evaluations.iterdir()) == [
+        "fast_2_from_0_blob.json",
+        "gymnasium_1_from_4.json",
+    ]
+    assert "gymnasium_5_from_0.json" in {path.name for path in other.evaluations.iterdir()}
 
 
 def test_v_alone_is_enough(tiny_run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

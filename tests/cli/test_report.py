@@ -2,14 +2,18 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reverie.cli.main import main
 from reverie.measure.dream.trust import Trust
+from reverie.measure.score import Evaluation
+from reverie.run.evaluations import keep
 from reverie.run.folder import RunFolder
 from reverie.studies import report_words as words
+from reverie.studies import robustness
 
 LARGEST = 8_000_000
 
@@ -32,7 +36,7 @@ def test_the_page_says_what_was_measured_and_needs_nothing_else(
     assert words.trust_sentence(Trust(dream=(1,), still=(1,), usual=(1,), decisions=0), 12.5) in html
     assert f"<td>0</td><td>700</td><td>reverie watch {tiny_run.path} --track 0</td>" in html  # the worst one
     assert "reverie train debug --run runs/again --set env.max_frames=24" in html
-    assert (html.count("<img"), html.count("<video")) == (4, 1)
+    assert (html.count("<img"), html.count("<video")) == (5, 1)
     assert not re.search(r'(src|href)="(?!data:)', html)
     tiny_run.forget("controller")
     assert not tiny_run.report.exists()  # it was of another C
@@ -46,7 +50,47 @@ def test_json_and_a_place_of_ones_own(tiny_run: RunFolder, tmp_path: Path, capsy
     found = json.loads(capsys.readouterr().out)
     assert found == {"run": str(tiny_run.path), "report": str(path), "bytes": path.stat().st_size}
     assert "Nobody has measured yet" in path.read_text()
-    assert {one.name for one in (tmp_path / "pictures").iterdir()} == {"seen.png", "moved.png", "trust.png", "film.mp4"}
+    assert f"reverie evaluate {tiny_run.path} --challenge colour --renderer fast" in path.read_text()
+    assert {one.name for one in (tmp_path / "pictures").iterdir()} == {
+        *("seen.png", "moved.png", "trust.png", "film.mp4", "challenges.png")
+    }
+
+
+def test_challenges_stand_beside_what_others_had(tiny_run: RunFolder) -> None:
+    evaluation = Evaluation(
+        run="x",
+        env_id="CarRacing-v3",
+        renderer="gymnasium",
+        num_tracks=3,
+        first_seed=1,
+        mean=300.0,
+        std=100.0,
+        ci95=(51.6, 548.4),
+        returns=(200.0, 300.0, 400.0),
+        num_finished=0,
+        frames=3000,
+        decisions=750,
+        seconds=1.0,
+        challenge="bars",
+    )
+    keep(tiny_run, evaluation)
+    keep(tiny_run, replace(evaluation, num_tracks=2, returns=(0.0, 0.0), mean=0.0))  # on fewer tracks: not shown
+    keep(tiny_run, replace(evaluation, renderer="fast", challenge="noise", mean=-50.0, ci95=None))
+    head, bars, noise = robustness.table(tiny_run)
+    assert head[-2:] == ["World Models", "AttentionAgent"]
+    what = "black bars left and right"
+    where = "3, drawn by gymnasium"
+    assert bars == [
+        "bars",
+        what,
+        where,
+        "300 [52, 548]",
+        "100",
+        "833",
+        "166 ± 137",
+        "900 ± 35",
+    ]  # 800, 800, 900 as it is
+    assert noise[2:] == ["3, drawn by fast", "-50", "100", "not measured", "", "-58 ± 12"]
 
 
 def test_mistakes(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:

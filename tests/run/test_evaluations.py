@@ -1,5 +1,6 @@
 """Evaluations that a run keeps: what is read of them, and when they no longer count."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -134,3 +135,34 @@ def test_a_missing_file_of_any_name_is_a_fault(tiny_run: RunFolder) -> None:
     tiny_run.stage("evaluate")["evaluations"] = {"evaluations/x.json": "0" * 64}
     [(path, fault)] = faults(tiny_run)
     assert str(fault) == f"{path} is missing: restore it from a copy"
+
+
+def test_a_challenge_is_another_score_and_never_taken_for_the_plain_one(
+    tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = score(tiny_run)
+    path = keep(tiny_run, replace(FOUND, num_tracks=50, returns=(1.0,) * 50, mean=1.0, challenge="blob"))
+    assert path
+    assert path.name == "gymnasium_50_from_2_blob.json"
+    assert score(tiny_run) == before
+    assert 10 not in returns_by_track(kept(tiny_run), "gymnasium")
+    assert returns_by_track(kept(tiny_run), "gymnasium", "blob")[10] == 1.0
+    assert main(["info", str(tiny_run.path), "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^2 to 51 +gymnasium +blob +1\.0 ", said, re.M), said
+    path.unlink()
+    [(_, fault)] = faults(tiny_run)
+    assert "--renderer gymnasium --tracks 50 --first-seed 2 --challenge blob`" in str(fault)
+
+
+def test_the_command_takes_a_challenge(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["evaluate", str(tiny_run.path), "--tracks", "2", "--renderer", "fast", "--workers", "0", "--quiet"]
+    assert main([*command, "--challenge", "bars"]) == 0
+    assert "drawn by fast, challenge bars" in capsys.readouterr().out
+    [found] = [one for one in kept(RunFolder.open(tiny_run.path)) if one["challenge"]]
+    assert (found["challenge"], found["renderer"], len(found["returns"])) == ("bars", "fast", 2)
+    assert main([*command, "--challenge", "fog"]) == 2
+    error = capsys.readouterr().err
+    assert "fog" in error
+    assert "colour3" in error
+    assert error.count("\n") == 1

@@ -7,6 +7,7 @@ import gymnasium
 from pydantic import TypeAdapter
 
 from reverie.api.driver import Driver
+from reverie.challenge import Challenge
 from reverie.data.latents import LatentStore
 from reverie.dream import DREAM_ID
 from reverie.envs.registry import spec_of
@@ -89,13 +90,15 @@ class Run:
         *,
         first_seed: int = 0,
         renderer: Literal["gymnasium", "fast"] = "gymnasium",
+        challenge: Challenge | None = None,
         workers: int = -1,
         quiet: bool = False,
     ) -> Evaluation:
         """Scores the agent on test tracks, as `reverie evaluate` does, and keeps what it finds in the run, but for one
         that ships or was packed.
 
-        Track i is Gymnasium's `reset(seed=first_seed + i)`; `renderer` draws what the agent sees; `workers` are
+        Track i is Gymnasium's `reset(seed=first_seed + i)`; `renderer` draws what the agent sees, with a
+        `challenge` otherwise than it knows it, which is another score (docs/car_racing.md); `workers` are
         processes, -1 for one a core, 0 for none but this one.
 
         Raises UserError where the agent is not finished, a seed is that of no test track, or workers are too many.
@@ -104,7 +107,13 @@ class Run:
         self.folder.require_agent()
         with make_workers(number_of(str(workers))) as made:
             found = evaluate_run(
-                self.folder, made, num_tracks=tracks, first_seed=first_seed, renderer=renderer, quiet=quiet
+                self.folder,
+                made,
+                num_tracks=tracks,
+                first_seed=first_seed,
+                renderer=renderer,
+                challenge=challenge,
+                quiet=quiet,
             )
         evaluations.keep(self.folder, found)
         return found

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from reverie.challenge import Challenge
 from reverie.cli.arguments import DriverArguments, parse, print_json
 
 
@@ -21,6 +22,10 @@ class EvaluateArguments(DriverArguments):
     """Track i is Gymnasium's reset(seed=first_seed + i); seeds below 500000 are test tracks."""
     renderer: Literal["gymnasium", "fast"] = "gymnasium"
     """Who draws what the agent sees: Gymnasium itself, or Reverie's fast rasteriser."""
+    challenge: Challenge | None = None
+    """Show the road otherwise than the agent has learned it: brighter or darker (`colour`), in other colours
+    (`colour3`), between black bars (`bars`), with a red blob beside the car (`blob`), with noise for the ground
+    (`noise`), or with half of the frames lost (`frames`). See docs/car_racing.md."""
     workers: str = "-1"
     """Processes; -1 for one a core, 0 for none but the main one; or `dask`."""
     scheduler: str | None = None
@@ -60,6 +65,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
             renderer=args.renderer,
             plan=plan,
             controller=args.controller,
+            challenge=args.challenge,
             quiet=args.quiet,
         )
     where = None if plan or args.controller else keep(run, evaluation)

@@ -130,12 +130,13 @@ def _evaluations(found: list[dict[str, Any]]) -> "Table":
     """All that was measured of the agent on test tracks."""
     from rich.table import Table
 
-    columns = ("evaluated on tracks", "drawn by", "mean", "95% interval", "standard deviation")
+    columns = ("evaluated on tracks", "drawn by", "challenge", "mean", "95% interval", "standard deviation")
     table = Table(*columns, box=None, pad_edge=False, header_style="dim")
     for one in found:
         interval = "[{:.0f}, {:.0f}]".format(*one["ci95"]) if one["ci95"] else ""
         tracks = f"{one['first_seed']} to {one['first_seed'] + one['num_tracks'] - 1}"
-        table.add_row(tracks, one["renderer"], f"{one['mean']:.1f}", interval, f"{one['std']:.0f}")
+        challenge, mean, std = one["challenge"] or "", f"{one['mean']:.1f}", f"{one['std']:.0f}"
+        table.add_row(tracks, one["renderer"], challenge, mean, interval, std)
     return table
 
 

@@ -73,6 +73,10 @@ class GymnasiumBatch:
         draw = self._draw[row]
         return self.spec.picture.to_64(draw() if draw else observation)
 
+    def simulation(self, row: int) -> Any:
+        """Gymnasium's environment of a row, without what is wrapped around it."""
+        return self._envs[row].unwrapped
+
     def render(self, row: int = 0) -> NDArray[np.uint8] | None:
         """What Gymnasium shows of a row now, (h, w, 3); None where it shows it itself, or is not to show it."""
         env: Any = self._envs[row]

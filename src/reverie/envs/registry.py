@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from reverie.challenge import Challenge
 from reverie.envs.config import FAST_ID, EnvConfig
 from reverie.envs.spec import EnvSpec, spec_from
 from reverie.envs.trusted import require_trusted
@@ -42,6 +43,8 @@ class _World:
     """Where an episode begins elsewhere than it usually does."""
     starts: tuple[str, ...] = ()
     """Ways to choose such places."""
+    challenged: str = ""
+    """Around `batch` or Gymnasium's own, what shows them as a challenge wants it."""
     on_demand: str | None = None
     """What spares Gymnasium's own the pictures that nobody sees."""
 
@@ -61,6 +64,7 @@ _KNOWN = {
         },
         start=f"{_CAR_RACING}.starts:start",
         starts=("structured", "random", "beside", "before"),
+        challenged=f"{_CAR_RACING}.challenges:ChallengedCars",
         on_demand=f"{_CAR_RACING}.on_demand:draw_on_demand",
     ),
     "VizdoomTakeCover-v1": _World(
@@ -118,13 +122,17 @@ def make_env(config: EnvConfig, **kwargs: Any) -> "gymnasium.Env":
     return _load(wrapper)(env) if wrapper else env
 
 
-def make_vector_env(config: EnvConfig, num_envs: int) -> "VectorEnv":
-    """A batch of `num_envs` environments that give (64, 64, 3) frames; see `reverie.envs.vector.VectorEnv`."""
+def make_vector_env(config: EnvConfig, num_envs: int, challenge: Challenge | None = None) -> "VectorEnv":
+    """A batch of `num_envs` environments that give (64, 64, 3) frames, shown as the `challenge` wants it; see
+    `reverie.envs.vector.VectorEnv`. UserError as `require_challenge`."""
     if num_envs < 1:
         raise UserError(f"num_envs is {num_envs}: give at least 1")
     require_env(config)
-    spec = spec_of(config)
-    return _load(_KNOWN[config.name].batch if _is_fast(config) else _GYMNASIUM_BATCH)(config, num_envs, spec)
+    if challenge:
+        require_challenge(config, challenge)
+    batch = _load(_KNOWN[config.name].batch if _is_fast(config) else _GYMNASIUM_BATCH)
+    env = batch(config, num_envs, spec_of(config))
+    return _load(_KNOWN[config.name].challenged)(env, challenge) if challenge else env
 
 
 def make_watched(config: EnvConfig, render_mode: str | None) -> "GymnasiumBatch":
@@ -172,6 +180,28 @@ def require_truth(config: EnvConfig, who: str) -> None:
     if world is None or not world.has_truth:
         known = _names(lambda one: one.has_truth)
         raise UserError(f"{who} was trained on {config.id}: only {known} says what is true of its scenes")
+
+
+def has_challenges(config: EnvConfig) -> bool:
+    """Whether the world can be shown otherwise than it is."""
+    world = _KNOWN.get(config.name)
+    return world is not None and bool(world.challenged) and not config.kwargs.get("domain_randomize")
+
+
+def require_challenge(config: EnvConfig, challenge: str) -> None:
+    """Raises UserError where a world is shown in one way only, or in random colours already."""
+    if has_challenges(config):
+        return
+    if not config.kwargs.get("domain_randomize"):
+        known = _names(lambda one: bool(one.challenged))
+        raise UserError(
+            f"there is a challenge {challenge!r} in {known} only, not in {config.id}: leave it out", usage=True
+        )
+    raise UserError(
+        f"challenge {challenge!r} changes how {config.id} is shown, whose colours env.kwargs.domain_randomize draws "
+        "anew: leave it out",
+        usage=True,
+    )
 
 
 def labelled_env(config: EnvConfig, num_envs: int) -> "LabelledEnv":

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reverie.challenge import Challenge
 from reverie.errors import UserError
 from reverie.measure.statistics import confidence_interval
 from reverie.metrics import Progress
@@ -42,13 +43,16 @@ class Evaluation:
     decisions: int
     """Actions of the agent, all tracks together."""
     seconds: float
+    challenge: Challenge | None = None
+    """How the world was shown, if not as it is."""
 
     def text(self) -> str:
         """One line for people."""
         interval = f" [{self.ci95[0]:.0f}, {self.ci95[1]:.0f}]" if self.ci95 else ""
+        shown = f", challenge {self.challenge}" if self.challenge else ""
         return (
             f"{self.run}: {self.mean:.1f}{interval} (95% interval), standard deviation {self.std:.1f}, "
-            f"{self.num_tracks} tracks of {self.env_id} from seed {self.first_seed}, drawn by {self.renderer}; "
+            f"{self.num_tracks} tracks of {self.env_id} from seed {self.first_seed}, drawn by {self.renderer}{shown}; "
             f"{self.num_finished} ended by the environment; {self.frames:,} frames, {self.decisions:,} decisions, "
             f"{self.seconds:.0f} s"
         )
@@ -98,4 +102,5 @@ def evaluate(task: RolloutTask, workers: Workers, run: str, *, quiet: bool = Fal
         frames=sum(outcome.frames for outcome in outcomes),
         decisions=sum(outcome.decisions for outcome in outcomes),
         seconds=round(time.monotonic() - started, 3),
+        challenge=task.challenge,
     )

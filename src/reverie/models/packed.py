@@ -19,6 +19,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import BinaryIO
 
+from reverie.challenge import IN_WORDS
 from reverie.errors import UserError
 from reverie.reading import MAX_TEXT, MAX_TOML, open_regular, unreadable
 from reverie.writing import refused, write_atomically
@@ -42,7 +43,7 @@ NAMES = {
 """What it must hold, and the most bytes of each."""
 FURTHER = {
     r"evaluation\.json": MAX_TEXT,
-    r"evaluations/(gymnasium|fast)_\d{1,9}_from_\d{1,9}\.json": MAX_TEXT,
+    rf"evaluations/(gymnasium|fast)_\d{{1,9}}_from_\d{{1,9}}(_({'|'.join(IN_WORDS)}))?\.json": MAX_TEXT,
     r"(memory|dream)\.[1-9]\d?\.safetensors": MAX_MODEL,
 }
 """What it may hold beside that, as patterns: what was measured of the agent, and the members of an ensemble."""

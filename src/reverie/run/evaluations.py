@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from reverie.challenge import Challenge
 from reverie.checkpoint import file_sha256
 from reverie.errors import UserError
 from reverie.measure.score import Evaluation
@@ -19,8 +20,8 @@ from reverie.writing import write_json
 Kept = Mapping[str, Any]
 """An `Evaluation` as JSON has it."""
 _FORM = TypeAdapter(Evaluation)
-_NAME = re.compile(r"(gymnasium|fast)_(\d+)_from_(\d+)")
-"""Of a file that is kept: who drew, how many tracks, and the first of them."""
+_NAME = re.compile(r"(gymnasium|fast)_(\d+)_from_(\d+)(?:_(\w+))?")
+"""Of a file that is kept: who drew, how many tracks, the first of them, and the challenge, if there was one."""
 _AGENT = "agent"
 """Key of the checksums of the agent that was measured."""
 
@@ -38,7 +39,8 @@ def keep(run: RunFolder, evaluation: Evaluation) -> Path | None:
 
 
 def _keep(run: RunFolder, evaluation: Evaluation) -> Path:
-    name = f"{evaluation.renderer}_{evaluation.num_tracks}_from_{evaluation.first_seed}.json"
+    challenge = f"_{evaluation.challenge}" if evaluation.challenge else ""
+    name = f"{evaluation.renderer}_{evaluation.num_tracks}_from_{evaluation.first_seed}{challenge}.json"
     path, agent = run.evaluations / name, run.agent_digest
     with run.locked():
         checksums = run.stage("evaluate").setdefault("evaluations", {})
@@ -70,18 +72,20 @@ def kept_since(run: RunFolder) -> dict[str, Kept]:
 
 
 def score(run: RunFolder) -> Kept | None:
-    """The evaluation on the most tracks that Gymnasium drew; None where there is none."""
-    drawn = [one for one in kept(run) if one["renderer"] == "gymnasium"]
+    """The evaluation on the most tracks that Gymnasium drew, shown as they are; None where there is none."""
+    drawn = [one for one in kept(run) if one["renderer"] == "gymnasium" and one["challenge"] is None]
     return max(drawn, key=lambda one: one["num_tracks"], default=None)
 
 
-def returns_by_track(evaluations: Sequence[Kept], renderer: str) -> dict[int, float]:
-    """Seed of a track -> return, of all evaluations by this renderer: a return is its track's own, whichever others are
-    driven beside it."""
+def returns_by_track(
+    evaluations: Sequence[Kept], renderer: str, challenge: Challenge | None = None
+) -> dict[int, float]:
+    """Seed of a track -> return, of all evaluations by this renderer, shown in this way: a return is its track's own,
+    whichever others are driven beside it."""
     return {
         seed: ret
         for one in evaluations
-        if one["renderer"] == renderer
+        if (one["renderer"], one["challenge"]) == (renderer, challenge)
         for seed, ret in enumerate(one["returns"], one["first_seed"])
     }
 
@@ -94,8 +98,9 @@ def faults(run: RunFolder) -> Iterator[tuple[Path, UserError]]:
         if wrong:
             cure = "restore it from a copy"
             if found := _NAME.fullmatch(path.stem):
-                renderer, tracks, first = found.groups()
+                renderer, tracks, first, challenge = found.groups()
                 of_it = f"--renderer {renderer} --tracks {tracks} --first-seed {first}"
+                of_it += f" --challenge {challenge}" if challenge else ""
                 cure += f", or run `reverie evaluate {run.path} {of_it}`"
             yield path, UserError(f"{path} {wrong}: {cure}")
             continue
@@ -117,7 +122,7 @@ def read(path: Path) -> Kept:
             f"{path} is no evaluation ({where + ': ' if where else ''}{reason['msg']}): restore it from a copy, or "
             "evaluate again"
         ) from error
-    return found
+    return {"challenge": None} | found  # files of before there were any do not say
 
 
 def _checksums(run: RunFolder) -> Mapping[str, str]:

@@ -36,6 +36,19 @@ def comparison(path: Path, rows: Mapping[str, Frames], *, columns: int = 10) -> 
     )
 
 
+def shown_otherwise(path: Path, frames: Mapping[str, Frames], seen: Frames) -> None:
+    """A moment in every way in which it is shown, label -> (64, 64, 3), above what V makes of it (m, 64, 64, 3)."""
+    assert seen.shape == (len(frames), SIZE, SIZE, 3), f"{seen.shape} must be ({len(frames)}, 64, 64, 3)"
+    _sheet(
+        path,
+        "One moment of the road, shown otherwise",
+        "above, what the agent is shown; below, what V makes of it",
+        [("shown", list(frames.values())), ("V", list(seen))],
+        headers=list(frames),
+        apart={0},
+    )
+
+
 def latent_grid(path: Path, frame: Frames, cells: Frames, dims: tuple[int, int], sigmas: Sequence[float]) -> None:
     """`frame` with the first of `dims` set to each of `sigmas` downwards, the second across: (v, v, 64, 64, 3)."""
     v = len(sigmas)

@@ -71,11 +71,14 @@ def _header(run: RunFolder, found: Mapping[str, Any] | None, licence: str | None
 
 
 def _scores(run: RunFolder) -> str:
-    rows = [("tracks (Gymnasium's seeds)", "drawn by", "mean return", "95% interval", "standard deviation")]
+    rows = [
+        ("tracks (Gymnasium's seeds)", "drawn by", "challenge", "mean return", "95% interval", "standard deviation")
+    ]
     for one in kept(run):
         interval = "{:.0f} to {:.0f}".format(*one["ci95"]) if one["ci95"] else ""
         seeds = f"{one['num_tracks']} ({one['first_seed']} to {one['first_seed'] + one['num_tracks'] - 1})"
-        rows.append((seeds, one["renderer"], f"{one['mean']:.1f}", interval, f"{one['std']:.1f}"))
+        challenge, mean, std = one["challenge"] or "", f"{one['mean']:.1f}", f"{one['std']:.1f}"
+        rows.append((seeds, one["renderer"], challenge, mean, interval, std))
     if len(rows) == 1:
         return f"Not measured: `reverie evaluate {FILE} --tracks 100` does."
     return f"{_table(rows)}\n\nNothing was learned from these tracks, and no model was chosen by them."

@@ -3,7 +3,7 @@
 Shapes: n frames of (64, 64, 3) uint8.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from reverie.challenge import Challenge
 from reverie.envs.registry import require_truth, spec_of
 from reverie.errors import UserError
 from reverie.measure.dream.horizon import RealEpisodes, join, measure_dream
@@ -30,7 +31,7 @@ from reverie.show import charts
 from reverie.show.latent_sheets import comparison as draw_sheet
 from reverie.studies.compare_report import Found, numbers_of, text_of
 from reverie.studies.dream_truth import episodes_of
-from reverie.studies.scores import common_returns
+from reverie.studies.scores import challenged_returns, common_returns
 from reverie.training.controller.rollouts import agent_of
 from reverie.workers.contract import Workers
 from reverie.writing import write_atomically, write_json
@@ -91,14 +92,17 @@ def compare_runs(
     groups = comparison.group(made_with, given)
     names = comparison.labels(made_with, groups, given)
     returns: Sequence[np.ndarray | None] = [None] * len(runs)
+    challenged: Mapping[tuple[Challenge, str], Sequence[np.ndarray]] = {}
     if scores != 0 and all(run.is_done("controller") for run in runs):
         returns = common_returns(runs, scores, workers, quiet=quiet)
+        challenged = challenged_returns(runs)
     with Progress("compare", len(runs) + 1, "steps", quiet=quiet) as bar:
         grounds = _grounds(runs, tracks, split, seed)
         bar.advance(1)
         found = []
-        for run, theirs in zip(runs, returns, strict=True):
-            found.append(_measure(run, judges, grounds, theirs, seed))
+        for i, (run, theirs) in enumerate(zip(runs, returns, strict=True)):
+            otherwise = {way: values[i] for way, values in challenged.items()}
+            found.append(_measure(run, judges, grounds, theirs, otherwise, seed))
             bar.advance(1, last=run.name)
     result = Comparison(
         numbers=output / "comparison.json",
@@ -148,7 +152,14 @@ def _episodes(runs: Sequence[RunFolder], tracks: Sequence[int], seed: int) -> Re
     return join(episodes_of(agent, params, tracks[: 2 * min(DRIVES, len(tracks) // 2)], env, seed))
 
 
-def _measure(run: RunFolder, judges: Judges, grounds: Grounds, returns: np.ndarray | None, seed: int) -> Found:
+def _measure(
+    run: RunFolder,
+    judges: Judges,
+    grounds: Grounds,
+    returns: np.ndarray | None,
+    challenged: Mapping[tuple[Challenge, str], np.ndarray],
+    seed: int,
+) -> Found:
     vision = load_vision(run.vision).eval()
     dream = None
     if run.is_done("memory") and grounds.episodes is not None:
@@ -161,6 +172,7 @@ def _measure(run: RunFolder, judges: Judges, grounds: Grounds, returns: np.ndarr
         arithmetic=measure_arithmetic(vision, judges, grounds.train, grounds.tune, grounds.test, seed),
         dream=dream,
         returns=returns,
+        challenged=challenged,
     )
 
 

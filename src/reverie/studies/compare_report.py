@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from reverie.challenge import Challenge
 from reverie.measure.dream.horizon import HORIZONS, DreamHorizon
 from reverie.measure.truth.labelled import STATE
 from reverie.measure.vision import comparison
@@ -29,6 +30,8 @@ class Found:
     dream: DreamHorizon | None
     returns: np.ndarray | None
     """(n,) of the agent on test tracks, the same for all runs."""
+    challenged: Mapping[tuple[Challenge, str], np.ndarray]
+    """The same in challenges, by challenge and who drew, those that all runs were measured in."""
 
 
 def text_of(groups: list[list[Found]], names: list[str], differing: Mapping[str, list[object]], where: str) -> str:
@@ -73,8 +76,13 @@ def _scores_text(groups: list[list[Found]], head: list[str]) -> list[str]:
     if not scores[0]:
         return []
     samples = [_sample([float(values.mean()) for values in group], group) for group in scores]
-    row = comparison.row(f"score, {len(scores[0][0])} test tracks", "higher", samples)
-    return [comparison.table([head, row])]
+    rows = [comparison.row(f"score, {len(scores[0][0])} test tracks", "higher", samples)]
+    for way in groups[0][0].challenged:
+        values = [[found.challenged[way] for found in group] for group in groups]
+        samples = [_sample([float(one.mean()) for one in group], group) for group in values]
+        name = f"score, challenge {way[0]}, {len(values[0][0])} test tracks drawn by {way[1]}"
+        rows.append(comparison.row(name, "higher", samples))
+    return [comparison.table([head, *rows])]
 
 
 def _fidelity_rows(groups: list[list[Found]]) -> list[list[str]]:
@@ -154,6 +162,10 @@ def numbers_of(
                 "arithmetic": asdict(f.arithmetic),
                 "dream": asdict(f.dream) if f.dream else None,
                 "returns": None if f.returns is None else f.returns.tolist(),
+                "challenged": [
+                    {"challenge": challenge, "renderer": renderer, "returns": returns.tolist()}
+                    for (challenge, renderer), returns in f.challenged.items()
+                ],
             }
             for f in found
         ],

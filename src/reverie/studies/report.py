@@ -3,6 +3,7 @@
 Shapes: n drives, t decisions, z latent; frames are (64, 64, 3) uint8.
 """
 
+import shlex
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ import torch
 from reverie.agent import Agent
 from reverie.data.episode import Episode
 from reverie.dream.moments import CONTEXT
-from reverie.envs.registry import spec_of
+from reverie.envs.registry import has_challenges, spec_of
 from reverie.errors import UserError
 from reverie.measure.dream.trust import Trust, measure_trust
 from reverie.metrics import Progress
@@ -29,6 +30,7 @@ from reverie.show.dream_film import make_film, write_film
 from reverie.show.trust_chart import trust as draw_trust
 from reverie.show.web_page import WebPage
 from reverie.studies import report_words as words
+from reverie.studies import robustness
 from reverie.training.controller.rollouts import agent_of
 from reverie.training.recorder import EPISODES_PER_TASK, record
 
@@ -79,6 +81,8 @@ def write_report(run: RunFolder, path: Path, *, pictures: Path | None = None, qu
         _memory(page, run, agent, params, trust, rate, folder)
         bar.advance()
         _controller(page, run, found, folder)
+        if has_challenges(run.config.env):
+            _robustness(page, run, agent, seen, folder)
         _costs(page, run)
         bar.advance()
         page.save(path)
@@ -211,6 +215,23 @@ def _controller(page: WebPage, run: RunFolder, found: Mapping[str, Any] | None, 
     page.table(
         [("track", "return", "command"), *((*row, f"reverie watch {run.name} --track {row[0]}") for row in rows)]
     )
+
+
+def _robustness(page: WebPage, run: RunFolder, agent: Agent, seen: Seen, folder: Path) -> None:
+    page.heading("Robustness: what its driving hangs on")
+    page.paragraph(
+        "The road is the same, and so is the car; only what the agent is shown differs from what it has learned. It "
+        "learns nothing anew. What V cannot draw, M and C have never met."
+    )
+    robustness.draw(folder / "challenges.png", agent, run.config.env, seen.drives[0], VALIDATION_TRACKS[0])
+    page.picture(folder / "challenges.png", "The same moment, as each challenge shows it.")
+    rows = robustness.table(run)
+    if len(rows) > 1:
+        page.table(rows)
+        page.paragraph(robustness.SOURCE, "quiet")
+    else:
+        page.paragraph("How it drives there was not measured yet:")
+        page.code(f"reverie evaluate {shlex.quote(run.name)} --challenge colour --renderer fast")
 
 
 def _costs(page: WebPage, run: RunFolder) -> None:

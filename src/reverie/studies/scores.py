@@ -5,17 +5,30 @@ Shapes: n tracks.
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 import numpy as np
 
-from reverie.run.evaluations import keep, kept, returns_by_track
+from reverie.challenge import IN_WORDS, Challenge
+from reverie.run.evaluations import Kept, keep, kept, returns_by_track
 from reverie.run.folder import RunFolder
 from reverie.training.pipeline import evaluate_run
 from reverie.workers.contract import Workers
 
 RENDERER = "gymnasium"
+_RENDERERS = (RENDERER, "fast")
 LEAST = 30
 """Tracks, from seed 0 on, if nobody says how many and less are known."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shared:
+    """Returns of several agents on the same tracks."""
+
+    renderer: str
+    seeds: list[int]
+    returns: list[np.ndarray]
+    """(n,) of each agent."""
 
 
 def common_returns(
@@ -44,6 +57,33 @@ def common_returns(
                     keep(run, found)
                     returns |= dict(enumerate(found.returns, first))
     return [np.array([returns[seed] for seed in range(num)]) for returns in known]
+
+
+def shared_returns(runs: Sequence[RunFolder]) -> Shared | None:
+    """What is known of all agents on the same tracks, drawn by Gymnasium if that is known. Nothing is driven for it."""
+    known = [kept(run) for run in runs]
+    found = (_shared(known, renderer, None) for renderer in _RENDERERS)
+    return next(filter(None, found), None)
+
+
+def challenged_returns(runs: Sequence[RunFolder]) -> dict[tuple[Challenge, str], list[np.ndarray]]:
+    """What is known of the agents in challenges, by the challenge and who drew: the returns of each on the tracks that
+    all of them drove so (n,). Nothing is driven for it."""
+    known = [kept(run) for run in runs]
+    found: dict[tuple[Challenge, str], list[np.ndarray]] = {}
+    for challenge in IN_WORDS:
+        for renderer in _RENDERERS:
+            if shared := _shared(known, renderer, challenge):
+                found[challenge, renderer] = shared.returns
+    return found
+
+
+def _shared(known: Sequence[Sequence[Kept]], renderer: str, challenge: Challenge | None) -> Shared | None:
+    returns = [returns_by_track(one, renderer, challenge) for one in known]
+    seeds = sorted(set.intersection(*map(set, returns)))
+    if not seeds:
+        return None
+    return Shared(renderer=renderer, seeds=seeds, returns=[np.array([one[seed] for seed in seeds]) for one in returns])
 
 
 def _unbroken(returns: dict[int, float]) -> int:

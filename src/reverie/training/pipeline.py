@@ -7,10 +7,12 @@ from typing import Literal
 
 import numpy as np
 
+from reverie.challenge import Challenge
 from reverie.data.latents import LatentStore
 from reverie.data.store import EpisodeStore
 from reverie.devices import within_quota
 from reverie.dream.plan import PlanConfig
+from reverie.envs.registry import require_challenge
 from reverie.errors import UserError
 from reverie.measure.score import Evaluation, evaluate, test_seeds
 from reverie.metrics import Metrics
@@ -200,10 +202,14 @@ def evaluate_run(
     renderer: Literal["fast", "gymnasium"] = "gymnasium",
     plan: PlanConfig | None = None,
     controller: Path | None = None,
+    challenge: Challenge | None = None,
     quiet: bool = False,
 ) -> Evaluation:
     """Scores the run's agent on test tracks, with a `plan` its M, which plans, or its V and M with another C of this
-    run in the file `controller`."""
+    run in the file `controller`; with a `challenge` on tracks that are shown so. Raises UserError where the world knows
+    none."""
+    if challenge:
+        require_challenge(run.config.env, challenge)
     tracks = np.array(test_seeds(num_tracks, first_seed))
     env = replace(run.config.env, renderer=renderer)
     if plan:
@@ -214,7 +220,7 @@ def evaluate_run(
         name = f"{run.name}, {controller.name}" if controller else run.name
         shape, policy = agent.controller.config, AgentPolicy
     task = Rollouts(run, workers, shape).task(params[None], tracks[None], env=env)
-    return evaluate(replace(task, policy=policy), workers, name, quiet=quiet)
+    return evaluate(replace(task, policy=policy, challenge=challenge), workers, name, quiet=quiet)
 
 
 def pictures_stage(run: RunFolder) -> None:

@@ -11,7 +11,7 @@ from reverie.run.stages import CHECKSUMS, STAGES
 from reverie.training.rounds import describe_rounds, rounds_of, table_of
 
 _FACTS_APART = ("status", "seconds", *CHECKSUMS, "evaluations")
-_MEASURED = ("renderer", "num_tracks", "first_seed", "mean", "std", "ci95")
+_MEASURED = ("renderer", "challenge", "num_tracks", "first_seed", "mean", "std", "ci95")
 """What a summary says of each evaluation that is kept."""
 
 

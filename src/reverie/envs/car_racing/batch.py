@@ -63,6 +63,10 @@ class CarRacingBatch:
             frames=np.array(frames, np.int64),
         )
 
+    def simulation(self, row: int) -> FastCarRacing:
+        """Gymnasium's environment of a row."""
+        return self._envs[row]
+
     def labels(self, rows: ArrayLike) -> Labels:
         """What is true of `rows` now: (n,) arrays."""
         return read_labels([self._envs[row] for row in np.atleast_1d(rows).tolist()])
