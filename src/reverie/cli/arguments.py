@@ -181,6 +181,17 @@ def _one_line(box: str) -> str:
     return " ".join(itertools.takewhile(lambda line: not line.startswith("Argument helptext"), words))
 
 
+def named(text: str) -> tuple[str | None, str]:
+    """The reader's name of a run, if there is one, and its folder: full=runs/a. Raises UserError where one of the two
+    is missing."""
+    name, equals, folder = text.partition("=")
+    if not equals or Path(text).exists():
+        return None, text
+    if not name or not folder:
+        raise UserError(f"{text}: give NAME=RUN, or RUN alone", usage=True)
+    return name, folder
+
+
 def output_of(run: "RunFolder", inside: Path) -> Path:
     """Where a verb puts what it makes of a run, if nobody says: `inside` it; of a run that ships, which is only read,
     in the folder where the command is run."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import tyro
 from annotated_types import Ge, Le
 
-from reverie.cli.arguments import parse, print_json
+from reverie.cli.arguments import named, parse, print_json
 from reverie.errors import UserError
 
 
@@ -55,7 +55,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     from reverie.workers.make import make_workers, number_of
 
     processes = number_of(args.workers)
-    given, runs = zip(*map(_named, args.runs), strict=True)
+    given, runs = zip(*map(named, args.runs), strict=True)
     runs = [RunFolder.open(name) for name in runs]
     for run in runs:
         run.require("vision")
@@ -77,13 +77,3 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         print(found.text)
         pictures = f"{found.sheet}, {found.scores}" if found.scores else found.sheet
         print(f"numbers: {found.numbers}; table: {found.table}; pictures: {pictures}")
-
-
-def _named(text: str) -> tuple[str | None, str]:
-    """The reader's name of a run, if there is one, and its folder."""
-    name, equals, folder = text.partition("=")
-    if not equals or Path(text).exists():
-        return None, text
-    if not name or not folder:
-        raise UserError(f"{text}: give NAME=RUN, or RUN alone", usage=True)
-    return name, folder
