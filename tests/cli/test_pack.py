@@ -1,7 +1,10 @@
 """`reverie pack`, and every verb that reads what it writes."""
 
 import json
+import shlex
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -12,9 +15,11 @@ import torch
 
 from reverie.models.files import agent_folder
 from reverie.models.packed import remove_unpacked
+from reverie.run import settings
 from reverie.run.evaluations import kept
 from reverie.run.folder import RunFolder
 from reverie.run.ship import copy_bare_agent
+from reverie.studies.report_words import rerun
 from reverie.training.controller.rollouts import agent_of
 from tests.cli.conftest import Done, reverie, reverie_in_a_process
 
@@ -92,12 +97,27 @@ def test_the_same_agent_gives_the_same_bytes(tiny_run: RunFolder, tmp_path: Path
     assert str(tmp_path).encode() not in told, "a path of the machine that made it"
 
 
-def test_what_was_measured_since_goes_along(tiny_run: RunFolder, tmp_path: Path) -> None:
-    options = ("--tracks", "5", "--workers", "0", "--quiet")
-    assert reverie("evaluate", tiny_run.path, *options).returncode == 0
+def test_a_report_of_it_says_where_its_recipe_is(tiny_run: RunFolder, tmp_path: Path) -> None:
+    tiny_run.save_recipe(settings.load(str(tiny_run.path / "recipe.toml"), ["name=mine"]))
     run = RunFolder.open(packed(tiny_run, tmp_path))
-    assert [one["num_tracks"] for one in kept(run)] == [4, 5]
-    assert "| 5 (0 to 4) | gymnasium |" in (run.path / "README.md").read_text()
+    _, unpack, train, *_ = rerun(run).splitlines()
+    assert unpack == f"python -m zipfile -e {tmp_path}/agent.zip agent_recipe"
+    assert train == "reverie train agent_recipe/recipe.toml --run runs/again"
+    subprocess.run([sys.executable, *shlex.split(unpack)[1:]], cwd=tmp_path, check=True)
+    assert settings.load(str(tmp_path / "agent_recipe" / "recipe.toml")).name == "mine"
+
+
+def test_what_was_measured_since_goes_along(tiny_run: RunFolder, tmp_path: Path) -> None:
+    options = ("--workers", "0", "--quiet")
+    assert reverie("evaluate", tiny_run.path, "--tracks", "5", *options).returncode == 0
+    otherwise = ("--challenge", "blob", "--renderer", "fast", "--tracks", "2")
+    assert reverie("evaluate", tiny_run.path, *otherwise, *options).returncode == 0
+    run = RunFolder.open(packed(tiny_run, tmp_path))
+    found = [(one["num_tracks"], one["renderer"], one["challenge"]) for one in kept(run)]
+    assert found == [(4, "gymnasium", None), (2, "fast", "blob"), (5, "gymnasium", None)]
+    card = (run.path / "README.md").read_text()
+    assert "| 5 (0 to 4) | gymnasium |  |" in card
+    assert "| 2 (0 to 1) | fast | blob |" in card
 
 
 def test_its_card(tiny_run: RunFolder, tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import reverie
 from reverie.envs.registry import spec_of
 from reverie.measure.dream.trust import Trust
+from reverie.models.packed import archive_of
 from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.run.ledger import ledger, minutes
@@ -161,10 +163,15 @@ def costs(run: RunFolder) -> list[Sequence[str]]:
 
 
 def rerun(run: RunFolder) -> str:
-    """The commands that make the same run again, and look at this one."""
-    own = "recipe.toml" if run.is_packaged else str(run.path / "recipe.toml")
-    name = shlex.quote(run.name)
-    return "\n".join([*remade(run, own), f"reverie evaluate {name} --tracks 100", f"reverie watch {name}"])
+    """The commands that make the same run again, and look at this one. The recipe of one that was packed is taken out
+    of its archive first, where it is needed."""
+    name, folder = shlex.quote(run.name), f"{Path(run.name).stem}_recipe"
+    is_packed = archive_of(run.path) is not None
+    own = f"{folder}/recipe.toml" if is_packed else str(run.path / "recipe.toml")
+    again = remade(run, own)
+    if is_packed and own in again[-1]:
+        again.insert(1, shlex.join(["python", "-m", "zipfile", "-e", run.name, folder]))
+    return "\n".join([*again, f"reverie evaluate {name} --tracks 100", f"reverie watch {name}"])
 
 
 def remade(run: RunFolder, own: str) -> list[str]:
