@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test test-min soak lint bench docs web web-test clean
+.PHONY: run test test-min soak lint bench docs web web-test web-tools web-packages page-packages fetch-road clean
 
 run: $(VENV)/.run
 	$(BIN)/reverie train
@@ -44,28 +44,28 @@ bench: $(VENV)/.bench
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-# The page's engine, and CarRacing for it from Box2D's own sources: clang and what it needs for WebAssembly, node for the
-# tests.
-WEB_PACKAGES := clang lld wasi-libc libc++-dev-wasm32 libclang-rt-dev-wasm32 nodejs make
+# The page's engine, and CarRacing for it from Box2D's own sources: clang, and what it needs for WebAssembly.
+WEB_PACKAGES := clang lld wasi-libc libc++-dev-wasm32 libclang-rt-dev-wasm32 make
+ROAD := src/reverie/web/native/road
+INSTALL := [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
 
-web: $(VENV)/.dev
-	@dpkg -s $(WEB_PACKAGES) >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
-		apt-get install -y -qq --no-install-recommends $(WEB_PACKAGES); } || \
-		{ echo "make web needs Debian's packages, which only root can install: $(WEB_PACKAGES)"; exit 1; }
+web: $(VENV)/.dev web-packages
 	$(BIN)/python -m reverie.web.native.make_engine
-	$(MAKE) --no-print-directory -C src/reverie/web/native/road PYTHON=$(abspath $(BIN)/python)
-	$(BIN)/python -m pytest -n 0 -s tests/web
+	$(MAKE) --no-print-directory -C $(ROAD) PYTHON=$(abspath $(BIN)/python)
+
+web-packages:
+	@dpkg -s $(WEB_PACKAGES) >/dev/null 2>&1 || { $(INSTALL) $(WEB_PACKAGES); } || \
+		{ echo "make web needs Debian's packages, which only root can install: $(WEB_PACKAGES)"; exit 1; }
 
 # The page in real Chromium, by the keyboard and by touch, and in Firefox where that is installed; its pictures stay in
 # build/page. `again` is a run of another name, `other` one whose world no page can run.
 PAGE := $(abspath build/page)
+PAGE_TESTS := tests/web/page
+MODULES := $(PAGE_TESTS)/node_modules/.package-lock.json
 
-web-test: $(VENV)/.dev
+web-test: $(VENV)/.dev page-packages $(MODULES)
 	@test -f src/reverie/web/native/build/road.wasm || $(MAKE) --no-print-directory web
-	@for package in chromium:chromium nodejs:node npm:npm; do command -v $${package#*:} >/dev/null || { \
-		[ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends $${package%:*}; } || \
-		{ echo "make web-test needs Debian's package $${package%:*}, which only root can install"; exit 1; }; done
-	npm install --prefix tests/web/page --no-audit --no-fund --silent
 	rm -rf $(PAGE) && mkdir -p $(PAGE)
 	for run in again other; do cp -r src/reverie/shipped/pretrained $(PAGE)/$$run; done
 	sed -i 's/^\[env\]$$/&\nkwargs = { lap_complete_percent = 0.95 }/' $(PAGE)/other/recipe.toml
@@ -73,7 +73,22 @@ web-test: $(VENV)/.dev
 	$(BIN)/reverie export web pretrained $(PAGE)/again --out $(PAGE)/site
 	$(BIN)/reverie report pretrained --output $(PAGE)/report.html
 	PAGE=$(PAGE)/dream.html REPORT=$(PAGE)/report.html SITE=$(PAGE)/site OTHER=$(PAGE)/other SHOTS=$(PAGE) \
-		PYTHON=$(abspath $(BIN)/python) node --test --test-reporter=spec --test-concurrency=1 tests/web/page/*.test.mjs
+		PYTHON=$(abspath $(BIN)/python) node --test --test-reporter=spec --test-concurrency=1 $(PAGE_TESTS)/*.test.mjs
+
+page-packages:
+	@for package in chromium:chromium nodejs:node npm:npm; do command -v $${package#*:} >/dev/null || { \
+		$(INSTALL) $${package%:*}; } || \
+		{ echo "make web-test needs Debian's package $${package%:*}, which only root can install"; exit 1; }; done
+
+$(MODULES): $(PAGE_TESTS)/package.json | page-packages
+	npm install --prefix $(PAGE_TESTS) --no-audit --no-fund --silent
+	touch $@
+
+# What both need and a machine may lack: packages of Debian's and of npm's, and Box2D's sources.
+web-tools: web-packages page-packages $(MODULES) fetch-road
+
+fetch-road: $(VENV)/.dev
+	$(MAKE) --no-print-directory -C $(ROAD) fetch PYTHON=$(abspath $(BIN)/python)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -95,4 +110,4 @@ $(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $(VENV)/.run $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-min site .pytest_cache .ruff_cache src/reverie/web/native/build
+	rm -rf $(VENV) $(VENV)-min build site .pytest_cache .ruff_cache src/reverie/web/native/build $(PAGE_TESTS)/node_modules
