@@ -14,10 +14,16 @@ import os
 import re
 import stat
 import tomllib
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reverie.errors import UserError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+_Kind = TypeVar("_Kind")
 
 MAX_TEXT = 32 * 2**20
 """Bytes of a text file, of JSON, or of a header that is JSON: Python makes up to 20 times as much of them."""
@@ -29,6 +35,19 @@ _DOTTED = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){64}")
 """A dotted key of so many parts: ours have five, and the time that TOML takes grows with the square of them."""
 
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})(?=/|$)")
+
+
+def form_of(kind: "type[_Kind]") -> "TypeAdapter[_Kind]":
+    """What makes a dataclass of values, and refuses those that it cannot be of; made once for each kind, since that
+    takes ten times as long as to use it."""
+    return _form_of(kind)
+
+
+@cache
+def _form_of(kind: type) -> "TypeAdapter[Any]":
+    from pydantic import TypeAdapter  # late: pydantic takes a while to import
+
+    return TypeAdapter(kind)
 
 
 def open_regular(path: Path) -> io.BufferedReader:

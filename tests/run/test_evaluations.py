@@ -11,7 +11,7 @@ from reverie.cli.main import main
 from reverie.errors import UserError
 from reverie.measure.score import Evaluation
 from reverie.models.files import load_controller, save_controller
-from reverie.run.evaluations import faults, keep, kept, returns_by_track, score
+from reverie.run.evaluations import as_evaluation, faults, keep, kept, read, returns_by_track, score
 from reverie.run.folder import RunFolder
 
 FOUND = Evaluation(
@@ -50,8 +50,17 @@ def test_what_was_measured_is_found_again(tiny_run: RunFolder) -> None:
     found = score(run)
     assert found is not None
     assert (found["mean"], found["num_tracks"]) == (500.0, 6)  # the one on the most tracks
+    assert as_evaluation(found) == FOUND
     assert run.is_done("pictures") == tiny_run.is_done("pictures")
     assert not list(faults(run))
+
+
+def test_a_number_is_read_as_one_however_others_wrote_it(tiny_run: RunFolder) -> None:
+    text = tiny_run.evaluation.read_text()
+    tiny_run.evaluation.write_text(
+        text.replace('"mean": 800.0', '"mean": "800"').replace('"frames": 3600', '"frames": 3600.0')
+    )
+    assert (read(tiny_run.evaluation)["mean"], repr(read(tiny_run.evaluation)["frames"])) == (800.0, "3600")
 
 
 def test_returns_are_put_together_by_track(tiny_run: RunFolder) -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import gymnasium
-from pydantic import TypeAdapter
 
 from reverie.api.driver import Driver
 from reverie.challenge import Challenge
@@ -64,7 +63,7 @@ class Run:
         """What was measured of its agent on the most test tracks; None where nothing was. `mean` and `returns` are in
         the environment's points, `ci95` is the 95% interval of the mean. Raises UserError where the file is damaged."""
         found = evaluations.score(self.folder)
-        return None if found is None else TypeAdapter(Evaluation).validate_python(found)
+        return None if found is None else evaluations.as_evaluation(found)
 
     @property
     def latents(self) -> LatentStore:

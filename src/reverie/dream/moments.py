@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from torch import Tensor
 
 from reverie import checkpoint
@@ -25,6 +25,7 @@ from reverie.data.latents import LatentStore
 from reverie.data.split import split
 from reverie.errors import UserError
 from reverie.models.mdn_rnn import Memory, MemoryState
+from reverie.reading import form_of
 from reverie.seeding import generator
 from reverie.types import LargestReturn
 from reverie.versions import other_version, signed
@@ -260,7 +261,7 @@ def save_moments(path: Path, moments: Moments, world: World, memory_path: Path) 
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
     meta = {
         "kind": "dream",
-        "world": TypeAdapter(World).dump_python(world, mode="json"),
+        "world": form_of(World).dump_python(world, mode="json"),
         "memory_sha256": file_sha256(memory_path),
     }
     checkpoint.save(path, tensors, signed(meta))
@@ -281,7 +282,7 @@ def load_moments(path: Path, memory_path: Path) -> tuple[Moments, World]:
         )
     with checkpoint.as_written(path, again):
         try:
-            world = TypeAdapter(World).validate_python(_as_now(meta["world"]))
+            world = form_of(World).validate_python(_as_now(meta["world"]))
         except ValidationError as error:
             raise other_version(path, meta, error.errors()[0]["msg"], f"make it anew with {again}") from error
         _check_tensors(tensors)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from reverie import checkpoint, reading
@@ -21,6 +21,7 @@ from reverie.models.mdn_rnn import Memory, MemoryConfig
 from reverie.models.packed import unpacked
 from reverie.models.vae import VaeConfig
 from reverie.models.vision import VISION_MODELS, Vision, kind_of
+from reverie.reading import form_of
 from reverie.versions import other_version, signed
 
 PRETRAINED = "pretrained"
@@ -175,10 +176,10 @@ def _config(path: Path, kind: type[_Config], meta: dict[str, Any], key: str = "c
     if isinstance(values, dict):
         values = _NEWER.get(kind, {}) | values
     try:
-        config = TypeAdapter(kind).validate_python(values)
+        config = form_of(kind).validate_python(values)
     except ValidationError as error:
         raise other_version(path, meta, error.errors()[0]["msg"], _ANEW) from error
-    if TypeAdapter(kind).dump_python(config, mode="json") != values:
+    if form_of(kind).dump_python(config, mode="json") != values:
         raise other_version(path, meta, f"{kind.__name__} has other settings", _ANEW)
     return config
 

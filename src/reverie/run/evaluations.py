@@ -2,24 +2,23 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from reverie.challenge import Challenge
 from reverie.checkpoint import file_sha256
 from reverie.errors import UserError
 from reverie.measure.score import Evaluation
 from reverie.notes import note
-from reverie.reading import read_json
+from reverie.reading import form_of, read_json
 from reverie.run.folder import RunFolder
 from reverie.writing import write_json
 
 Kept = Mapping[str, Any]
 """An `Evaluation` as JSON has it."""
-_FORM = TypeAdapter(Evaluation)
 _NAME = re.compile(r"(gymnasium|fast)_(\d+)_from_(\d+)(?:_(\w+))?")
 """Of a file that is kept: who drew, how many tracks, the first of them, and the challenge, if there was one."""
 _AGENT = "agent"
@@ -77,6 +76,13 @@ def score(run: RunFolder) -> Kept | None:
     return max(drawn, key=lambda one: one["num_tracks"], default=None)
 
 
+def as_evaluation(one: Kept) -> Evaluation:
+    """The same as what `evaluate` gives."""
+    own = {field.name: one[field.name] for field in fields(Evaluation)}
+    tuples: dict[str, Any] = {name: own[name] and tuple(own[name]) for name in ("ci95", "returns")}
+    return Evaluation(**own | tuples)
+
+
 def returns_by_track(
     evaluations: Sequence[Kept], renderer: str, challenge: Challenge | None = None
 ) -> dict[int, float]:
@@ -111,10 +117,10 @@ def faults(run: RunFolder) -> Iterator[tuple[Path, UserError]]:
 
 
 def read(path: Path) -> Kept:
-    """What a file of the kind that is kept says. Raises UserError where it is none."""
-    found = read_json(path)
+    """What a file of the kind that is kept says, with what older ones leave out. Raises UserError where it is none."""
+    found, form = read_json(path), form_of(Evaluation)
     try:
-        _FORM.validate_python(found)
+        return found | form.dump_python(form.validate_python(found), mode="json")
     except ValidationError as error:
         reason = error.errors()[0]
         where = ".".join(map(str, reason["loc"]))
@@ -122,7 +128,6 @@ def read(path: Path) -> Kept:
             f"{path} is no evaluation ({where + ': ' if where else ''}{reason['msg']}): restore it from a copy, or "
             "evaluate again"
         ) from error
-    return {"challenge": None} | found  # files of before there were any do not say
 
 
 def _checksums(run: RunFolder) -> Mapping[str, str]:

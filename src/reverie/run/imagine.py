@@ -6,10 +6,10 @@ from typing import Annotated, Literal, TypeAlias
 from annotated_types import Ge, Gt, Le, Lt
 
 from reverie.errors import UserError
+from reverie.run.shares import Share
 from reverie.types import NotNegative, Positive, Width
 
 Rate: TypeAlias = Annotated[float, Gt(0), Le(1e3)]
-Share: TypeAlias = Annotated[float, Ge(0), Le(1)]
 Std: TypeAlias = Annotated[float, Gt(0), Le(100)]
 
 

@@ -17,6 +17,7 @@ from reverie.run.dreams import DreamsConfig
 from reverie.run.imagine import ImagineConfig
 from reverie.run.rounds import RoundsConfig
 from reverie.run.search import SearchConfig
+from reverie.run.shares import Share, check_together
 from reverie.seeding import TEST_TRACKS
 from reverie.types import NotNegative, Positive
 
@@ -48,7 +49,7 @@ class CollectConfig:
     """A recipe that is run first, up to its controller, in the folder `scout` of the run, for its agent to take part
     instead: V and M then learn from driving like that which C will do (the paper's iterative training, section 5). It
     may have a scout itself."""
-    agent_share: Annotated[float, Ge(0), Le(1)] = 0.5
+    agent_share: Share = 0.5
     """Share of the episodes that the agent drives, spread evenly among the others."""
     agent_noise: Annotated[float, Ge(0), Le(100)] = 0.3
     """Noise on its steering and pedals, which it forgets over `hold` decisions: each episode draws its standard
@@ -121,7 +122,7 @@ class MemoryStage:
     mirror: bool = False
     """Whether half of the sequences, and half of the moments at which dreams begin, are seen in a mirror, with actions
     to match: twice as many roads from the same driving."""
-    latent_noise: Annotated[float, Ge(0), Le(1)] = 1.0
+    latent_noise: Share = 1.0
     """How much of V's own uncertainty is in the latents that M reads and foresees: 1 draws them anew for each batch,
     as the paper does; 0 gives M their means, which are what C sees at the wheel, so that a dream is as clear as the
     road."""
@@ -140,19 +141,15 @@ class MemoryStage:
     disagree, dreams are to be doubted."""
     dream_starts: Annotated[int, Gt(0), Le(100_000)] = 256
     """Moments of the driving, with M's state at each, that are kept for dreams to begin at."""
-    dream_failures: Annotated[float, Ge(0), Le(1)] = 0.0
+    dream_failures: Share = 0.0
     """Share of them that lie shortly before the driver failed: got on no more for long, or was put out of the world."""
-    dream_stuck: Annotated[float, Ge(0), Le(1)] = 0.0
+    dream_stuck: Share = 0.0
     """Share of them at which the driver had failed and did not get on, but stands or is lost. In a dream noise may free
     it, on the road nothing does: so C has to learn to go on from there."""
 
     def __post_init__(self) -> None:
-        if self.dream_failures + self.dream_stuck > 1:
-            raise UserError(
-                f"memory.dream_failures = {self.dream_failures:g} and memory.dream_stuck = {self.dream_stuck:g} are "
-                "shares of the same moments: give 1 at most together",
-                usage=True,
-            )
+        shares = {"memory.dream_failures": self.dream_failures, "memory.dream_stuck": self.dream_stuck}
+        check_together(shares, "moments")
 
 
 @dataclass(frozen=True, kw_only=True)

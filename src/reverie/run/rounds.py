@@ -5,10 +5,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from reverie.errors import UserError
+from reverie.run.shares import Share, check_together
 from reverie.types import NotNegative, Positive
-
-Share = Annotated[float, Ge(0), Le(1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +59,4 @@ class RoundsConfig:
     """Validation tracks that each of them drives."""
 
     def __post_init__(self) -> None:
-        if self.failures + self.beside > 1:
-            raise UserError(
-                f"rounds.failures = {self.failures:g} and rounds.beside = {self.beside:g} are shares of the same "
-                "episodes: give 1 at most together",
-                usage=True,
-            )
+        check_together({"rounds.failures": self.failures, "rounds.beside": self.beside}, "episodes")

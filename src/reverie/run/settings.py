@@ -5,13 +5,14 @@ import difflib
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass, replace
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import tomli_w
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import reward_scale
@@ -19,7 +20,7 @@ from reverie.envs.trusted import trust
 from reverie.errors import UserError
 from reverie.measure.score import test_seeds
 from reverie.models.files import SHIPPED
-from reverie.reading import parse_toml, read_text, typed_path
+from reverie.reading import form_of, parse_toml, read_text, typed_path
 from reverie.run.chain import round_before
 from reverie.run.migration import migrate, migrate_override
 from reverie.run.recipe import RunConfig
@@ -233,7 +234,7 @@ def _validated(kind: type[_Config], table: dict[str, Any], where: str) -> _Confi
     """The config that a table is of, which `where` names. Raises UnfitSettings."""
     _check(table, kind, "", where)
     try:
-        return TypeAdapter(kind).validate_python(table)
+        return form_of(kind).validate_python(table)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -253,7 +254,7 @@ def _with_start_in_full(search: SearchConfig) -> SearchConfig:
 
 def _check(table: Mapping[str, Any], kind: type, prefix: str, where: str) -> None:
     """Raises UserError where a key is unknown, or where a number is none: pydantic would take "3" and true for one."""
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     known = [field.name for field in fields(kind)]
     for key, value in table.items():
         if key not in known:
@@ -270,6 +271,11 @@ def _check(table: Mapping[str, Any], kind: type, prefix: str, where: str) -> Non
                 raise UnfitSettings(reason, usage=True)
             if isinstance(item, float) and not math.isfinite(item):
                 raise UnfitSettings(f"{where}: {prefix}{key}: input should be a number, not {item}", usage=True)
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _short(value: Any) -> str:

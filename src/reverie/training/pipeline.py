@@ -67,18 +67,19 @@ def run_stages(
     with run.locked(), within_quota():
         if again or more:
             _require_no_successor(run, names[0])
-        if again:
-            _check_needs(run, names[0])  # before anything is thrown away
+        if not again:
+            for name in names:
+                _check_done(run, name)
+        begins = next((name for name in names if again or not run.is_done(name)), None)
+        goes_on = names[0] if run.is_done(names[0]) and (more or run.is_given_settings) else None
+        looked_at = [name for name in names if name in (begins, goes_on)]
+        for name in looked_at:  # before anything is thrown away or opened again, or settings are kept that cannot be
+            _check_needs(run, name)  # followed
+        if again or goes_on:
             _check_data(run, names[0])
+        if again:
             for name in names:
                 run.forget(name)
-        for name in names:
-            _check_done(run, name)
-        if run.is_done(names[0]) and (more or run.is_given_settings):
-            _check_needs(run, names[0])  # before anything is opened again
-            _check_data(run, names[0])
-        if not again and (to_begin := [name for name in names if not run.is_done(name)]):
-            _check_needs(run, to_begin[0])  # before settings are kept that cannot be followed
         run.take_settings()
         if more:
             run.lengthen(names[0], more)
@@ -87,6 +88,8 @@ def run_stages(
             return
         with Metrics(run.path) as metrics, make_workers(run.config.workers, scheduler) as workers:
             for name in todo:
+                if name not in looked_at:
+                    _check_needs(run, name)
                 _run(name, run, workers, metrics, quiet)
 
 
@@ -136,6 +139,7 @@ def _train_forerunner(run: RunFolder, workers: Workers, quiet: bool) -> None:
     with forerunner.locked(), Metrics(forerunner.path) as metrics:
         for name in DRIVING_STAGES:
             if not forerunner.is_done(name):
+                _check_needs(forerunner, name)
                 _run(name, forerunner, workers, metrics, quiet)
         forget_frames(forerunner)
 
@@ -161,7 +165,6 @@ def _open_forerunner(run: RunFolder) -> RunFolder:
 
 
 def _run(name: str, run: RunFolder, workers: Workers, metrics: Metrics, quiet: bool) -> None:
-    _check_needs(run, name)
     if name == "collect" and run.recipe.has_forerunner:
         _train_forerunner(run, workers, quiet)
     stages: dict[str, Callable[[], object]] = {
