@@ -12,7 +12,8 @@ import numpy as np
 
 from reverie.plotting import import_matplotlib
 from reverie.run.folder import RunFolder
-from reverie.show.charts import OURS, PAPER, PAPER_SCORE, PAPER_SPREAD, paper_log, read_log
+from reverie.show.figure import OURS, PAPER
+from reverie.show.paper import PAPER_SCORE, PAPER_SPREAD, paper_log, read_log
 from reverie.training.summary import summarise
 
 COLUMNS = ("run", "seed", "score", "95%", "deviation", "worst", "finished", "minutes", "frames", "decisions")

@@ -15,17 +15,8 @@ from reverie.data.episode import Episode
 from reverie.data.failures import STUCK
 from reverie.data.latents import LatentStore, LatentWriter
 from reverie.dream.dreamer import load_dreams
-from reverie.dream.moments import (
-    BEFORE,
-    DREAM,
-    Failures,
-    World,
-    after_failures,
-    before_failures,
-    load_moments,
-    make_moments,
-    save_moments,
-)
+from reverie.dream.moments import DREAM, World, load_moments, make_moments, save_moments
+from reverie.dream.near_failures import BEFORE, Failures, after_failures, before_failures
 from reverie.errors import UserError
 from reverie.models.files import MEMORY, agent_folder, load_memory, load_models, save_memory
 from reverie.models.mdn_rnn import Memory, MemoryConfig

@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from reverie.show import charts
-from reverie.show.charts import evaluation_histogram, learning_curve, paper_log, read_log
+from reverie.show.charts import evaluation_histogram, learning_curve
+from reverie.show.figure import OURS
+from reverie.show.paper import paper_log, read_log
 
 LOG = """generation,hours,mean_return,min_return,max_return,frames,eval_mean_return
 1,0.1,10.0,1.0,20.0,1000,
@@ -55,7 +57,7 @@ def test_frames_are_cumulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     figures = []
     monkeypatch.setattr(charts, "save_figure", lambda figure, path: figures.append((figure, path)))
     learning_curve(tmp_path / "c.png", read_log(LOG), title="test", with_paper=True)
-    lines = [line for axes in figures[0][0].axes for line in axes.lines if line.get_color() == charts.OURS]
+    lines = [line for axes in figures[0][0].axes for line in axes.lines if line.get_color() == OURS]
     curves = {tuple(line.get_xdata()): [] for line in lines}
     for line in lines:
         curves[tuple(line.get_xdata())].append(line.get_ydata().tolist())

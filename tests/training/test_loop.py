@@ -10,7 +10,8 @@ import torch
 
 from reverie.checkpoint import load
 from reverie.errors import UserError
-from reverie.metrics import Metrics, Progress
+from reverie.metrics import Metrics
+from reverie.progress import Progress
 from reverie.run.recipe import FitConfig
 from reverie.training import loop
 from reverie.training.loop import Fit, HeldOut

@@ -15,7 +15,7 @@ from typing import Any
 
 import reverie
 from reverie.errors import UserError
-from reverie.metrics import Progress
+from reverie.progress import Progress
 
 PATIENCE_SECONDS = 30.0
 """For a peer that shall end."""

@@ -8,7 +8,7 @@ import numpy as np
 from reverie.challenge import Challenge
 from reverie.errors import UserError
 from reverie.measure.statistics import confidence_interval
-from reverie.metrics import Progress
+from reverie.progress import Progress
 from reverie.rollout import Outcome, RolloutTask, run_rollout
 from reverie.seeding import TEST_TRACKS
 from reverie.workers.contract import Workers

@@ -1,57 +1,21 @@
-"""Charts of learning and of scores, with matplotlib's own canvas: no window, no global state.
+"""Charts of learning and of scores.
 
 Shapes: g generations, n tracks.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from reverie.plotting import import_matplotlib
-from reverie.reading import parse_csv
-from reverie.writing import write_atomically
+from reverie.show.figure import OURS, PAPER, new_figure, plain, save_figure
+from reverie.show.paper import PAPER_SCORE, PAPER_SPREAD, Log, paper_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-Log = Mapping[str, np.ndarray]
-"""Columns (g,) of a log of evolution, by name; NaN where there is no value."""
-
-OURS, PAPER, GRID = "#c2410c", "#1d4e89", "#d9dde3"
-PAPER_SCORE, PAPER_SPREAD = 906.0, 21.0
-"""World Models, section 3.4, full world model: mean and standard deviation over 100 random tracks."""
-PAPER_EPISODES = 64 * 16
-"""Episodes of a generation in the paper: candidates x tracks (appendix A.4)."""
-
-
-def read_log(text: str) -> dict[str, np.ndarray]:
-    """Columns of a CSV with a header, as floats; an empty field is NaN."""
-    return {key: np.array(column) for key, column in parse_csv(text).items()}
-
-
-@cache
-def paper_log() -> dict[str, np.ndarray]:
-    """The paper's published log, with `frames` (cumulated) and `eval_mean_return` added."""
-    folder = resources.files("reverie.reference")
-    log = read_log((folder / "ha2018_carracing_log.csv").read_text(encoding="utf-8"))
-    evaluations = read_log((folder / "ha2018_carracing_eval.csv").read_text(encoding="utf-8"))
-    scores = dict(zip(evaluations["generation"], evaluations["eval_mean_return"], strict=True))
-    log["frames"] = np.cumsum(PAPER_EPISODES * log["mean_steps"])
-    log["eval_mean_return"] = np.array([scores.get(generation, np.nan) for generation in log["generation"]])
-    return log
-
-
-def hours_of_paper(score: float) -> float | None:
-    """Hours on 64 cores after which the paper's own search, by its log, had a center that scored so much at least; for
-    less than its first evaluation found, when its population's mean was there. None where it never did."""
-    log = paper_log()
-    first = np.flatnonzero(np.fmax(log["mean_return"], log["eval_mean_return"]) >= score)
-    return float(log["hours"][first[0]]) if len(first) else None
 
 
 def learning_curve(path: Path, log: Log, *, title: str, with_paper: bool) -> None:
@@ -203,99 +167,3 @@ def scores(
     axes.set_title(title, loc="left", fontsize=12)
     plain(axes)
     save_figure(figure, path)
-
-
-def dream_error(
-    path: Path,
-    horizons: Sequence[int],
-    dream: Mapping[str, Sequence[float]],
-    still: Mapping[str, Sequence[float]],
-    seen: Mapping[str, Sequence[float]],
-    action_repeat: int,
-) -> None:
-    """How the error of what a probe reads off the dream grows with the time dreamt, beside that of the last frame
-    before it and that of V alone."""
-    figure = new_figure(12.5, 4.0)
-    for axes, name in zip(figure.subplots(1, len(dream)), dream, strict=True):
-        for values, label, color in (
-            (still, "last real frame", PAPER),
-            (dream, "dream", OURS),
-            (seen, "real frame as V keeps it", "#6b7280"),
-        ):
-            axes.plot(horizons, values[name], "o-", color=color, label=label)
-        axes.set_xscale("log")
-        axes.set_xticks(horizons, [str(h) for h in horizons])
-        axes.minorticks_off()
-        axes.set_ylim(bottom=0)
-        axes.set_xlabel(f"decisions dreamt (of {action_repeat} frames)")
-        axes.set_title(f"{name}: mean absolute error", loc="left", fontsize=11)
-        plain(axes)
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-    save_figure(figure, path)
-
-
-def dream_returns(
-    path: Path, dream: np.ndarray, real: np.ndarray, errors: tuple[np.ndarray, np.ndarray], *, title: str
-) -> None:
-    """Each controller's mean return in dreams (m,) against that on real tracks (m,), with the standard errors of both
-    (in this order, each (m,))."""
-    figure = new_figure(6.4, 6.0)
-    axes = figure.subplots()
-    axes.errorbar(real, dream, xerr=errors[1], yerr=errors[0], fmt="o", color=OURS, ecolor="#fdba74")
-    low, high = min(real.min(), dream.min(), 0), max(real.max(), dream.max())
-    axes.plot([low, high], [low, high], color=PAPER, linewidth=1, linestyle="--", label="as real")
-    axes.set_xlabel("mean return on real tracks")
-    axes.set_ylabel("mean return in dreams")
-    axes.set_title(title, loc="left", fontsize=10)
-    axes.legend(frameon=False)
-    plain(axes)
-    save_figure(figure, path)
-
-
-def dream_states(path: Path, road: Mapping[str, np.ndarray], dream: Mapping[str, np.ndarray]) -> None:
-    """What the same driver meets on the road (n, s) and in the dream (m, s), as it is read off either: of all moments,
-    and of each drive the time with no wheel on the road."""
-    figure = new_figure(12.5, 6.4)
-    for axes, (name, label) in zip(
-        figure.subplots(2, 2).flat,
-        (
-            ("curvature", "curvature of the road ahead [rad per unit]"),
-            ("offset", "offset from the middle of the road"),
-            ("speed", "speed [units a second]"),
-            ("off", "share of a drive with no wheel on the road"),
-        ),
-        strict=True,
-    ):
-        both = [(one[name] > 0.5).mean(1) if name == "off" else one[name].ravel() for one in (road, dream)]
-        low, high = (0, 1) if name == "off" else np.percentile(np.concatenate(both), (0.1, 99.9))
-        bins = np.linspace(low, max(high, low + 1e-6), 33).tolist()
-        for values, color, who in zip(both, (PAPER, OURS), ("road", "dream"), strict=True):
-            weights = np.full(len(values), 1 / max(len(values), 1))
-            axes.hist(values, bins=bins, weights=weights, color=color, alpha=0.55, label=who)
-        axes.set_yscale("log")
-        axes.set_xlabel(label)
-        axes.set_ylabel("share of drives" if name == "off" else "share of moments")
-        plain(axes)
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-    save_figure(figure, path)
-
-
-def new_figure(width: float, height: float) -> "Figure":
-    """An empty one, so many inches large."""
-    import_matplotlib()
-    from matplotlib.figure import Figure
-
-    return Figure((width, height), dpi=110, layout="constrained")
-
-
-def plain(axes: "Axes") -> None:
-    """A quiet grid, and no frame."""
-    axes.grid(color=GRID, linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def save_figure(figure: "Figure", path: Path) -> None:
-    """A PNG without the date and the name of the program, so that the same chart gives the same bytes."""
-    with write_atomically(path) as file:
-        figure.savefig(file, format="png", metadata={"Software": None})

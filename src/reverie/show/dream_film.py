@@ -21,9 +21,9 @@ from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_vector_env, spec_of
 from reverie.errors import UserError
 from reverie.lockstep import Lockstep
-from reverie.metrics import Progress
 from reverie.models.coding import encode
 from reverie.policies import AgentPolicy
+from reverie.progress import Progress
 from reverie.seeding import torch_generator
 from reverie.show.canvas import ACCENT, GOOD, Canvas
 from reverie.show.dashboard import DARK, DIM, LIGHT, PANEL

@@ -20,9 +20,9 @@ from reverie.envs.pixels import GymnasiumBatch
 from reverie.envs.registry import make_watched, spec_of
 from reverie.errors import UserError
 from reverie.lockstep import Lockstep
-from reverie.metrics import Progress
 from reverie.models.mdn_rnn import MemoryState
 from reverie.policies import Policy
+from reverie.progress import Progress
 from reverie.show.dashboard import Dashboard, Minds
 from reverie.show.mp4 import write_mp4
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from reverie.show.charts import OURS, PAPER, PAPER_SCORE, Log, new_figure, plain, save_figure
+from reverie.show.figure import OURS, PAPER, new_figure, plain, save_figure
+from reverie.show.paper import PAPER_SCORE, Log
 
 _COLOURS = (OURS, PAPER, "#15803d", "#7e22ce", "#b45309", "#0e7490", "#be185d", "#525252")
 _MARKERS = "osD^vP*X"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reverie.show.charts import OURS, PAPER, new_figure, plain, save_figure
+from reverie.show.figure import OURS, PAPER, new_figure, plain, save_figure
 
 
 def trust(

@@ -21,9 +21,9 @@ from reverie.measure.truth.labelled import LabelledFrames, labelled_frames
 from reverie.measure.vision import comparison
 from reverie.measure.vision.arithmetic import measure_arithmetic
 from reverie.measure.vision.fidelity import measure_fidelity
-from reverie.metrics import Progress
 from reverie.models.coding import reconstruct
 from reverie.models.files import PRETRAINED, load_models, load_vision
+from reverie.progress import Progress
 from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.seeding import TEST_TRACKS, TRAINING_TRACKS, VALIDATION_TRACKS, generator, sample_tracks

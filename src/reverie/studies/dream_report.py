@@ -14,7 +14,7 @@ from reverie.measure.statistics import spearman, spearman_interval, standard_err
 from reverie.measure.truth.labelled import STATE
 from reverie.measure.vision import comparison
 from reverie.run.folder import RunFolder
-from reverie.show import charts
+from reverie.show import dream_charts
 from reverie.studies.dream_truth import DreamTruth
 from reverie.writing import write_atomically, write_json
 
@@ -27,13 +27,15 @@ def write_truth(folder: Path, run: RunFolder, truth: DreamTruth, *, seed: int, t
     with write_atomically(folder / "truth.md") as file:
         file.write(text.encode())
     d = truth.horizon
-    charts.dream_error(folder / "truth_horizon.png", HORIZONS, d.dream, d.still, d.seen, run.config.env.action_repeat)
-    charts.dream_states(folder / "truth_states.png", truth.states.road, truth.states.dream)
+    dream_charts.dream_error(
+        folder / "truth_horizon.png", HORIZONS, d.dream, d.still, d.seen, run.config.env.action_repeat
+    )
+    dream_charts.dream_states(folder / "truth_states.png", truth.states.road, truth.states.dream)
     one = next(found for found in truth.returns if found.temperature == 1)
     rho, (low, high) = _rank(truth, one.dream, seed)
     title = f"{truth.varied} varied controllers: Spearman's rho {rho:.2f} [{low:.2f}, {high:.2f}] at temperature 1"
     errors = standard_error(one.dream), standard_error(truth.real)
-    charts.dream_returns(folder / "truth_returns.png", one.dream.mean(1), truth.real.mean(1), errors, title=title)
+    dream_charts.dream_returns(folder / "truth_returns.png", one.dream.mean(1), truth.real.mean(1), errors, title=title)
     return text
 
 

@@ -36,9 +36,9 @@ from reverie.measure.dream.returns import (
 )
 from reverie.measure.dream.states import StatesFound, measure_states
 from reverie.measure.truth.judges import load_judges
-from reverie.metrics import Progress
 from reverie.models.files import load_controller
 from reverie.policies import AgentPolicy
+from reverie.progress import Progress
 from reverie.run.folder import RunFolder
 from reverie.run.world import check_same_world
 from reverie.seeding import TEST_TRACKS, VALIDATION_TRACKS, generator, sample_tracks

@@ -15,10 +15,10 @@ from reverie.errors import UserError
 from reverie.measure.truth.labelled import ATTRIBUTES, STATE, LabelledFrames, joined, labelled_frames
 from reverie.measure.vision.arithmetic import Arithmetic, AttributeJudge, measure_arithmetic
 from reverie.measure.vision.attribute_vectors import contrast, shifts
-from reverie.metrics import Progress
 from reverie.models.autoencoder import Autoencoder
 from reverie.models.coding import decode, encode, information
 from reverie.models.files import load_vision
+from reverie.progress import Progress
 from reverie.run.folder import RunFolder
 from reverie.seeding import TEST_TRACKS, TRAINING_TRACKS, VALIDATION_TRACKS, generator, sample_tracks
 from reverie.show import latent_sheets as pictures

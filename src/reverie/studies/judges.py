@@ -18,8 +18,8 @@ from reverie.measure.statistics import auc
 from reverie.measure.truth.judges import GRID, AttributeClassifier, DomainNet, Judges, StateProbe, save_judges
 from reverie.measure.truth.labelled import ATTRIBUTES, STATE, LabelledFrames, joined, labelled_frames
 from reverie.measure.vision.masks import KERB, classes, grid_content
-from reverie.metrics import Progress
 from reverie.models.conv import to_float
+from reverie.progress import Progress
 from reverie.seeding import TRAINING_TRACKS, VALIDATION_TRACKS, generator, sample_tracks, torch_generator, torch_seeded
 from reverie.training.loop import descend
 from reverie.types import Frames, Positive

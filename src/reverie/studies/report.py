@@ -19,9 +19,9 @@ from reverie.dream.moments import CONTEXT
 from reverie.envs.registry import has_challenges, spec_of
 from reverie.errors import UserError
 from reverie.measure.dream.trust import Trust, measure_trust
-from reverie.metrics import Progress
 from reverie.models.coding import decode, encode, information
 from reverie.policies import AgentPolicy
+from reverie.progress import Progress
 from reverie.run.evaluations import score
 from reverie.run.folder import RunFolder
 from reverie.seeding import VALIDATION_TRACKS

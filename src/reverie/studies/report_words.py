@@ -15,7 +15,7 @@ from reverie.run.folder import RunFolder
 from reverie.run.ledger import ledger, minutes
 from reverie.run.recipe import RunConfig
 from reverie.run.stages import BESIDE
-from reverie.show.charts import PAPER_SCORE
+from reverie.show.paper import PAPER_SCORE
 from reverie.training.budget import parameter_counts
 from reverie.training.summary import duration
 

@@ -12,8 +12,9 @@ from reverie.data.latents import MIRRORED, LatentStore
 from reverie.data.store import EpisodeStore
 from reverie.dream.dreamer import load_dreams
 from reverie.errors import UserError
-from reverie.metrics import Progress, lines_sha256
+from reverie.metrics import lines_sha256
 from reverie.models.files import check_made_for, load_controller, load_memory, load_vision, numbered
+from reverie.progress import Progress
 from reverie.reading import MAX_TEXT, read_bytes, read_json
 from reverie.run import evaluations
 from reverie.run.folder import RunFolder, collecting_agent

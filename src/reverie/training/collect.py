@@ -14,12 +14,12 @@ from reverie.data.store import Entry, EpisodeStore, Packed, pack_episode
 from reverie.envs.registry import random_policy, spec_of
 from reverie.errors import UserError
 from reverie.measure.statistics import confidence_interval
-from reverie.metrics import Progress
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.files import MODELS, load_controller
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import make_vision
 from reverie.policies import AgentPolicy, NoisyPolicy, Policy, RandomPolicy
+from reverie.progress import Progress
 from reverie.rollout import cached_agent
 from reverie.run.folder import RunFolder, collecting_agent, round_before
 from reverie.run.ledger import forerunner_facts

@@ -11,10 +11,10 @@ from reverie.data.store import EpisodeStore
 from reverie.envs.registry import spec_of
 from reverie.envs.spec import Mirror
 from reverie.errors import UserError
-from reverie.metrics import Progress
 from reverie.models.coding import encode as encode_frames
 from reverie.models.files import load_vision
 from reverie.models.vision import Vision
+from reverie.progress import Progress
 from reverie.run.folder import RunFolder, round_before
 from reverie.training.stage_clock import StageClock
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from reverie.data.store import About, EpisodeStore, pack_episode
 from reverie.errors import UserError
-from reverie.metrics import Progress
+from reverie.progress import Progress
 from reverie.run.folder import RunFolder
 from reverie.run.world import source_of
 from reverie.training.stage_clock import StageClock

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from reverie import checkpoint
 from reverie.devices import autocast
 from reverie.errors import UserError
-from reverie.metrics import Metrics, Progress
+from reverie.metrics import Metrics
+from reverie.progress import Progress
 from reverie.run.recipe import FitConfig
 from reverie.training.identity import require_own
 from reverie.training.optimizer_state import pack_optimizer, unpack_optimizer

@@ -12,12 +12,14 @@ from reverie.checkpoint import file_sha256
 from reverie.data.batches import SequenceSampler
 from reverie.data.latents import LatentStore
 from reverie.data.split import split
-from reverie.dream.moments import DREAM, Failures, World, context_of, make_moments, save_moments
+from reverie.dream.moments import DREAM, World, context_of, make_moments, save_moments
+from reverie.dream.near_failures import Failures
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import spec_of
-from reverie.metrics import Metrics, Progress
+from reverie.metrics import Metrics
 from reverie.models.files import MEMORY, load_memory, numbered, save_memory
 from reverie.models.mdn_rnn import Memory
+from reverie.progress import Progress
 from reverie.run.folder import RunFolder, round_before
 from reverie.run.recipe import MemoryStage
 from reverie.seeding import generator, torch_seeded

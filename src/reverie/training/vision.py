@@ -8,10 +8,11 @@ from reverie.data.batches import FrameCache, FrameSampler
 from reverie.data.split import split
 from reverie.data.store import EpisodeStore
 from reverie.measure.health import health
-from reverie.metrics import Metrics, Progress
+from reverie.metrics import Metrics
 from reverie.models.files import save_vision
 from reverie.models.vision import make_vision
 from reverie.notes import note
+from reverie.progress import Progress
 from reverie.run.folder import RunFolder
 from reverie.seeding import generator, torch_generator, torch_seeded
 from reverie.training.identity import identity

@@ -23,7 +23,7 @@ from reverie.rollout import Outcome
 from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.seeding import VALIDATION_TRACKS
-from reverie.show import charts
+from reverie.show.paper import read_log
 from reverie.training.controller import evolve
 from reverie.training.controller.dreams import DreamRollouts
 from reverie.training.controller.evolve import is_spent
@@ -88,7 +88,7 @@ def search(run: RunFolder) -> dict[str, np.ndarray]:
     """Searches, or goes on; the log."""
     with Metrics(run.path, tensorboard=False) as metrics:
         train_controller(run, InlineWorkers(), metrics, quiet=True)
-    return charts.read_log((run.evolution / "log.csv").read_text())
+    return read_log((run.evolution / "log.csv").read_text())
 
 
 def rollouts(run: RunFolder, workers: Workers | None = None) -> DreamRollouts:

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from reverie.envs.registry import spec_of
-from reverie.metrics import Metrics, Progress
+from reverie.metrics import Metrics
 from reverie.models.controller import Controller
 from reverie.models.files import save_controller
+from reverie.progress import Progress
 from reverie.rollout import Outcome
 from reverie.run.folder import RunFolder
 from reverie.run.search import SearchConfig
-from reverie.show.charts import hours_of_paper
+from reverie.show.paper import hours_of_paper
 from reverie.training.controller.fitness import longest, measure, num_tracks, tracks_of
 from reverie.training.controller.forecast import seconds_left
 from reverie.training.controller.laps import lap_files

@@ -18,9 +18,9 @@ from reverie.envs.config import EnvConfig
 from reverie.envs.registry import spec_of
 from reverie.errors import UserError
 from reverie.measure.score import ROWS_PER_TASK, rollout_all
-from reverie.metrics import Progress
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.files import MODELS, check_made_for, load_controller, load_models
+from reverie.progress import Progress
 from reverie.rollout import Outcome, RolloutTask
 from reverie.run.folder import RunFolder
 from reverie.workers.contract import Workers

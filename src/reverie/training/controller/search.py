@@ -15,10 +15,10 @@ from reverie.data.store import EpisodeStore
 from reverie.errors import UserError
 from reverie.evolution.recorded import Recorded
 from reverie.evolution.strategies import make_strategy
-from reverie.metrics import Progress
 from reverie.models.controller import Controller
 from reverie.models.files import CONTROLLER, agent_folder, check_made_for, load_controller, load_memory, save_controller
 from reverie.notes import note
+from reverie.progress import Progress
 from reverie.run.folder import RunFolder, collecting_agent
 from reverie.run.search import FinalsConfig
 from reverie.seeding import generator, torch_generator

@@ -7,9 +7,10 @@ from torch import Tensor
 
 from reverie.dream.imagine import require_rewards
 from reverie.envs.registry import spec_of
-from reverie.metrics import Metrics, Progress
+from reverie.metrics import Metrics
 from reverie.models.controller import Controller
 from reverie.models.files import load_members, load_memory, save_controller
+from reverie.progress import Progress
 from reverie.run.folder import RunFolder
 from reverie.training.controller.finals import finalists
 from reverie.training.controller.imagine.actor_critic import DreamWorld
