@@ -33,7 +33,8 @@ def learning_curves(path: Path, logs: Mapping[str, Log], *, with_paper: bool) ->
         plain(axes)
     left.set_ylabel("return of C, on tracks of its own or in dreams")
     if with_paper:
-        left.annotate(f"paper {PAPER_SCORE:.0f}", (0.01, PAPER_SCORE), xycoords=("axes fraction", "data"), va="bottom")
+        place = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "top", "fontsize": 9}
+        left.annotate(f"paper {PAPER_SCORE:.0f}", (1.0, PAPER_SCORE), **place)
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     save_figure(figure, path)
 

@@ -46,6 +46,7 @@ def write_side_by_side(
     with tempfile.TemporaryDirectory() as temporary:
         folder = pictures or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
+        page.heading("What they are")
         page.table(_facts(runs, names))
         _scores(page, runs, names, shared, folder)
         _robustness(page, runs, names)
@@ -62,11 +63,14 @@ def write_side_by_side(
 
 
 def _names(runs: Sequence[RunFolder], given: Sequence[str | None]) -> list[str]:
-    """Of each run: the reader's, or what it differs in from the others; with its seed where there are several like
-    it."""
+    """Of each run: the reader's; or what it differs in from the others, where a few settings say that; or its own. With
+    its seed where there are several like it."""
     made_with = [settings.flatten(run.config) for run in runs]
     groups = comparison.group(made_with, given)
     labels = comparison.labels(made_with, groups, given)
+    if len(comparison.differing(made_with, groups)) > comparison.SHOWN:
+        firsts = [indices[0] for indices in groups]
+        labels = [given[i] or Path(runs[i].name).name for i in firsts]
     names = [""] * len(runs)
     for label, indices in zip(labels, groups, strict=True):
         for i in indices:
@@ -89,7 +93,7 @@ def _facts(runs: Sequence[RunFolder], names: Sequence[str]) -> list[Sequence[str
         ["time", *(duration(60 * minutes(run)) or "-" for run in runs)],
         ["frames of the simulator", *(f"{cost.frames:,}" for cost in costs)],
         ["decisions dreamt", *(f"{cost.dreamt:,}" if cost.dreamt else "-" for cost in costs)],
-        *([key, *map(str, values)] for key, values in list(differing.items())[:MOST_SETTINGS]),
+        *([key, *(str(value) or "-" for value in values)] for key, values in list(differing.items())[:MOST_SETTINGS]),
     ]
     if (left := len(differing) - MOST_SETTINGS) > 0:
         rows.append([f"and {left} more settings", *("" for _ in runs)])
@@ -162,14 +166,14 @@ def _curves(page: WebPage, runs: Sequence[RunFolder], names: Sequence[str], fold
         if (path := run.evolution / "log.csv").is_file():
             log = {key: np.array(column) for key, column in read_csv(path).items()}
             if not np.isnan(log["eval_mean_return"]).all():
-                logs[name] = log
+                logs[name if run.config.controller.world == "road" else f"{name}, in dreams"] = log
     page.heading("How they learned")
     if logs:
         side_by_side.learning_curves(folder / "learning.png", logs, with_paper=spec_of(runs[0].config.env).in_paper)
         page.picture(
             folder / "learning.png",
-            "What each found of its own C on the way. Where C learned in dreams, these are returns in dreams unless "
-            "its recipe has it drive validation tracks: they say how it learned, and not how well it drives.",
+            "What each search found of its own C on the way. Where C learned in dreams, these are returns in dreams: "
+            "they say how it learned, and not how well it drives, and are not to be held against returns on the road.",
         )
     else:
         page.paragraph("None of them has a log of it.", "quiet")
