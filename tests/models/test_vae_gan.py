@@ -22,7 +22,7 @@ def frames(b: int = 6) -> Tensor:
 
 def make(**settings) -> VaeGan:
     torch.manual_seed(0)
-    plain = {"discriminator": JUDGE, "balance": False, "gamma": 1e-3}
+    plain = {"discriminator": JUDGE, "balance": False, "together": False, "gamma": 1e-3}
     return VaeGan(NET, replace(larsen(), **{**plain, **settings}))
 
 
@@ -190,6 +190,17 @@ def test_a_decoder_that_rests_still_teaches_the_encoder(monkeypatch: pytest.Monk
     found, losses = gradients(model), Written(model)
     expect(found, losses.gradients(losses.prior + losses.feature, "encoder"))
     assert all(p.grad is None for p in model.decoder.parameters())
+
+
+@pytest.mark.parametrize("in_gan", [True, False])
+def test_as_one_batch_or_as_three_is_the_same_where_none_is_normalised(in_gan: bool):
+    expect(
+        gradients(make(together=True, reconstruction_in_gan=in_gan)),
+        gradients(make(together=False, reconstruction_in_gan=in_gan)),
+    )
+    judge = replace(JUDGE, normalisation="larsen")
+    one, three = (gradients(make(discriminator=judge, together=together)) for together in (True, False))
+    assert not torch.allclose(one["discriminator.convolutions.0.weight"], three["discriminator.convolutions.0.weight"])
 
 
 def test_the_averaged_decoder_follows_and_decodes():

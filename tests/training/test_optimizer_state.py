@@ -29,6 +29,7 @@ OPTIMIZERS = {
         [{"params": n[0].parameters()}, {"params": n[2].parameters(), "lr": 0.1}], lr=0.01
     ),
     "lr tensor": lambda n: torch.optim.Adam(n.parameters(), lr=torch.tensor(0.01)),
+    "rmsprop": lambda n: torch.optim.RMSprop(n.parameters(), lr=0.01, alpha=0.9),
     "sgd": lambda n: torch.optim.SGD(n.parameters(), lr=0.01, momentum=0.9),
 }
 

@@ -4,7 +4,7 @@ Shapes: b batch, h w frame, c colour, z latent.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Gt, Le
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from reverie.models.conv import Decoder, Encoder, to_float, to_uint8
 from reverie.models.distributions import DiagonalGaussian
+from reverie.models.larsen_nets import LarsenDecoder, LarsenEncoder
 from reverie.types import LossAndMetrics, Width
 
 LOGVAR_LIMIT = 20.0
@@ -22,14 +23,18 @@ LOGVAR_LIMIT = 20.0
 class NetConfig:
     """Encoder and decoder, the same for every vision model."""
 
+    layout: Literal["ha2018", "larsen2016"] = "ha2018"
+    """Whose they are: World Models' (appendix A.1), or those of Larsen et al. 2016 at 64 pixels, with batch
+    normalisation, in which the last of `encoder_channels` are the features of a linear layer, and `decoder_features`
+    the channels of the 8x8 map that decoding begins with."""
     z_size: Annotated[int, Gt(0), Le(1024)] = 32
     """Size of the latent vector."""
     encoder_channels: tuple[Width, Width, Width, Width] = (32, 64, 128, 256)
-    """Output channels of the four convolutions."""
+    """Output channels of the four convolutions; of `larsen2016` see `layout` (there: 64, 128, 256, 2048)."""
     decoder_features: Width = 1024
-    """Features between z and the first transposed convolution."""
+    """Features between z and the first transposed convolution (`larsen2016`: 256)."""
     decoder_channels: tuple[Width, Width, Width] = (128, 64, 32)
-    """Output channels of the first three transposed convolutions."""
+    """Output channels of the first three transposed convolutions (`larsen2016`: 256, 128, 32)."""
 
 
 class Autoencoder(nn.Module):
@@ -39,10 +44,12 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.net = net
         self.z_size = net.z_size
-        self.encoder = Encoder(net.encoder_channels)
+        is_larsen = net.layout == "larsen2016"
+        self.encoder = (LarsenEncoder if is_larsen else Encoder)(net.encoder_channels)
         self.mu = nn.Linear(self.encoder.num_features, net.z_size)
         self.logvar = nn.Linear(self.encoder.num_features, net.z_size)
-        self.decoder = Decoder(net.z_size, net.decoder_features, net.decoder_channels)
+        make_decoder = LarsenDecoder if is_larsen else Decoder
+        self.decoder = make_decoder(net.z_size, net.decoder_features, net.decoder_channels)
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (torch's stubs lack it)
 
     def encode(self, frames: Tensor) -> DiagonalGaussian:

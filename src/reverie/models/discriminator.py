@@ -10,6 +10,7 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from reverie.models.larsen_nets import EPSILON, KEPT
 from reverie.types import Width
 
 SLOPE = 0.2
@@ -31,8 +32,9 @@ class DiscriminatorConfig:
     convolution's map instead, by what can be seen from there (Isola et al. 2017)."""
     layer: Annotated[int, Ge(0), Le(16)] = 1
     """The convolution, counted from 0, whose output, before its normalisation, measures the error (paper: 3)."""
-    normalisation: Literal["none", "batch", "spectral"] = "none"
-    """Batch normalisation (paper), or a spectral norm of 1 in each layer (Miyato et al. 2018)."""
+    normalisation: Literal["none", "batch", "larsen", "spectral"] = "none"
+    """Batch normalisation of the convolutions but for the first; the same of the linear layer, too, and ReLU that does
+    not leak (`larsen`: the paper); or a spectral norm of 1 in each layer (Miyato et al. 2018)."""
 
     def __post_init__(self) -> None:
         if len(self.channels) > 6:
@@ -51,23 +53,28 @@ class Seen(NamedTuple):
 
 
 class Discriminator(nn.Module):
-    """Strided convolutions with leaky ReLU, a linear layer, a verdict."""
+    """Strided convolutions with leaky ReLU (`larsen`: ReLU), a linear layer, a verdict."""
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
         self.config = config
+        is_larsen = config.normalisation == "larsen"
+        self.slope = 0.0 if is_larsen else SLOPE
         wrap = spectral_norm if config.normalisation == "spectral" else _as_it_is
         self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
         size, padding = 64, config.kernel // 2 if config.kernel % 2 else config.kernel // 2 - 1
         for i, (before, after) in enumerate(zip((3, *config.channels[:-1]), config.channels, strict=True)):
             stride = config.first_stride if i == 0 else 2
             self.convolutions.append(wrap(nn.Conv2d(before, after, config.kernel, stride, padding)))
-            normalised = config.normalisation == "batch" and i > 0
-            self.norms.append(nn.BatchNorm2d(after) if normalised else nn.Identity())
+            norm: nn.Module = nn.Identity()
+            if i > 0 and config.normalisation in ("batch", "larsen"):
+                norm = nn.BatchNorm2d(after, eps=EPSILON, momentum=1 - KEPT) if is_larsen else nn.BatchNorm2d(after)
+            self.norms.append(norm)
             size = (size + 2 * padding - config.kernel) // stride + 1
         if config.features:
             hidden = wrap(nn.Linear(config.channels[-1] * size * size, config.features))
-            layers = [nn.Flatten(), hidden, nn.LeakyReLU(SLOPE), wrap(nn.Linear(config.features, 1))]
+            norms = [nn.BatchNorm1d(config.features, eps=EPSILON, momentum=1 - KEPT)] if is_larsen else []
+            layers = [nn.Flatten(), hidden, *norms, nn.LeakyReLU(self.slope), wrap(nn.Linear(config.features, 1))]
         else:
             layers = [wrap(nn.Conv2d(config.channels[-1], 1, 1)), nn.Flatten()]
         self.verdict = nn.Sequential(*layers)
@@ -79,7 +86,7 @@ class Discriminator(nn.Module):
             x = convolution(x)
             if i == self.config.layer:
                 features = x
-            x = nn.functional.leaky_relu(norm(x), SLOPE)
+            x = nn.functional.leaky_relu(norm(x), self.slope)
         return Seen(features, self.verdict(x).float())
 
 

@@ -20,6 +20,7 @@ from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.mdn_rnn import Memory, MemoryConfig
 from reverie.models.packed import unpacked
 from reverie.models.vae import VaeConfig
+from reverie.models.vae_gan import VaeGanConfig
 from reverie.models.vision import VISION_MODELS, Vision, kind_of
 from reverie.reading import form_of
 from reverie.versions import other_version, signed
@@ -34,7 +35,12 @@ MODELS = (VISION, MEMORY)
 MAX_SIZE = 2**20
 """Of a latent, a state or an action: far beyond what a recipe may ask for."""
 _ANEW = "train it anew"
-_NEWER: dict[type, dict[str, Any]] = {ControllerConfig: {"bias": True}, VaeConfig: {"novelty_weight": 0.0}}
+_NEWER: dict[type, dict[str, Any]] = {
+    ControllerConfig: {"bias": True},
+    VaeConfig: {"novelty_weight": 0.0},
+    VaeGanConfig: {"together": False},
+    NetConfig: {"layout": "ha2018"},
+}
 """Settings that older files do not have, and what such files were made with."""
 
 _Module = TypeVar("_Module", bound=nn.Module)

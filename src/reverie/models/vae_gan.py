@@ -41,6 +41,9 @@ class VaeGanConfig:
     """The decoder minimises log(1 - D(fake)) (paper), -log D(fake), or -logit(fake) against a hinge."""
     reconstruction_in_gan: bool = True
     """Whether the discriminator must also tell reconstructions from frames, or samples from the prior alone."""
+    together: bool = False
+    """Whether frames and fakes go through the discriminator as one batch, and as another where their features are
+    compared (the authors' code): it matters where batches are normalised."""
     balance: bool = False
     """Whether discriminator or decoder rest while the other is too far behind (the authors' code)."""
     r1: Factor = 1.0
@@ -60,9 +63,9 @@ class VaeGanConfig:
 
 
 def larsen() -> VaeGanConfig:
-    """Larsen et al. as their code has it at 64 pixels, but for encoder and decoder."""
+    """Larsen et al. as their code has it at 64 pixels, but for encoder and decoder, which `NetConfig` has."""
     discriminator = DiscriminatorConfig(
-        channels=(32, 128, 256, 256), kernel=5, first_stride=1, features=512, layer=3, normalisation="batch"
+        channels=(32, 128, 256, 256), kernel=5, first_stride=1, features=512, layer=3, normalisation="larsen"
     )
     return VaeGanConfig(
         discriminator=discriminator,
@@ -71,6 +74,7 @@ def larsen() -> VaeGanConfig:
         gamma=1e-6,
         pixel_weight=0.0,
         adversarial="saturating",
+        together=True,
         balance=True,
         r1=0.0,
         warm_up=0,
@@ -136,6 +140,8 @@ class VaeGan(Autoencoder):
             follow = 1 - min(self.config.ema, (1 + step) / (10 + step))  # fast at first, when there is little to keep
             for average, now in zip(self.averaged.parameters(), self.decoder.parameters(), strict=True):
                 average.lerp_(now, follow)
+            for kept, now in zip(self.averaged.buffers(), self.decoder.buffers(), strict=True):
+                kept.copy_(now)  # what batch normalisation keeps is an average already
 
     def loss(self, frames: Tensor, generator: torch.Generator | None = None) -> LossAndMetrics:
         """Losses of uint8 frames (b, h, w, c), each with its gradient where it belongs (algorithm 1); batch means.
@@ -196,13 +202,18 @@ class VaeGan(Autoencoder):
         """
         in_gan = self.config.reconstruction_in_gan
         images, samples = images.requires_grad_(), samples.requires_grad_()
-        seen_real, seen_images, seen_samples = map(self.discriminator, (real, images, samples))
-        features = seen_real.features.detach().float()
-        difference = seen_images.features.float() - features
+        if self.config.together:
+            features, of_images = self._features_together(real, images)
+            logit_real, logit_samples, logit_images = self._logits_together(real, samples, images)
+        else:
+            seen_real, seen_images, seen_samples = map(self.discriminator, (real, images, samples))
+            features, of_images = seen_real.features.detach().float(), seen_images.features.float()
+            logit_real, logit_samples, logit_images = seen_real.logit, seen_samples.logit, seen_images.logit
+        difference = of_images - features
         if self.config.unit_features:
             difference = difference / features.square().mean().sqrt().clamp(min=1e-6)
         feature = self.config.feature_weight * 0.5 * difference.square().flatten(1).sum(1).mean()
-        fakes = torch.stack([seen_samples.logit, seen_images.logit] if in_gan else [seen_samples.logit])
+        fakes = torch.stack([logit_samples, logit_images] if in_gan else [logit_samples])
         fool = self._fool(fakes).mean((1, 2)).sum()
         (feature_at_images,) = torch.autograd.grad(feature, images, retain_graph=True)
         at = torch.autograd.grad(fool, [samples, images] if in_gan else [samples], retain_graph=True)
@@ -212,14 +223,25 @@ class VaeGan(Autoencoder):
         return Judgement(
             feature=feature.detach(),
             fool=fool.detach(),
-            real=against(margin - seen_real.logit).mean(),
+            real=against(margin - logit_real).mean(),
             fake=against(margin + fakes).mean((1, 2)).sum(),
             feature_at_images=feature_at_images,
             fool_at_images=at[1] if in_gan else None,
             fool_at_samples=at[0],
-            right_on_real=(seen_real.logit > 0).float().mean(),
+            right_on_real=(logit_real > 0).float().mean(),
             right_on_fake=(fakes < 0).float().mean(),
         )
+
+    def _features_together(self, real: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of frames, which nothing is to follow, and of reconstructions, as one batch."""
+        features = self.discriminator(torch.cat([images, real])).features.float()
+        return features[len(images) :].detach(), features[: len(images)]
+
+    def _logits_together(self, real: Tensor, samples: Tensor, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits of frames, samples and reconstructions as one batch; without the last where they take no part."""
+        kinds = [real, samples, images] if self.config.reconstruction_in_gan else [real, samples]
+        logits = self.discriminator(torch.cat(kinds)).logit.split(len(real))
+        return logits[0], logits[1], logits[-1]
 
     def _fool(self, fakes: Tensor) -> Tensor:
         """What the decoder minimises to have logits taken for real; same shape."""

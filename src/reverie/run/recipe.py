@@ -86,12 +86,15 @@ class CollectConfig:
 class FitConfig:
     """How a model is fitted."""
 
+    optimizer: Literal["adam", "rmsprop"] = "adam"
+    """Adam, or RMSProp with a memory of 0.9 (Larsen et al. 2016)."""
     learning_rate: Annotated[float, Gt(0), Le(1e3)] = 1e-3
-    """Of Adam, at the start."""
+    """Of the optimizer, at the start."""
     beta1: Annotated[float, Ge(0), Lt(1)] = 0.9
     """Memory of Adam for gradients; against a discriminator, 0.5 is the custom."""
-    schedule: Literal["constant", "cosine"] = "constant"
-    """Whether the learning rate stays or falls to zero along half a cosine."""
+    schedule: Literal["constant", "cosine", "power"] = "constant"
+    """Whether the learning rate stays, falls to zero along half a cosine, or by the share of the steps that are done to
+    the power of 0.75 (Larsen et al. 2016)."""
     batch_size: Annotated[int, Gt(0), Le(100_000)] = 100
     """Images, or sequences, of a step."""
     clip: Annotated[float, Ge(0), Le(1e9)] = 0.0

@@ -29,6 +29,7 @@ Batch = TypeVar("Batch")
 
 CHECKPOINT_SECONDS = 20.0
 LOG_EVERY = 20
+RMSPROP_MEMORY = 0.9
 NUM_SHOWN = 4
 """Losses beside the progress bar."""
 
@@ -83,7 +84,7 @@ class Fit(Generic[Batch]):
         self._is_ended = False  # and its last measurement logged
         self._since = 0  # patience begins anew where a fit that had none left is lengthened
         groups = _groups(model, rates or {})
-        self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate, betas=(config.beta1, 0.999), fused=True)
+        self.optimizer = make_optimizer(config, groups)
         self.step = 0
         if state_path.exists():
             self._load()
@@ -246,10 +247,19 @@ def descend(
             after_step(value.detach())
 
 
+def make_optimizer(config: FitConfig, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """Of these groups of parameters."""
+    if config.optimizer == "rmsprop":
+        return torch.optim.RMSprop(groups, lr=config.learning_rate, alpha=RMSPROP_MEMORY)
+    return torch.optim.Adam(groups, lr=config.learning_rate, betas=(config.beta1, 0.999), fused=True)
+
+
 def learning_rate(config: FitConfig, step: int, num_steps: int) -> float:
     """The learning rate at a step."""
     if config.schedule == "constant":
         return config.learning_rate
+    if config.schedule == "power":
+        return config.learning_rate * (1 - (step / num_steps) ** 0.75)
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * step / num_steps))
 
 

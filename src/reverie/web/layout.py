@@ -7,6 +7,7 @@ channels are filled up with zeros to a multiple of 8 (of colours to 4), lengths 
 import numpy as np
 from torch import Tensor, nn
 
+from reverie.errors import UserError
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vae_gan import VaeGan
@@ -22,7 +23,13 @@ def decoder_of(vision: Vision) -> nn.Sequential:
 
 
 def vision_arrays(vision: Vision) -> Arrays:
-    """Convolutions (y, x, c before, c after), and what maps the encoder's last map to mu and logvar (2 z, ...)."""
+    """Convolutions (y, x, c before, c after), and what maps the encoder's last map to mu and logvar (2 z, ...). Raises
+    UserError where the nets are others than World Models'."""
+    if vision.net.layout != "ha2018":
+        raise UserError(
+            f"a page computes World Models' nets only, not vision.net.layout = {vision.net.layout!r}: look at it with "
+            "`reverie watch` and `reverie dream`, or take `reverie export onnx`"
+        )
     arrays = Arrays()
     for i, layer in enumerate(list(vision.encoder)[:8:2]):
         weight, bias = _numbers(layer)
