@@ -72,7 +72,9 @@ web-test: $(VENV)/.dev page-packages $(MODULES)
 	$(BIN)/reverie export web pretrained --out $(PAGE)/dream.html
 	$(BIN)/reverie export web pretrained $(PAGE)/again --out $(PAGE)/site
 	$(BIN)/reverie report pretrained --output $(PAGE)/report.html
-	PAGE=$(PAGE)/dream.html REPORT=$(PAGE)/report.html SITE=$(PAGE)/site OTHER=$(PAGE)/other SHOTS=$(PAGE) \
+	$(BIN)/reverie report pretrained dreamt --output $(PAGE)/several.html
+	PAGE=$(PAGE)/dream.html REPORT=$(PAGE)/report.html SEVERAL=$(PAGE)/several.html \
+		SITE=$(PAGE)/site OTHER=$(PAGE)/other SHOTS=$(PAGE) \
 		PYTHON=$(abspath $(BIN)/python) node --test --test-reporter=spec --test-concurrency=1 $(PAGE_TESTS)/*.test.mjs
 
 page-packages:

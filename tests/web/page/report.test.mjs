@@ -7,6 +7,7 @@ import { browse, DESKTOP, PHONE, shoot, until, visit } from "./browser.mjs";
 browse();
 
 const REPORT = process.env.REPORT; // the file that `reverie report` wrote
+const SEVERAL = process.env.SEVERAL; // what it wrote of several runs
 const LARGEST = 8_000_000; // bytes
 
 test("it is one file, which is not large", () => assert.ok(fs.statSync(REPORT).size <= LARGEST));
@@ -24,6 +25,20 @@ for (const [name, options] of Object.entries({
     await until(page, () => document.querySelector("video").readyState >= 2);
     const seconds = await page.evaluate(() => document.querySelector("video").duration);
     assert.ok(seconds > 2, `the film lasts ${seconds} s`);
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+    await shoot(page, name, { fullPage: true });
+  });
+}
+
+for (const [name, options] of Object.entries({
+  several_desktop: DESKTOP,
+  several_dark: { ...DESKTOP, colorScheme: "dark" },
+  several_phone: PHONE,
+})) {
+  test(`${name}: runs side by side; pictures are there, only tables are wider than the screen`, async () => {
+    const page = await visit(SEVERAL, options);
+    await until(page, () => [...document.images].every((image) => image.complete && image.naturalWidth > 100));
+    assert.ok((await page.evaluate(() => document.images.length)) >= 3);
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
     await shoot(page, name, { fullPage: true });
   });
