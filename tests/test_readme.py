@@ -29,11 +29,13 @@ def test_the_readme_begins_with_the_two_commands() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _fewer_tracks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Studies drive 1,000 tracks, whatever they are asked; fewer change the numbers alone."""
+def _less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Studies drive 1,000 tracks and dream for seconds, whatever they are asked; less changes the numbers alone."""
     for study in ("compare", "inspect"):
         monkeypatch.setattr(f"reverie.studies.{study}.TRAINING_TRACKS_USED", 100)
     monkeypatch.setattr("reverie.studies.compare.TUNING_TRACKS", 20)
+    for name, shorter in (("BEGINS", range(16, 27, 5)), ("HORIZON", 10), ("FILMED", 10)):
+        monkeypatch.setattr(f"reverie.studies.report.{name}", shorter)
 
 
 def run_all(of: list[str], folder: Path) -> None:

@@ -79,7 +79,8 @@ def test_a_finished_run_is_left_as_it_is(debug_run: Path) -> None:
 
 @pytest.mark.parametrize("stage", ["collect", "vision", "memory", "controller", "evaluate"])
 def test_killed_and_continued_equals_uninterrupted(stage: str, debug_run: Path, tmp_path: Path) -> None:
-    path = tmp_path / "run"
+    path = Path(shutil.copytree(debug_run, tmp_path / "run"))
+    RunFolder.open(path).forget(stage)  # as it was when that stage began
     arguments = [sys.executable, "-c", KILLED, stage, "train", "debug", "--run", path, "--json", "--quiet"]
     killed = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr

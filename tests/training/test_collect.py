@@ -1,6 +1,7 @@
 """Data by an agent of another run, mixed with random driving."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -93,14 +94,20 @@ def test_noise_is_bounded_and_differs_from_episode_to_episode(tiny_run: RunFolde
     assert not (acts[:, 1] * acts[:, 2]).any()  # this agent has one pedal
 
 
+@pytest.fixture(scope="module")
+def processes() -> Iterator[Workers]:
+    with make_workers(2) as workers:
+        yield workers
+
+
+@pytest.mark.xdist_group("collect")  # one process of pytest starts those workers
 @pytest.mark.parametrize("policy", ["mixed", "networks"])
 def test_the_same_bytes_whatever_the_workers_and_after_kills(
-    policy: str, tiny_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    policy: str, processes: Workers, tiny_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = (f"collect.policy={policy}", "collect.starts=random", "collect.stall_decisions=3")
     whole = mixed(tmp_path / "whole", tiny_run.path, *settings)
-    with make_workers(2) as workers:
-        collect(whole, workers, quiet=True)
+    collect(whole, processes, quiet=True)
     cut = mixed(tmp_path / "cut", tiny_run.path, *settings)
     append = EpisodeStore.append
     for killed_at in (4, 13):  # in the middle of a group
