@@ -51,7 +51,7 @@ def named() -> dict[str, set[str]]:
 def there() -> dict[str, set[str]]:
     """The files that there are, by room."""
     found = dict[str, set[str]]()
-    for top in ("src/reverie", "bench", "site_build"):
+    for top in ("src/reverie", "bench", "container", "site_build"):
         for path in (ROOT / top).rglob("*"):
             if path.suffix in (".py", ".js") and not path.name.startswith("__") and "build" not in path.parts:
                 found.setdefault(path.parent.relative_to(ROOT).as_posix(), set()).add(path.name)

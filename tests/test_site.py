@@ -60,7 +60,7 @@ def page_root(page: Path) -> Path:
 def test_every_page_stands_in_the_menu_once() -> None:
     listed = [page for pages in menu(CONFIG).values() for page in pages]
     assert sorted(listed) == [page.relative_to(DOCS).as_posix() for page in PAGES]
-    assert list(menu(CONFIG)) == ["Start", "Course", "How-to", "Reference", "Notebook"]
+    assert list(menu(CONFIG)) == ["Start", "Course", "How-to", "Reproduction", "Reference", "Notebook"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
