@@ -1,7 +1,6 @@
 """Every command and every program of the course runs as it is written, in the order of its lessons."""
 
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,14 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import reverie
+from tests.pages import blocks, commands
 
 COURSE = Path(__file__).parents[1] / "docs" / "course"
 PAGES = [COURSE / "README.md", *sorted(COURSE.glob("[0-9]_*.md"))]
 WORDS = ("scout", "center", "finalist", "doubt", "held-out variety", "candidate", "budget", "interval")
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
 def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,10 +24,10 @@ def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("report.FILMED", 10),
     ):
         monkeypatch.setattr(f"reverie.studies.{name}", fewer)
-    commands = [line for page in PAGES for block in blocks(page, "") for line in block.splitlines()]
-    assert len(commands) >= 9
-    for command in commands:
-        name, *arguments = shlex.split(command)
+    lines = [command for page in PAGES for command in commands(page.read_text())]
+    assert len(lines) >= 17
+    for command in lines:
+        name, *arguments = command
         assert name == "reverie", command
         if arguments[0] == "dream":
             arguments[arguments.index("4")] = "1"
@@ -44,12 +40,14 @@ def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "look/trust.png",
         "dream.mp4",
         "both/scores.png",
+        "cold.mp4",
+        "dreamt_track_0.mp4",
     ):
         assert (tmp_path / made).stat().st_size > 1000, made
 
 
 def test_programs() -> None:
-    programs = [block for page in PAGES for block in blocks(page, "python")]
+    programs = [block for page in PAGES for block in blocks(page.read_text(), "python")]
     assert programs
     for program in programs:
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
@@ -57,11 +55,11 @@ def test_programs() -> None:
 
 
 def test_every_lesson_has_a_picture_a_command_and_questions() -> None:
-    assert len(PAGES) == 5
+    assert len(PAGES) == 6
     for page in PAGES[1:]:
         text = page.read_text()
         assert "![" in text, page
-        assert blocks(page, ""), page
+        assert blocks(text), page
         assert "## Questions" in text, page
 
 

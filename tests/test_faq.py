@@ -1,7 +1,6 @@
 """Every command of docs/faq.md runs as it is written, in order and in one place."""
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,9 @@ from reverie.cli.main import VERBS
 from reverie.run import settings
 from reverie.run.reference import all_settings
 from tests.cli.conftest import reverie
+from tests.pages import commands
 
 PAGE = (Path(__file__).parents[1] / "docs/faq.md").read_text(encoding="utf-8")
-
-
-def commands(language: str) -> list[list[str]]:
-    blocks = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    return [shlex.split(line) for block in blocks for line in block.splitlines()]
 
 
 def test_its_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,8 +22,8 @@ def test_its_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         ("report.FILMED", 10),
     ):
         monkeypatch.setattr(f"reverie.studies.{name}", fewer)
-    assert len(commands("")) >= 9
-    for name, *arguments in commands(""):
+    assert len(commands(PAGE)) >= 9
+    for name, *arguments in commands(PAGE):
         assert name == "reverie", arguments
         if arguments[0] == "dream":
             arguments[arguments.index("--seconds") + 1] = "1"
@@ -38,8 +33,8 @@ def test_its_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_what_is_too_long_to_run_is_a_command() -> None:
-    assert commands("text")
-    for words in commands("text"):
+    assert commands(PAGE, "text")
+    for words in commands(PAGE, "text"):
         verb, *rest = words[words.index("reverie") + 1 :]
         assert verb in VERBS
         for recipe in rest:
