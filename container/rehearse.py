@@ -3,8 +3,8 @@
     python container/rehearse.py Dockerfile FOLDER [--env NAME=VALUE]... [--bind PATH]... [--then "VERB ..."]
 
 Each `FROM` gets a fresh Debian in FOLDER, whatever image it names: its Python must be that of the image. What `--then`
-says runs as the image would run it. `--env` and `--bind` are what a build on this machine needs to reach its packages; they
-stay out of the image. It takes root, and knows the instructions that our Dockerfiles use; any other is refused.
+says runs as the image would run it. `--env` and `--bind` are what a build on this machine needs to reach its packages;
+they stay out of the image. It takes root, and knows the instructions that our Dockerfiles use; any other is refused.
 """
 
 import argparse

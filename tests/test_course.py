@@ -25,7 +25,7 @@ def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         monkeypatch.setattr(f"reverie.studies.{name}", fewer)
     lines = [command for page in PAGES for command in commands(page.read_text())]
-    assert len(lines) >= 17
+    assert len(lines) >= 16
     for command in lines:
         name, *arguments = command
         assert name == "reverie", command

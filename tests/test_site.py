@@ -13,7 +13,10 @@ from site_build import settings_page
 from site_build.settings_page import on_page_markdown
 
 import reverie
+from reverie.cli.main import VERBS
+from reverie.models.files import SHIPPED
 from reverie.run.reference import all_settings
+from tests.pages import commands
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -129,3 +132,12 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     for page in (tmp_path / "site").rglob("*.html"):
         for address in re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(https?:[^"]+)', page.read_text("utf-8")):
             raise AssertionError(f"{page.name} asks for {address}")
+
+
+def test_what_the_first_page_says_to_type_is_there() -> None:
+    found = commands((DOCS / "index.md").read_text(encoding="utf-8"))
+    assert len(found) >= 4
+    for name, verb, *rest in found:
+        assert name == "reverie"
+        assert verb in VERBS
+        assert set(rest) <= set(SHIPPED)

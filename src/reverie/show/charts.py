@@ -53,13 +53,13 @@ def learning_curve(path: Path, log: Log, *, title: str, with_paper: bool) -> Non
 
 
 def imagined_curve(path: Path, log: Log, *, title: str) -> None:
-    """The log.csv of a run that learned in dreams: what C is worth on tracks of its own over the decisions dreamt so
+    """The log.csv of a run that learned in dreams: what C is worth on validation tracks over the decisions dreamt so
     far, beside what the dream pays for a decision."""
     dreamt = np.cumsum(log["dreamt"])
     figure = new_figure(12.5, 4.4)
     left, right = figure.subplots(1, 2)
     left.plot(dreamt, log["eval_mean_return"], "o-", color=OURS, markersize=3.5)
-    left.set_ylabel("return of C (mean over tracks of its own)")
+    left.set_ylabel("return of C (mean over validation tracks)")
     right.plot(dreamt, log["reward"], "o-", color=OURS, markersize=3.5)
     right.set_ylabel("dreamt reward of a decision, with noise on C")
     for axes in (left, right):
@@ -94,7 +94,7 @@ def _legend(figure: "Figure", with_paper: bool) -> None:
             linestyle="",
             marker="o",
             markersize=5,
-            label="center of the search, on tracks of its own",
+            label="where the search stands, on tracks that no candidate drove",
         ),
     ]
     if with_paper:

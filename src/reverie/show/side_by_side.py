@@ -31,7 +31,7 @@ def learning_curves(path: Path, logs: Mapping[str, Log], *, with_paper: bool) ->
             axes.axhline(PAPER_SCORE, color="#444", linewidth=1, linestyle="--")
         axes.set_xlabel(words)
         plain(axes)
-    left.set_ylabel("return of C, on tracks of its own or in dreams")
+    left.set_ylabel("return of C, on validation tracks or in dreams")
     if with_paper:
         place = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "top", "fontsize": 9}
         left.annotate(f"paper {PAPER_SCORE:.0f}", (1.0, PAPER_SCORE), **place)
