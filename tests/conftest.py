@@ -74,7 +74,10 @@ def _nothing_said_yet() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest come first, so that no process is left with one of them when the others have nothing to do. (Those of
-    a group all run in one process.)"""
+    a group all run in one process.) What needs a GPU is left out where none is, and the summary says so."""
+    for item in items:
+        if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="torch finds no CUDA device on this machine"))
     items.sort(key=lambda item: not item.get_closest_marker("xdist_group") and "test_readme.py" not in item.nodeid)
 
 

@@ -1,4 +1,4 @@
-"""What of this machine a computation may use: how many cores, how many threads on them, and which arithmetic."""
+"""What of this machine a computation may use: which device, how many cores and threads, and which arithmetic."""
 
 import functools
 import math
@@ -6,16 +6,60 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import torch
 from threadpoolctl import ThreadpoolController, threadpool_limits
+
+from reverie.errors import UserError
+from reverie.types import Device
 
 Decided: TypeAlias = Literal["fp32", "bf16"]
 Precision: TypeAlias = Literal["auto", "fp32", "bf16"]
 """Arithmetic of matrix products; `auto` is what `fast_precision` says."""
 
 _CGROUPS, _MEMBERSHIP = "sys/fs/cgroup", "proc/self/cgroup"
+
+
+def chosen_device(name: Device) -> torch.device:
+    """The device of that name, for `auto` the first of cuda, mps and cpu that is there. Raises UserError where this
+    machine, or its torch, has none.
+
+    On a GPU fp32 is fp32: convolutions and recurrent nets, which torch lets round to TF32, do not. Who wants that speed
+    takes bf16.
+    """
+    if name not in get_args(Device):
+        raise UserError(f"device {name!r} is none of {', '.join(get_args(Device))}", usage=True)
+    if name == "auto":
+        name = "cuda" if _is_there("cuda") else "mps" if _is_there("mps") else "cpu"
+    elif not _is_there(name):
+        why = "this torch was built without it" if not _is_built(name) else "torch finds no such device on this machine"
+        raise UserError(f"device {name} is not there ({why}): choose cpu, or auto for what there is", usage=True)
+    if name == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    return torch.device(name)
+
+
+def _is_there(name: str) -> bool:
+    if name == "mps":
+        return torch.backends.mps.is_available()
+    return name == "cpu" or torch.cuda.is_available()
+
+
+def _is_built(name: str) -> bool:
+    return torch.backends.mps.is_built() if name == "mps" else torch.backends.cuda.is_built()
+
+
+def sent(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor from the CPU, on `device`; a GPU fetches it while this process goes on."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def is_asynchronous(device: torch.device) -> bool:
+    """Whether a number is there only after waiting for all that `device` was told before: to be read seldom."""
+    return device.type != "cpu"
 
 
 @contextmanager

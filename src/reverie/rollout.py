@@ -14,6 +14,7 @@ import numpy as np
 from reverie.actions import ActionSpec
 from reverie.agent import Agent, AgentConfig
 from reverie.challenge import Challenge
+from reverie.devices import chosen_device
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_vector_env
 from reverie.envs.vector import Start, Transition, VectorEnv
@@ -21,6 +22,7 @@ from reverie.lockstep import Lockstep
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.files import load_models
 from reverie.policies import AgentPolicy, Policy
+from reverie.types import Device
 from reverie.workers.contract import located
 
 
@@ -106,6 +108,8 @@ class RolloutTask:
     """How the world is shown, if not as it is."""
     policy: Callable[[Agent, np.ndarray], Policy] = AgentPolicy
     """Makes who drives of the agent and `params`."""
+    device: Device = "cpu"
+    """Where V and M are computed, in whatever process."""
 
     def split(self, rows: int) -> "list[RolloutTask]":
         """The same work in pieces of at most `rows` episodes."""
@@ -116,7 +120,7 @@ class RolloutTask:
 def run_rollout(task: RolloutTask) -> list[Outcome]:
     """Runs a task, in whatever process this is."""
     env = vector_env(task.env, len(task.seeds), task.challenge)
-    agent = cached_agent(task.folder, task.digest, task.agent, task.controller, env.spec.actions)
+    agent = cached_agent(task.folder, task.digest, task.agent, task.controller, env.spec.actions, task.device)
     policy = task.policy(agent, task.params)
     return rollout(env, policy, task.seeds, stall_decisions=task.stall_decisions, max_decisions=task.max_decisions)
 
@@ -128,9 +132,11 @@ def cached_agent(
     config: AgentConfig,
     controller: ControllerConfig,
     actions: ActionSpec,
+    device: Device = "cpu",
 ) -> Agent:
-    """This process's agent; kept, because every task of a round has the same."""
-    vision, memory = load_models(located(folder))
+    """This process's agent; kept, because every task of a round has the same. Raises UserError where this machine has
+    no such device."""
+    vision, memory = load_models(located(folder), chosen_device(device))
     shape = Controller(controller, memory.z_size, memory.config.hidden_size, actions)
     return Agent(vision, memory, shape, config)
 

@@ -15,16 +15,19 @@ Frames are (h, w, c) uint8 on disk and on their way from the environment, (c, h,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from annotated_types import Ge, Gt, Le
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
+
+Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
+"""Where V, M and dreams are computed; `auto` is what there is (see `devices.chosen_device`)."""
 
 LossAndMetrics: TypeAlias = "tuple[Tensor, dict[str, Tensor]]"
 """What `model.loss(batch)` returns: a scalar to differentiate, and scalars to log."""
@@ -82,6 +85,6 @@ class SequenceBatch:
     mask: Tensor
     """1 where there was a decision, (b, t)."""
 
-    def to(self, device: torch.device | str) -> SequenceBatch:
-        """The same batch on `device`."""
-        return SequenceBatch(**{f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)})
+    def each(self, change: Callable[[Tensor], Tensor]) -> SequenceBatch:
+        """The same batch with each of its tensors changed so."""
+        return SequenceBatch(**{f.name: change(getattr(self, f.name)) for f in fields(self)})

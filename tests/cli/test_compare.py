@@ -34,7 +34,7 @@ class Judges:
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("reverie.measure.truth.judges.load_judges", Judges)
+    monkeypatch.setattr("reverie.measure.truth.judges.load_judges", lambda **_: Judges())
     monkeypatch.setattr("reverie.studies.compare.TRAINING_TRACKS_USED", 6)
     monkeypatch.setattr("reverie.studies.compare.TUNING_TRACKS", 3)
     monkeypatch.setattr("reverie.studies.compare.DRIVES", 2)

@@ -30,7 +30,7 @@ DECISIONS = 4
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("reverie.show.dream_film.CONTEXT", 2)
-    monkeypatch.setattr("reverie.studies.dream_truth.load_judges", Judges)
+    monkeypatch.setattr("reverie.studies.dream_truth.load_judges", lambda **_: Judges())
     for module in ("reverie.measure.dream.horizon", "reverie.studies.dream_report"):
         monkeypatch.setattr(f"{module}.HORIZONS", (1, 3))
     for module in ("horizon", "states", "failures"):

@@ -25,7 +25,7 @@ class Judges:
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("reverie.measure.truth.judges.load_judges", Judges)
+    monkeypatch.setattr("reverie.measure.truth.judges.load_judges", lambda **_: Judges())
     monkeypatch.setattr("reverie.studies.inspect.TRAINING_TRACKS_USED", 6)
     monkeypatch.setattr("reverie.measure.vision.arithmetic.SCALES", (1.0, 2.0))
 

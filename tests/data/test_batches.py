@@ -213,7 +213,7 @@ def test_only_the_chosen_episodes(make_latents):
 
 
 def test_batch_moves_to_a_device(make_latents):
-    batch = SequenceSampler(make_latents([5]), 2, 3, seed=0).batch(0).to("meta")
+    batch = SequenceSampler(make_latents([5]), 2, 3, seed=0).batch(0).each(lambda part: part.to("meta"))
     assert batch.z.device.type == batch.mask.device.type == "meta"
 
 

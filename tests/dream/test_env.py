@@ -47,7 +47,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
         max_decisions=4,
     )
     dreams = Dreams(vision, memory, moments, world)  # pyright: ignore[reportArgumentType] (nothing is decoded)
-    monkeypatch.setattr("reverie.dream.env.load_dreams", lambda _: dreams)
+    monkeypatch.setattr("reverie.dream.env.load_dreams", lambda *_: dreams)
 
 
 def episode(env: DreamEnv, seed: int, num: int = 5) -> np.ndarray:
@@ -206,7 +206,7 @@ def test_a_dream_ends_where_all_there_is_to_earn_is_earned(monkeypatch: pytest.M
     largest = LargestReturn(total=90.0, frame_cost=0.1)
     world = World(env_id="X", actions=actions, action_repeat=10, max_decisions=9, largest_return=largest)
     dreams = Dreams(torch.nn.Identity(), memory, moments, world)  # pyright: ignore[reportArgumentType]
-    monkeypatch.setattr("reverie.dream.env.load_dreams", lambda _: dreams)
+    monkeypatch.setattr("reverie.dream.env.load_dreams", lambda *_: dreams)
     env = DreamEnv("known", temperature=0.0)
     env.reset(seed=0)
     steps = [env.step(np.zeros(2))[1:4] for _ in range(3)]

@@ -79,7 +79,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     dreams = Dreams(vision, memory, moments, world)  # pyright: ignore[reportArgumentType] (nothing is decoded)
     for module in ("env", "vector_env"):
-        monkeypatch.setattr(f"reverie.dream.{module}.load_dreams", lambda _: dreams)
+        monkeypatch.setattr(f"reverie.dream.{module}.load_dreams", lambda *_: dreams)
 
 
 @pytest.mark.parametrize("observation", OBSERVED)

@@ -183,10 +183,10 @@ def precisions(run: RunFolder) -> set[str]:
 
 def test_a_run_keeps_the_precision_of_the_machine_that_made_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     auto, path = [f"{key}=auto" for key in PRECISIONS], tmp_path / "run"
-    monkeypatch.setattr("reverie.run.manifest.fast_precision", lambda: "bf16")
+    monkeypatch.setattr("reverie.run.manifest.fast_precision", lambda *_: "bf16")
     assert precisions(RunFolder.open_or_create(path, "debug", auto)) == {"bf16"}
     assert (path / "recipe.toml").read_text().count('precision = "auto"') == 3
-    monkeypatch.setattr("reverie.run.manifest.fast_precision", lambda: "fp32")
+    monkeypatch.setattr("reverie.run.manifest.fast_precision", lambda *_: "fp32")
     for again in (
         RunFolder.open(path),
         RunFolder.open_or_create(path, "debug", auto),
@@ -204,7 +204,7 @@ def test_an_agent_that_ships_drives_in_what_each_machine_is_fast_in(
     tiny_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny_run.save_recipe(settings.load("debug", [f"{key}=auto" for key in PRECISIONS]))
-    monkeypatch.setattr("reverie.run.manifest.fast_precision", lambda: "bf16")
+    monkeypatch.setattr("reverie.run.manifest.fast_precision", lambda *_: "bf16")
     copy_agent(RunFolder.open(tiny_run.path), tmp_path / "shipped")
-    monkeypatch.setattr("reverie.run.manifest.fast_precision", lambda: "fp32")
+    monkeypatch.setattr("reverie.run.manifest.fast_precision", lambda *_: "fp32")
     assert precisions(RunFolder.open(tmp_path / "shipped")) == {"fp32"}

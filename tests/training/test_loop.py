@@ -213,3 +213,31 @@ def test_a_lengthened_fit_is_given_its_patience_anew(tmp_path: Path) -> None:
     assert not longer.is_out_of_patience
     run(longer, tmp_path)
     assert longer.step == ended + EVERY
+
+
+def test_losses_are_read_seldom_where_reading_is_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, looks = {}, {True: 0, False: 0}
+    for waits in (False, True):
+        folder = tmp_path / str(waits)
+        folder.mkdir()
+        monkeypatch.setattr(loop, "is_asynchronous", lambda _, waits=waits: waits)
+        fit, model = make(folder, held_out=False)
+
+        def look(unread: list, waits: bool = waits, read: Callable = fit._read) -> dict[str, float]:
+            looks[waits] += 1
+            return read(unread)
+
+        monkeypatch.setattr(fit, "_read", look)
+        run(fit, folder)
+        found[waits] = model.weight.item(), logged(folder)
+    assert found[True] == found[False]
+    assert looks == {False: 40, True: 3}  # at steps 0 and 20, and at the last
+
+
+def test_a_loss_that_was_no_number_is_found_at_the_next_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "is_asynchronous", lambda _: True)
+    fit, model = make(tmp_path, held_out=False)
+    whole = model.loss
+    monkeypatch.setattr(fit, "loss", lambda i: (whole(i)[0], {"loss": torch.tensor(math.nan if i == 5 else 1.0)}))
+    with pytest.raises(UserError, match="the loss became no number at step 20"):
+        run(fit, tmp_path)

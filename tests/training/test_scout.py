@@ -96,9 +96,9 @@ def test_it_keeps_the_precision_of_the_machine_that_made_the_run(
 ) -> None:
     recipe, auto = tmp_path / "auto.toml", ["vision.fit.precision=auto", "memory.fit.precision=auto"]
     settings.save(settings.load("debug", auto), recipe)
-    monkeypatch.setattr(manifest, "fast_precision", lambda: "bf16")
+    monkeypatch.setattr(manifest, "fast_precision", lambda *_: "bf16")
     run = scouted(tmp_path / "run", f"collect.scout={recipe}")
-    monkeypatch.setattr(manifest, "fast_precision", lambda: "fp32")  # on another machine
+    monkeypatch.setattr(manifest, "fast_precision", lambda *_: "fp32")  # on another machine
     monkeypatch.setattr(pipeline, "DRIVING_STAGES", ())
     with pytest.raises(UserError, match="scout has not finished its stage vision"):
         run_stages(RunFolder.open(run.path), ("collect",), quiet=True)

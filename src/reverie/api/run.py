@@ -20,6 +20,7 @@ from reverie.run.folder import RunFolder
 from reverie.run.recipe import RunConfig
 from reverie.training.controller.rollouts import agent_of
 from reverie.training.pipeline import evaluate_run
+from reverie.types import Device
 from reverie.workers.make import make_workers, number_of
 
 
@@ -74,7 +75,7 @@ class Run:
     def models(self) -> tuple[Vision, Memory]:
         """V and M, as modules of PyTorch. Raises UserError where they are not finished, or damaged."""
         self.folder.require_models()
-        vision, memory = load_models(self.path)
+        vision, memory = load_models(self.path, self.folder.device)
         return vision.eval(), memory.eval()
 
     def agent(self) -> Driver:
@@ -118,10 +119,11 @@ class Run:
         return found
 
 
-def load(run: str | Path) -> Run:
-    """Opens a run by its folder, or one that ships by its name: `pretrained` or `dreamt`.
+def load(run: str | Path, device: Device = "cpu") -> Run:
+    """Opens a run by its folder, or one that ships by its name: `pretrained` or `dreamt`; `device` is where its V and M
+    compute (`auto`, `cpu`, `cuda`, `mps`).
 
-    Raises UserError where there is none, or it is damaged.
+    Raises UserError where there is none, or it is damaged, or the device is not there.
 
     >>> import reverie
     >>> reverie.load("nowhere")
@@ -129,7 +131,7 @@ def load(run: str | Path) -> Run:
     ...
     reverie.errors.UserError: there is no run in nowhere: give the folder of a run, or make one with `reverie train`
     """
-    return Run(RunFolder.open(run))
+    return Run(RunFolder.open(run, device))
 
 
 def make_dream(run: Run | str | Path, **options: Any) -> gymnasium.Env:

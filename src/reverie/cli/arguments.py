@@ -17,6 +17,7 @@ from annotated_types import Ge, Gt, Le
 
 from reverie.errors import UserError
 from reverie.reading import typed_path
+from reverie.types import Device
 
 if TYPE_CHECKING:
     from reverie.dream.plan import PlanConfig
@@ -29,6 +30,14 @@ Seed = Annotated[int, Ge(0), Le(2**31 - 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeviceArguments:
+    """Where networks are computed."""
+
+    device: Device = "cpu"
+    """Where V, M and dreams are computed: cpu, cuda, mps, or auto for what there is."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class WorldArguments:
     """Which world may be lived in."""
 
@@ -38,7 +47,7 @@ class WorldArguments:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DriverArguments(WorldArguments):
+class DriverArguments(WorldArguments, DeviceArguments):
     """Who drives: the run's C, another one, or M with a plan."""
 
     controller: Path | None = None
@@ -81,6 +90,8 @@ class StageArguments(WorldArguments):
     it."""
     scheduler: str | None = None
     """With --workers dask: the address of the Dask scheduler, tls://HOST:PORT, or `local`."""
+    device: Device | None = None
+    """Where V, M and dreams are computed: cpu, cuda, mps, or auto for what there is. Default: as the recipe has it."""
     quiet: bool = False
     """Show no progress."""
     json: bool = False
@@ -99,6 +110,11 @@ class StageArguments(WorldArguments):
         from reverie.workers.make import number_of
 
         dask = self.dask  # refused, if it is, before a run is made
+        if self.device is not None:
+            from reverie.devices import chosen_device
+
+            chosen_device(self.device)  # as is this
+            overrides = (*overrides, f"device={self.device}")
         if self.workers is not None and dask is None:
             overrides = (*overrides, f"workers={number_of(self.workers)}")
         again = stage if self.again else None

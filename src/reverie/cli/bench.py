@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 import tyro
 from annotated_types import Ge, Gt, Le
 
-from reverie.cli.arguments import parse, print_json
+from reverie.cli.arguments import DeviceArguments, parse, print_json
 
 
 @dataclass(frozen=True, kw_only=True)
-class BenchArguments:
+class BenchArguments(DeviceArguments):
     """What to measure, and for how long."""
 
     what: Annotated[Literal["env", "vision", "memory", "dream", "rollout", "scaling"], tyro.conf.Positional]

@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 import tyro
 from annotated_types import Ge, Le
 
-from reverie.cli.arguments import named, parse, print_json
+from reverie.cli.arguments import DeviceArguments, named, parse, print_json
 from reverie.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareArguments:
+class CompareArguments(DeviceArguments):
     """Which runs, and on which tracks."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
@@ -49,6 +49,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         raise UserError("give two runs or more to compare", usage=True)
     if args.output.is_file():
         raise UserError(f"--output {args.output} is a file: name a folder", usage=True)
+    from reverie.devices import chosen_device
     from reverie.measure.truth.judges import load_judges
     from reverie.run.folder import RunFolder
     from reverie.studies.compare import compare_runs
@@ -56,13 +57,13 @@ def main(verb: str, arguments: Sequence[str]) -> None:
 
     processes = number_of(args.workers)
     given, runs = zip(*map(named, args.runs), strict=True)
-    runs = [RunFolder.open(name) for name in runs]
+    runs = [RunFolder.open(name, args.device) for name in runs]
     for run in runs:
         run.require("vision")
         run.verify("vision")
     found = compare_runs(
         runs,
-        load_judges(),
+        load_judges(device=chosen_device(args.device)),
         args.output,
         tracks=args.tracks,
         split=args.split,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from annotated_types import Ge, Gt, Le
 
-from reverie.cli.arguments import Seed, WorldArguments, output_of, parse, print_json
+from reverie.cli.arguments import DeviceArguments, Seed, WorldArguments, output_of, parse, print_json
 from reverie.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DreamArguments(WorldArguments):
+class DreamArguments(WorldArguments, DeviceArguments):
     """Which run, from which drive, and how wild."""
 
     run: Annotated[str, tyro.conf.Positional]
@@ -63,7 +63,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     _check(args)
     from reverie.run.folder import RunFolder
 
-    run = RunFolder.open(args.run)
+    run = RunFolder.open(args.run, args.device)
     if args.truth:
         _truth(args, run)
     else:
@@ -117,7 +117,7 @@ def _truth(args: DreamArguments, run: "RunFolder") -> None:
         truth = measure_truth(
             run,
             pool,
-            driver=RunFolder.open(args.driver) if args.driver else run,
+            driver=RunFolder.open(args.driver, args.device) if args.driver else run,
             drives=args.drives,
             controllers=args.controllers,
             tracks=args.tracks,

@@ -53,7 +53,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
 
     scheduler = scheduler_of(args.workers, args.scheduler)
     test_seeds(args.tracks, args.first_seed)
-    plan, run = args.planning, RunFolder.open(args.run)
+    plan, run = args.planning, RunFolder.open(args.run, args.device)
     if not plan and not args.controller:
         run.require_agent()
     with make_workers(number_of(args.workers) if scheduler is None else 0, scheduler) as workers:

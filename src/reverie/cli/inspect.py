@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from annotated_types import Ge, Le
 
-from reverie.cli.arguments import Seed, output_of, parse, print_json
+from reverie.cli.arguments import DeviceArguments, Seed, output_of, parse, print_json
 from reverie.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InspectArguments:
+class InspectArguments(DeviceArguments):
     """Whose V, on which frames, and where to put the pictures."""
 
     run: Annotated[str, tyro.conf.Positional]
@@ -43,17 +43,18 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     args = parse(InspectArguments, arguments, verb, description)
     if args.output and args.output.exists() and not args.output.is_dir():
         raise UserError(f"--output {args.output} is a file: name a folder", usage=True)
+    from reverie.devices import chosen_device
     from reverie.measure.truth.judges import load_judges
     from reverie.run.folder import RunFolder
     from reverie.studies.inspect import inspect_run
 
-    run = RunFolder.open(args.run)
+    run = RunFolder.open(args.run, args.device)
     run.require("vision")
     run.verify("vision")
     output = args.output or output_of(run, run.path / "inspect")
     found = inspect_run(
         run,
-        load_judges(),
+        load_judges(device=chosen_device(args.device)),
         output,
         tracks=args.tracks,
         split=args.split,

@@ -49,7 +49,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     from reverie.studies.report_several import write_side_by_side
 
     given, folders = zip(*map(named, args.runs), strict=True)
-    runs = [RunFolder.open(name) for name in folders]
+    runs = [RunFolder.open(name, "cpu") for name in folders]
     if len(runs) == 1:
         path = args.output or output_of(runs[0], runs[0].report)
         write_report(runs[0], path, pictures=args.pictures, quiet=args.quiet)

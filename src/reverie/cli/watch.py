@@ -42,7 +42,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     from reverie.show.episode_film import record, show_window
     from reverie.training.controller.rollouts import agent_of, planning_agent
 
-    plan, run = args.planning, RunFolder.open(args.run)
+    plan, run = args.planning, RunFolder.open(args.run, args.device)
     if plan:
         agent, params, make = planning_agent(run, plan)
         driver = make(agent, params[None])

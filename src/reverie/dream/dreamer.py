@@ -130,14 +130,14 @@ class Dreams(NamedTuple):
         return (Member(memory=self.memory, moments=self.moments), *self.members)
 
 
-def load_dreams(folder: Path) -> Dreams:
-    """V, M with its ensemble and the bank of moments in `folder`. Raises UserError where one is missing, damaged, or
-    not made from the others."""
+def load_dreams(folder: Path, device: torch.device | str = "cpu") -> Dreams:
+    """V, M with its ensemble and the bank of moments in `folder`, on a device. Raises UserError where one is missing,
+    damaged, or not made from the others."""
     survive_forks()
-    vision, memory = load_models(folder)
+    vision, memory = load_models(folder, device)
     moments, world = load_moments(folder / DREAM, folder / MEMORY)
     members = []
-    for i, member in enumerate(load_members(folder), 1):
+    for i, member in enumerate(load_members(folder, device), 1):
         path = folder / numbered(DREAM, i)
         theirs, _ = load_moments(path, folder / numbered(MEMORY, i))
         if member.config != memory.config or not torch.equal(theirs.z, moments.z):
@@ -145,5 +145,5 @@ def load_dreams(folder: Path) -> Dreams:
                 f"{path} is of another ensemble than {folder / DREAM}: take all members from the same run, or train "
                 f"them anew with `reverie memory --run {folder} --again`"
             )
-        members.append(Member(memory=member, moments=theirs))
-    return Dreams(vision.eval(), memory.eval(), moments, world, tuple(members))
+        members.append(Member(memory=member, moments=theirs.to(device)))
+    return Dreams(vision.eval(), memory.eval(), moments.to(device), world, tuple(members))

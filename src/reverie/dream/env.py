@@ -11,7 +11,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
-from reverie.devices import Precision
+from reverie.devices import Precision, chosen_device
 from reverie.dream.dreamer import Dreamer, load_dreams
 from reverie.dream.imagine import DreamConfig, require_one_of
 from reverie.dream.moments import World
@@ -19,6 +19,7 @@ from reverie.errors import require_known_options
 from reverie.models.files import agent_folder
 from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import Vision
+from reverie.types import Device
 
 Observed = Literal["z", "zh", "frame"]
 OBSERVED: tuple[Observed, ...] = ("z", "zh", "frame")
@@ -78,15 +79,16 @@ class DreamEnv(gymnasium.Env):
         precision: Precision = "fp32",
         members: Literal["first", "random"] = "first",
         render_mode: Literal["rgb_array", "human"] | None = None,
-        device: str = "cpu",
+        device: Device = "cpu",
     ) -> None:
         """Raises UserError where the run cannot dream, or a setting makes no sense."""
         require_one_of("render_mode", render_mode, (None, *DreamEnv.metadata["render_modes"]))
-        vision, memory, moments, world, others = load_dreams(agent_folder(run))
-        generator = torch.Generator(device)
+        where = chosen_device(device)
+        vision, memory, moments, world, others = load_dreams(agent_folder(run), where)
+        generator = torch.Generator(where)
         config = DreamConfig(temperature=temperature, precision=precision, members=members)
-        self.dreamer = Dreamer(memory.to(device), moments, 1, config, generator, others, world)
-        self.view = View(vision.to(device), memory, world, observation)
+        self.dreamer = Dreamer(memory, moments, 1, config, generator, others, world)
+        self.view = View(vision, memory, world, observation)
         self.max_decisions = world.limit(max_decisions)
         self._counts_own = max_decisions is not None
         self.action_space = self.view.action_space

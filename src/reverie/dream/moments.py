@@ -192,16 +192,17 @@ def moments_at(
     begin, now = latents.decision_offsets[episode], decision[:, -1] + 1
     return replace(
         moments,
-        earned=torch.from_numpy((earned[now] - earned[begin]).astype(np.float32)),
-        frames=torch.from_numpy(action_repeat * (now - begin)),
-        held_out=torch.from_numpy(np.isin(episode, split(latents.rounds).held_out)),
+        earned=torch.from_numpy((earned[now] - earned[begin]).astype(np.float32)).to(memory.device),
+        frames=torch.from_numpy(action_repeat * (now - begin)).to(memory.device),
+        held_out=torch.from_numpy(np.isin(episode, split(latents.rounds).held_out)).to(memory.device),
     )
 
 
 @torch.no_grad()
 def moments_after(memory: Memory, z: Tensor, act: Tensor, prev_rew: Tensor) -> Moments:
     """The moments at the end of n contexts that M watches: latents z (n, t + 1, z) and the rewards prev_rew (n, t + 1)
-    that came with them, actions act (n, t, a) between them."""
+    that came with them, actions act (n, t, a) between them. They are on M's device, wherever those are."""
+    z, act, prev_rew = (values.to(memory.device) for values in (z, act, prev_rew))
     _, state = memory(z[:, :-1], act, prev_rew[:, :-1])
     return Moments(z=z[:, -1], state=state, rew=prev_rew[:, -1])
 

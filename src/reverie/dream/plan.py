@@ -107,7 +107,7 @@ class Planner:
 
     def nothing(self) -> Tensor:
         """The plan (t, o) that adds nothing."""
-        return torch.zeros(self.config.horizon, self.controller.actions.num_outputs)
+        return torch.zeros(self.config.horizon, self.controller.actions.num_outputs, device=self.memories[0].device)
 
     def actions(self, z: Tensor, state: MemoryState, offsets: Tensor | None = None) -> Tensor:
         """Actions (b, a) at latents z (b, z): of C's outputs, or 0, and what the plan adds to them (b, o)."""
@@ -164,7 +164,7 @@ class Planner:
         config, k = self.config, len(samples)
         length, b = config.horizon + config.tail, k * config.dreams
         noise = draw_noise(self.memories[0], config.dreams, length, chance, len(self.memories))
-        each = torch.arange(config.dreams).repeat(k)  # all sequences have the same chance
+        each = torch.arange(config.dreams, device=z.device).repeat(k)  # all sequences have the same chance
         first, *others = (
             Moments(
                 z=z.expand(b, -1),
@@ -210,14 +210,18 @@ class PlanPolicy:
     ) -> None:
         """Raises UserError where this M cannot be planned in."""
         self.agent = agent
-        first = torch.from_numpy(np.ascontiguousarray(params[0], np.float32)) if config.follow else None
+        first = (
+            torch.from_numpy(np.ascontiguousarray(params[0], np.float32)).to(agent.device) if config.follow else None
+        )
         self.planner = Planner((agent.memory, *members), world, agent.controller, first, config)
 
     def reset(self, seeds: Sequence[int]) -> None:
         """A fresh state, no plan and chance of its own for each row."""
         self.states = [one.initial_state(len(seeds)) for one in self.planner.memories]
         self._offsets = [self.planner.nothing() for _ in seeds]
-        self._chance = [torch_generator(self.planner.config.seed, "plan", seed) for seed in seeds]
+        self._chance = [
+            torch_generator(self.planner.config.seed, "plan", seed, device=self.agent.device) for seed in seeds
+        ]
         self._earned, self._frames = np.zeros(len(seeds)), 0
 
     @property
@@ -230,19 +234,20 @@ class PlanPolicy:
         """Actions (b, a)."""
         b = len(obs)
         self._earned += prev_rew
-        rows = full_rows(b)
-        z = self.agent.encode(torch.from_numpy(obs)[rows]).float()
-        rew = torch.from_numpy(prev_rew).float()[rows]
+        device = self.agent.device
+        rows = full_rows(b).to(device)
+        z = self.agent.encode(torch.from_numpy(obs).to(device)[rows]).float()
+        rew = torch.from_numpy(prev_rew).to(device, torch.float32)[rows]
         states = [state.select(rows) for state in self.states]
         act = torch.cat([self._decide(i, z, rew, states) for i in range(b)])[rows]
         memories = zip(self.planner.memories, states, strict=True)
         self.states = [memory.step(z, act, state, rew).first(b) for memory, state in memories]
         self._frames += self.planner.world.action_repeat
-        return act[:b].numpy()
+        return act[:b].cpu().numpy()
 
     def _decide(self, i: int, z: Tensor, rew: Tensor, states: Sequence[MemoryState]) -> Tensor:
         """The action (1, a) of a row."""
-        row = torch.tensor([i])
+        row = torch.tensor([i], device=self.agent.device)
         here = [state.select(row) for state in states]
         so_far = (float(self._earned[i]), self._frames)
         plan = self.planner.plan(z[row], rew[row], here, self._offsets[i], so_far, self._chance[i])
@@ -251,7 +256,7 @@ class PlanPolicy:
 
     def keep(self, mask: np.ndarray) -> None:
         """Drops the rows that ended."""
-        kept = torch.from_numpy(np.flatnonzero(mask))
+        kept = torch.from_numpy(np.flatnonzero(mask)).to(self.agent.device)
         self.states = [state.select(kept) for state in self.states]
         self._offsets, self._chance = ([one[i] for i in kept.tolist()] for one in (self._offsets, self._chance))
         self._earned = self._earned[mask]

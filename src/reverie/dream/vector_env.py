@@ -11,12 +11,13 @@ import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from reverie.devices import Precision
+from reverie.devices import Precision, chosen_device
 from reverie.dream.dreamer import Dreamer, load_dreams
 from reverie.dream.env import MAX_SEED, Observed, View
 from reverie.dream.imagine import DreamConfig, require_one_of
 from reverie.errors import UserError, require_known_options
 from reverie.models.files import agent_folder
+from reverie.types import Device
 
 RESET_MASK = "reset_mask"
 
@@ -41,14 +42,15 @@ class DreamVectorEnv(VectorEnv):
         precision: Precision = "fp32",
         members: Literal["first", "random"] = "first",
         render_mode: Literal["rgb_array"] | None = None,
-        device: str = "cpu",
+        device: Device = "cpu",
     ) -> None:
         """Raises UserError where the run cannot dream, or a setting makes no sense."""
         require_one_of("render_mode", render_mode, (None, *DreamVectorEnv.metadata["render_modes"]))
-        vision, memory, moments, world, others = load_dreams(agent_folder(run))
+        where = chosen_device(device)
+        vision, memory, moments, world, others = load_dreams(agent_folder(run), where)
         config = DreamConfig(temperature=temperature, precision=precision, members=members)
-        self.dreamer = Dreamer(memory.to(device), moments, num_envs, config, torch.Generator(device), others, world)
-        self.view = View(vision.to(device), memory, world, observation)
+        self.dreamer = Dreamer(memory, moments, num_envs, config, torch.Generator(where), others, world)
+        self.view = View(vision, memory, world, observation)
         self.num_envs = num_envs
         self.max_decisions = world.limit(max_decisions)
         self._counts_own = max_decisions is not None

@@ -85,18 +85,19 @@ def _save(path: Path, tensors: Mapping[str, Tensor | np.ndarray], meta: dict[str
     checkpoint.save(path, tensors, signed(meta))
 
 
-def load_vision(path: Path) -> Vision:
-    """The V that `save_vision` wrote. Raises UserError if the file is missing, damaged or another kind of thing."""
+def load_vision(path: Path, device: torch.device | str = "cpu") -> Vision:
+    """The V that `save_vision` wrote, on any device, on this one. Raises UserError if the file is missing, damaged or
+    another kind of thing."""
     tensors, meta = checkpoint.load(path)
     _check_kind(path, meta, *VISION_MODELS)
     model, kind = VISION_MODELS[meta["kind"]]
     net, config = _config(path, NetConfig, meta, "net"), _config(path, kind, meta)
-    return _built(path, lambda: model(net, config), tensors)
+    return _built(path, lambda: model(net, config), tensors).to(device)
 
 
-def load_memory(path: Path) -> Memory:
-    """The M that `save_memory` wrote; errors as `load_vision`."""
-    return _memory(path, *checkpoint.load(path))
+def load_memory(path: Path, device: torch.device | str = "cpu") -> Memory:
+    """The M that `save_memory` wrote; device and errors as `load_vision`."""
+    return _memory(path, *checkpoint.load(path)).to(device)
 
 
 def _memory(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> Memory:
@@ -105,15 +106,17 @@ def _memory(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> Mem
     return _built(path, lambda: Memory(config, z_size, action_size), tensors)
 
 
-def load_models(folder: Path) -> tuple[Vision, Memory]:
-    """V and M of the run in `folder`; errors as `load_vision`, and where M learned from the latents of another V."""
-    vision = load_vision(folder / VISION)
-    return vision, _memory_of(folder, folder / MEMORY, vision.z_size)
+def load_models(folder: Path, device: torch.device | str = "cpu") -> tuple[Vision, Memory]:
+    """V and M of the run in `folder`; device and errors as `load_vision`, and where M learned from the latents of
+    another V."""
+    vision = load_vision(folder / VISION, device)
+    return vision, _memory_of(folder, folder / MEMORY, vision.z_size).to(device)
 
 
-def load_members(folder: Path) -> list[Memory]:
-    """The further members of M's ensemble, in order; errors as `load_models`, and where one between is gone."""
-    return [_memory_of(folder, folder / numbered(MEMORY, i)) for i in range(1, num_members(folder))]
+def load_members(folder: Path, device: torch.device | str = "cpu") -> list[Memory]:
+    """The further members of M's ensemble, in order; device and errors as `load_models`, and where one between is
+    gone."""
+    return [_memory_of(folder, folder / numbered(MEMORY, i)).to(device) for i in range(1, num_members(folder))]
 
 
 def num_members(folder: Path) -> int:

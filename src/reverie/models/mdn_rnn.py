@@ -101,6 +101,11 @@ class Memory(nn.Module):
         self._sizes = [weights, normals, normals, self.reward.num_outputs, int(config.end_head)]
         self.head = nn.Linear(config.hidden_size, sum(self._sizes))
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are, and what it is given must be."""
+        return self.head.weight.device
+
     def initial_state(self, batch_size: int) -> MemoryState:
         """Zeros (b, l, h)."""
         zeros = self.head.weight.new_zeros(batch_size, self.config.num_layers, self.config.hidden_size)

@@ -4,8 +4,9 @@ Shapes: b batch, h w frame, c colour, z latent, f features (of one layer of the 
 """
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 
 import torch
 from annotated_types import Ge, Gt, Le, Lt
@@ -118,6 +119,14 @@ class VaeGan(Autoencoder):
         self.averaged = copy.deepcopy(self.decoder).requires_grad_(False) if config.ema else None
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (torch's stubs lack it)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Steps are counted on the CPU, wherever the weights are: who asks how many there were need not wait."""
+        steps = self._buffers.get("steps")  # None while it is being made
+        super()._apply(fn, recurse)
+        if steps is not None:
+            self.steps = steps
+        return self
 
     def images(self, z: Tensor) -> Tensor:
         """z (b, z) -> images (b, c, h, w) in [0, 1], by the averaged decoder where there is one."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from reverie.agent import seen
-from reverie.devices import Precision, survive_forks
+from reverie.devices import Precision, chosen_device, survive_forks
 from reverie.dream.env import OBSERVED, SCALE, Observed, space_of
 from reverie.dream.imagine import require_one_of
 from reverie.envs.registry import make_vector_env
@@ -18,6 +18,7 @@ from reverie.errors import UserError, require_known_options
 from reverie.models.files import load_models
 from reverie.run.folder import RunFolder
 from reverie.seeding import TRAINING_TRACKS
+from reverie.types import Device
 
 
 class RoadEnv(gymnasium.Env):
@@ -60,7 +61,7 @@ class RoadEnv(gymnasium.Env):
         *,
         observation: Observed = "z",
         render_mode: Literal["rgb_array"] | None = None,
-        device: str = "cpu",
+        device: Device = "cpu",
     ) -> None:
         """Raises UserError where the run has no V or M, or a setting makes no sense."""
         require_one_of("render_mode", render_mode, (None, *RoadEnv.metadata["render_modes"]))
@@ -68,8 +69,8 @@ class RoadEnv(gymnasium.Env):
         survive_forks()
         folder = RunFolder.open(run)
         folder.require_models()
-        vision, memory = load_models(folder.path)
-        self.vision, self.memory = vision.to(device).eval(), memory.to(device).eval()
+        vision, memory = load_models(folder.path, chosen_device(device))
+        self.vision, self.memory = vision.eval(), memory.eval()
         self.env = make_vector_env(folder.config.env, 1)
         self.observation: Observed = observation
         self.action_space = self.env.spec.actions.space()

@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from reverie import writing
-from reverie.devices import Decided
+from reverie.devices import Decided, chosen_device
 from reverie.errors import UserError
 from reverie.models.files import SHIPPED, agent_folder, packaged
 from reverie.run import settings
@@ -19,6 +21,7 @@ from reverie.run.recipe import RunConfig
 from reverie.run.stages import EXTENDABLE, LENGTHS, REMADE, STAGES, WORDS, stage_of
 from reverie.run.status import FORGOTTEN, RunStatus
 from reverie.run.world import check_same_world, require_world
+from reverie.types import Device
 
 
 class RunFolder(RunStatus):
@@ -52,6 +55,11 @@ class RunFolder(RunStatus):
         """The same for all rounds: what those before this one follow from, too."""
 
     @property
+    def device(self) -> torch.device:
+        """Where what is made of this run is computed. Raises UserError where this machine has none like it."""
+        return chosen_device(self.recipe.device)
+
+    @property
     def forerunner(self) -> Path | None:
         """The run that is trained first, for its agent to take part in collecting: a scout, or the round before."""
         if self.recipe.collect.scout:
@@ -77,6 +85,7 @@ class RunFolder(RunStatus):
         machine. Raises UserError if something else is there."""
         if path.is_file() or (path.is_dir() and not all(map(_is_left_by_create, path.iterdir()))):
             raise UserError(f"{path} exists and is not a run of reverie: choose another --run", usage=True)
+        chosen_device(config.device)
         require_world(config)  # an environment that cannot be made is refused before anything is written,
         settings.check_scouts(config)  # and so is an agent that cannot drive in it
         if not config.has_forerunner:
@@ -93,9 +102,9 @@ class RunFolder(RunStatus):
         return run
 
     @classmethod
-    def open(cls, name: str | Path) -> "RunFolder":
+    def open(cls, name: str | Path, device: Device | None = None) -> "RunFolder":
         """An existing run by its path, an agent that was packed by that of its archive, or one in the package by its
-        name. Raises UserError if there is none."""
+        name; to be computed on `device`, if not where its recipe says. Raises UserError if there is none."""
         path = agent_folder(name)
         if not (path / "recipe.toml").is_file():
             raise UserError(f"there is no run in {path}: give the folder of a run, or make one with `reverie train`")
@@ -107,6 +116,9 @@ class RunFolder(RunStatus):
             raise UserError(f"{error}; restore it from a copy") from error
         manifest = read_manifest(path)
         given(path, manifest)
+        if device:
+            chosen_device(device)  # refused, if it is, before anything is made of the run
+            config = replace(config, device=device)
         return cls(path, config, manifest)
 
     @classmethod
@@ -131,7 +143,7 @@ class RunFolder(RunStatus):
         new = settings.flatten(settings.load(recipe or str(path / "recipe.toml"), overrides))
         open_, free = run._open_stages(again), (*WORDS, *EXTENDABLE)
         if run._is_tied:
-            open_, free = [stage for stage in open_ if stage in REMADE], ("workers",)
+            open_, free = [stage for stage in open_ if stage in REMADE], ("workers", "device")
         fixed = [
             key for key in old | new if new.get(key) != old.get(key) and key not in free and stage_of(key) not in open_
         ]
@@ -244,7 +256,7 @@ def collecting_agent(run: RunFolder) -> RunFolder | None:
             f"with `reverie collect --run {run.path} --again`"
         )
     try:
-        agent = RunFolder.open(packaged(name) if name in SHIPPED else name)
+        agent = RunFolder.open(packaged(name) if name in SHIPPED else name, run.recipe.device)
         agent.require_agent()
     except UserError as error:
         raise UserError(f"{key}: {error}") from error

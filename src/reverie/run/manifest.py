@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 import reverie
 from reverie import reading, writing
-from reverie.devices import Decided, fast_precision, num_cores
+from reverie.devices import Decided, chosen_device, fast_precision, num_cores
 from reverie.errors import UserError
 from reverie.reading import is_inside
 from reverie.run.recipe import RunConfig
@@ -33,7 +33,7 @@ def new_manifest(config: RunConfig, precision: Decided | None = None) -> dict[st
         "seed": config.seed,
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "machine": _machine(),
-        "precision": precision or fast_precision(),
+        "precision": precision or fast_precision(chosen_device(config.device).type),
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _VERSIONS}},
         "stages": {},
     }

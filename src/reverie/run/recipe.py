@@ -19,7 +19,7 @@ from reverie.run.rounds import RoundsConfig
 from reverie.run.search import SearchConfig
 from reverie.run.shares import Share, check_together
 from reverie.seeding import TEST_TRACKS
-from reverie.types import NotNegative, Positive
+from reverie.types import Device, NotNegative, Positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +195,9 @@ class RunConfig:
     """From which every generator of the run follows. Every reader of JSON knows such numbers."""
     workers: Annotated[int, Ge(-1), Le(MAX_PROCESSES)] = -1
     """Processes that run episodes; -1 for one a core, 0 for none but the main one. Results do not depend on it."""
+    device: Device = "cpu"
+    """Where V, M and dreams are computed, by those processes too: cuda, mps, or auto for what there is. Another device
+    rounds otherwise and draws other noise, and so makes another run."""
     env: EnvConfig = field(default_factory=EnvConfig)
     agent: AgentConfig = field(default_factory=AgentConfig)
     collect: CollectConfig = field(default_factory=CollectConfig)

@@ -81,7 +81,9 @@ def scout_of(config: RunConfig) -> RunConfig | None:
     if not config.collect.scout:
         return None
     scout = load(config.collect.scout, [f"env.id={config.env.id}"])
-    return replace(scout, seed=config.seed, workers=config.workers, env=config.env, agent=config.agent)
+    return replace(
+        scout, seed=config.seed, workers=config.workers, device=config.device, env=config.env, agent=config.agent
+    )
 
 
 def check_scouts(config: RunConfig) -> None:

@@ -22,10 +22,11 @@ CHECKSUMS = ("files", "states", "metrics")
 what it logged."""
 WORDS = ("name", "description")
 """Settings that nothing depends on."""
-BESIDE = (*WORDS, "workers")
-"""Those, and what no result depends on."""
+BESIDE = (*WORDS, "workers", "device")
+"""Those, and what says by which machinery alone."""
 EXTENDABLE = (
     "workers",
+    "device",
     "controller.search.generations",
     "controller.search.minutes",
     "controller.imagine.steps",

@@ -67,16 +67,16 @@ def make_film(
     act, rew = np.stack([step[1] for step in steps]), np.array([step[2] for step in steps], np.float32)
     z = torch.from_numpy(encode(agent.vision, real, precision=agent.config.precision)[0])
     prev_rew = torch.from_numpy(np.concatenate([[0], rew[:-1]]).astype(np.float32))
-    acts = torch.from_numpy(act.astype(np.float32))
+    acts = torch.from_numpy(act.astype(np.float32)).to(agent.device)
     start = moments_after(agent.memory, z[None, : CONTEXT + 1], acts[None, :CONTEXT], prev_rew[None, : CONTEXT + 1])
 
     def dream(policy: DreamPolicy) -> tuple[Frames, Floats]:
-        config, chance = DreamConfig(temperature=temperature), torch_generator(seed, "dream video")
+        config, chance = DreamConfig(temperature=temperature), torch_generator(seed, "dream video", device=agent.device)
         found = imagine(agent.memory, policy, start, len(act) - CONTEXT, config, chance=chance)
         assert found.rew is not None
-        return agent.vision.decode(found.z[0]).numpy(), found.rew[0].numpy()
+        return agent.vision.decode(found.z[0]).cpu().numpy(), found.rew[0].cpu().numpy()
 
-    row = torch.from_numpy(np.asarray(params, np.float32))[None]
+    row = torch.from_numpy(np.asarray(params, np.float32))[None].to(agent.device)
     (same, same_rew), (own, own_rew) = (
         dream(policy) for policy in (recorded(acts[None, CONTEXT:]), controlled(agent.controller, row))
     )

@@ -148,7 +148,7 @@ def _episodes(runs: Sequence[RunFolder], tracks: Sequence[int], seed: int) -> Re
         raise UserError(
             "these runs differ in [env]: their dreams cannot be compared; compare them by groups that agree"
         )
-    agent, params = agent_of(RunFolder.open(PRETRAINED))
+    agent, params = agent_of(RunFolder.open(PRETRAINED, runs[0].recipe.device))
     return join(episodes_of(agent, params, tracks[: 2 * min(DRIVES, len(tracks) // 2)], env, seed))
 
 
@@ -160,11 +160,11 @@ def _measure(
     challenged: Mapping[tuple[Challenge, str], np.ndarray],
     seed: int,
 ) -> Found:
-    vision = load_vision(run.vision).eval()
+    vision = load_vision(run.vision, run.device).eval()
     dream = None
     if run.is_done("memory") and grounds.episodes is not None:
         run.verify("memory")
-        vision, memory = load_models(run.path)
+        vision, memory = load_models(run.path, run.device)
         dream = measure_dream(vision.eval(), memory.eval(), judges, grounds.episodes)
     return Found(
         run=run,
@@ -192,6 +192,6 @@ def _draw(path: Path, runs: Sequence[RunFolder], names: Sequence[str], frames: L
     some = np.linspace(0, len(frames) - 1, min(NUM_SHOWN, len(frames))).astype(np.int64)
     rows = {"frame": frames.frames[some]}
     for name, run in zip(names, runs, strict=True):
-        vision = load_vision(run.vision).eval()
+        vision = load_vision(run.vision, run.device).eval()
         rows[name] = reconstruct(vision, frames.frames[some])
     draw_sheet(path, rows)

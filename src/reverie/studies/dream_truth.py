@@ -108,7 +108,7 @@ def measure_truth(
     driver.require_agent()
     check_same_world(run.config, driver.config, f"--driver: {driver.name}")
     run.require_agent()
-    dreams, (controller, best) = load_dreams(run.path), load_controller(run.controller)
+    dreams, (controller, best) = load_dreams(run.path, run.device), load_controller(run.controller)
     agent = Agent(dreams.vision, dreams.memory, controller, run.config.agent)
     held_out = TEST_TRACKS if test else VALIDATION_TRACKS
     chosen = sample_tracks(generator(seed, "dream truth"), 2 * drives + tracks, held_out)
@@ -141,7 +141,7 @@ def measure_truth(
     latents = LatentStore(run.latents)
     unseen, noise = split(latents.rounds).held_out, run.config.memory.latent_noise
     sampler = SequenceSampler(latents, BATCH, LENGTH, seed, episodes=unseen, latent_noise=noise)
-    judges = load_judges()
+    judges = load_judges(device=run.device)
     real = np.array([outcome.ret for outcome in outcomes]).reshape(len(params), tracks)
     return DreamTruth(
         horizon=measure_dream(

@@ -91,7 +91,7 @@ def inspect_run(
     comes from as many others of `split`.
     """
     require_truth(run.config.env, run.name)
-    vision = load_vision(run.vision).eval()
+    vision = load_vision(run.vision, run.device).eval()
     dims = _checked(dims, vision.z_size)
     if tracks < 1:
         raise UserError(f"--tracks {tracks}: give at least 1", usage=True)

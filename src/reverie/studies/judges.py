@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reverie.devices import autocast
+from reverie.devices import autocast, chosen_device, sent
 from reverie.measure.statistics import auc
 from reverie.measure.truth.judges import GRID, AttributeClassifier, DomainNet, Judges, StateProbe, save_judges
 from reverie.measure.truth.labelled import ATTRIBUTES, STATE, LabelledFrames, joined, labelled_frames
@@ -22,7 +22,7 @@ from reverie.models.conv import to_float
 from reverie.progress import Progress
 from reverie.seeding import TRAINING_TRACKS, VALIDATION_TRACKS, generator, sample_tracks, torch_generator, torch_seeded
 from reverie.training.loop import descend
-from reverie.types import Frames, Positive
+from reverie.types import Device, Frames, Positive
 
 GRASS = (102, 204, 102)
 KERB_IN_VIEW = ATTRIBUTES.index("kerb in view")
@@ -76,14 +76,16 @@ Disturb = Callable[[Tensor, torch.Generator], Tensor]
 """What is done to images (b, 3, 64, 64) before they are shown."""
 
 
-def train_judges(folder: Path, config: JudgesConfig | None = None, *, quiet: bool = False) -> Judges:
-    """Draws frames, trains the three networks on them, and writes them to `folder`."""
-    config = config or JudgesConfig()
+def train_judges(
+    folder: Path, config: JudgesConfig | None = None, *, device: Device = "cpu", quiet: bool = False
+) -> Judges:
+    """Draws frames, trains the three networks on them on a device, and writes them to `folder`."""
+    config, where = config or JudgesConfig(), chosen_device(device)
     tracks = sample_tracks(generator(config.seed, "judges", "tracks"), config.tracks + config.domain_tracks)
     held_out = sample_tracks(generator(config.seed, "judges", "held out"), config.held_out_tracks, VALIDATION_TRACKS)
     main = _draw("frames", tracks[: config.tracks], config.seed, quiet=quiet)
     domain = _draw("frames of the domain", tracks[config.tracks :], config.seed + 1, quiet=quiet)
-    judges = fit_judges(main, domain, config, quiet=quiet)
+    judges = fit_judges(main, domain, config, where, quiet=quiet)
     facts = {
         "config": asdict(config),
         "frames": len(main),
@@ -96,10 +98,19 @@ def train_judges(folder: Path, config: JudgesConfig | None = None, *, quiet: boo
     return judges
 
 
-def fit_judges(main: LabelledFrames, domain: LabelledFrames, config: JudgesConfig, *, quiet: bool = False) -> Judges:
+def fit_judges(
+    main: LabelledFrames,
+    domain: LabelledFrames,
+    config: JudgesConfig,
+    device: torch.device,
+    *,
+    quiet: bool = False,
+) -> Judges:
     """The three networks, fitted: state probe and attribute classifier on `main`, the domain network on `domain`."""
     with torch_seeded(config.seed, "judges", "weights"):
         probe, classifier, net = StateProbe(), AttributeClassifier(), DomainNet()
+    for model in (probe, classifier, net):
+        model.to(device)
     deviation = main.state.std(0)
     probe.scale[:] = torch.from_numpy(np.stack([np.zeros_like(deviation), deviation]))
     truth = _targets(main, content=False)
@@ -162,6 +173,7 @@ def _fit(
 ) -> None:
     """Fits `model` on random batches, every other one mirrored, and disturbed."""
     rng = torch_generator(config.seed, "judges", name)
+    device = next(model.parameters()).device
     data = torch.from_numpy(frames)
     model.to(memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue] (torch's stubs lack it)
     optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
@@ -173,9 +185,9 @@ def _fit(
             images, true = images.flip(3), true.mirrored()
         if disturb:
             images = disturb(images, rng)
-        with autocast("cpu", "auto"):
-            output = model(images)
-        return loss(output.float(), true)
+        with autocast(device, "auto"):
+            output = model(sent(images, device))
+        return loss(output.float(), Targets(*(sent(values, device) for values in true)))
 
     with Progress(name, config.steps * config.batch_size, "images", quiet=quiet) as bar:
         descend(optimizer, error, config.steps, lambda value: bar.advance(config.batch_size, loss=float(value)))

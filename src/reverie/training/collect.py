@@ -11,6 +11,7 @@ import numpy as np
 from reverie.agent import Agent, AgentConfig
 from reverie.data.episode import Episode
 from reverie.data.store import Entry, EpisodeStore, Packed, pack_episode
+from reverie.devices import chosen_device
 from reverie.envs.registry import random_policy, spec_of
 from reverie.errors import UserError
 from reverie.measure.statistics import confidence_interval
@@ -202,7 +203,7 @@ def _at_the_wheel(task: CollectTask, driver: Driver) -> Policy:
     foreign, config = task.foreign, task.config
     assert foreign, "only a run with an agent plans drives of one"
     actions = spec_of(config.env).actions
-    agent = cached_agent(foreign.folder, foreign.digest, foreign.agent, foreign.controller, actions)
+    agent = cached_agent(foreign.folder, foreign.digest, foreign.agent, foreign.controller, actions, config.device)
     steady = AgentPolicy(agent, foreign.params[None])
     if driver == "lap":
         return steady
@@ -219,4 +220,6 @@ def _random_networks(config: RunConfig, first: int, indices: Sequence[int]) -> P
     controller = Controller(config.controller.model, memory.z_size, memory.config.hidden_size, actions)
     rng = generator(config.seed, "networks", first)
     params = NETWORK_SPREAD * rng.standard_normal((EPISODES_PER_TASK, controller.num_params))
-    return AgentPolicy(Agent(vision, memory, controller, config.agent), params[[i - first for i in indices]])
+    where = chosen_device(config.device)
+    agent = Agent(vision.to(where), memory.to(where), controller, config.agent)
+    return AgentPolicy(agent, params[[i - first for i in indices]])

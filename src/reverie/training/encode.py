@@ -19,11 +19,11 @@ from reverie.run.folder import RunFolder, round_before
 from reverie.training.stage_clock import StageClock
 
 
-def encode(run: RunFolder, *, quiet: bool, device: str = "cpu") -> None:
+def encode(run: RunFolder, *, quiet: bool) -> None:
     """Writes mu and logvar of every frame, episode by episode, or goes on where it was cut; with `memory.mirror` those
     of the frames in a mirror, too. Episodes of a round before keep theirs where V is the same."""
     clock, store = StageClock(run, "encode"), EpisodeStore(run.rollouts)
-    vision = load_vision(run.vision).to(device).eval()
+    vision = load_vision(run.vision, run.device).eval()
     mirror = _mirror(run)
     sides: list[tuple[Path, Mirror | None]] = [(run.latents, None)]
     if mirror:

@@ -48,7 +48,11 @@ def last_vision(run: RunFolder) -> LastVision | None:
     """V of the round before `run`, measured on the newest episodes of its store; None in a first round."""
     if not (before := round_before(run)):
         return None
-    store, vision, facts = EpisodeStore(run.rollouts), load_vision(before.vision).eval(), before.stage("vision")
+    store, vision, facts = (
+        EpisodeStore(run.rollouts),
+        load_vision(before.vision, run.device).eval(),
+        before.stage("vision"),
+    )
     held_out = split(store.rounds).held_out
     newest = held_out[held_out >= sum(store.rounds[:-1])]
     return LastVision(

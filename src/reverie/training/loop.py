@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from reverie import checkpoint
-from reverie.devices import autocast
+from reverie.devices import autocast, is_asynchronous
 from reverie.errors import UserError
 from reverie.metrics import Metrics
 from reverie.progress import Progress
@@ -95,6 +95,7 @@ class Fit(Generic[Batch]):
         Raises UserError when a loss or a weight is no longer a number; what was saved before stays.
         """
         device = next(self.model.parameters()).device
+        unread, read = list[Mapping[str, Tensor]](), dict[str, float]()
         if not self._is_ended:
             metrics.rewind(self.name, self.step)
         self.model.train()
@@ -104,7 +105,10 @@ class Fit(Generic[Batch]):
                 group["lr"] = group["rate"] * learning_rate(self.config, self.step, self.num_steps)
             with autocast(device, self.config.precision):
                 loss, values = self.loss(self.batch(self.step))
-            self._check_losses(values)
+            unread.append({key: value.detach() for key, value in values.items()})
+            is_logged = self.step % LOG_EVERY == 0 or self.step == self.num_steps - 1
+            if is_logged or not is_asynchronous(device):
+                read = self._read(unread)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             if self.config.clip:
@@ -112,14 +116,13 @@ class Fit(Generic[Batch]):
             self.optimizer.step()
             if self.after_step:
                 self.after_step()
-            if self.step % LOG_EVERY == 0 or self.step == self.num_steps - 1:
-                named = {f"{self.name}/train/{key}": float(value.detach()) for key, value in values.items()}
-                metrics.log(self.name, self.step, named)
+            if is_logged:
+                metrics.log(self.name, self.step, {f"{self.name}/train/{key}": value for key, value in read.items()})
             self.step += 1
             if self.held_out and self.step % self.held_out.every == 0:
                 self._measure(self.held_out, metrics, self.step - 1)
-            shown = list(values.items())[:NUM_SHOWN]
-            bar.advance(units_per_step, **{key: f"{float(value.detach()):.4g}" for key, value in shown})
+            shown = list(read.items())[:NUM_SHOWN]
+            bar.advance(units_per_step, **{key: f"{value:.4g}" for key, value in shown})
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 self.save()
                 beat()
@@ -209,11 +212,18 @@ class Fit(Generic[Batch]):
                 if value.shape == parameter.shape:  # torch's fused Adam reads it in the parameter's order of memory
                     slots[key] = torch.empty_like(parameter, requires_grad=False).copy_(value)
 
-    def _check_losses(self, values: Mapping[str, Tensor]) -> None:
-        if math.isfinite(float(values["loss"].detach())):
-            return
-        causes = [key for key, value in values.items() if not math.isfinite(float(value.detach()))]
-        raise self._not_a_number(", ".join(key for key in causes if key != "loss") or "the loss")
+    def _read(self, unread: list[Mapping[str, Tensor]]) -> dict[str, float]:
+        """The newest losses as numbers, after a look at all that nobody has looked at: on a device that is told what to
+        do ahead of time, they are fetched at once, and seldom."""
+        keys = list(unread[-1])
+        rows = torch.stack([torch.stack([values[key].float() for key in keys]) for values in unread]).tolist()
+        unread.clear()
+        for row in rows:
+            values = dict(zip(keys, row, strict=True))
+            if not math.isfinite(values["loss"]):
+                causes = [key for key, value in values.items() if key != "loss" and not math.isfinite(value)]
+                raise self._not_a_number(", ".join(causes) or "the loss")
+        return dict(zip(keys, rows[-1], strict=True))
 
     def _not_a_number(self, cause: str) -> UserError:
         """Names the cause, the cure, and what is left."""

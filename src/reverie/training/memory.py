@@ -1,6 +1,7 @@
 """Stage memory: M learns to predict the encoded episodes, and the moments at which dreams begin are laid by."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from reverie.checkpoint import file_sha256
 from reverie.data.batches import SequenceSampler
 from reverie.data.latents import LatentStore
 from reverie.data.split import split
+from reverie.devices import sent
 from reverie.dream.moments import DREAM, World, context_of, make_moments, save_moments
 from reverie.dream.near_failures import Failures
 from reverie.envs.config import EnvConfig
@@ -31,14 +33,14 @@ from reverie.types import SequenceBatch
 HELD_OUT_BATCHES = 4
 
 
-def train_memory(run: RunFolder, metrics: Metrics, *, quiet: bool, device: str = "cpu") -> None:
+def train_memory(run: RunFolder, metrics: Metrics, *, quiet: bool) -> None:
     """Fits M, and the further members of its ensemble, for the recipe's steps, or goes on where it was cut."""
     clock, stage = StageClock(run, "memory"), run.config.memory
     latents = LatentStore(run.latents)
     latents.verify()
     facts, files, states = {}, [], []
     for member in range(stage.members):
-        found = _train_member(run, latents, member, metrics, clock, quiet, device)
+        found = _train_member(run, latents, member, metrics, clock, quiet)
         facts |= found if member == 0 else {f"member_{member}_loss": found["held_out"]["loss"]}
         files += [run.path / numbered(name, member) for name in (MEMORY, DREAM)]
         states.append(_state_path(run, member))
@@ -50,11 +52,12 @@ def _state_path(run: RunFolder, member: int) -> Path:
 
 
 def _train_member(
-    run: RunFolder, latents: LatentStore, member: int, metrics: Metrics, clock: StageClock, quiet: bool, device: str
+    run: RunFolder, latents: LatentStore, member: int, metrics: Metrics, clock: StageClock, quiet: bool
 ) -> dict[str, Any]:
     """Fits one M, in a later round from its weights in the one before, and lays by where its dreams begin; gives the
     facts about it. One that is finished is found so."""
-    config, stage = run.config, run.config.memory
+    config, stage, device = run.config, run.config.memory, run.device
+    on_device = partial(sent, device=device)
     before = round_before(run)
     fitted_on, unseen = split(latents.rounds)
     num_newest = int((fitted_on >= sum(latents.rounds[:-1])).sum()) if before else 0
@@ -67,7 +70,7 @@ def _train_member(
 
     train = sampler(fitted_on, batches, mirror=stage.mirror, newest=config.rounds.newest, num_newest=num_newest)
     held_out = sampler(unseen, config.seed + 1)
-    held_out_batches = [held_out.batch(i).to(device) for i in range(HELD_OUT_BATCHES)]
+    held_out_batches = [held_out.batch(i).each(on_device) for i in range(HELD_OUT_BATCHES)]
     with torch_seeded(config.seed, name):
         memory = Memory(stage.model, latents.z_size, latents.a_size).to(device)
     if before:
@@ -78,7 +81,7 @@ def _train_member(
         memory,
         stage.fit,
         loss=memory.loss,
-        batch=lambda step: train.batch(step).to(device),
+        batch=lambda step: train.batch(step).each(on_device),
         num_steps=stage.steps,
         state_path=_state_path(run, member),
         of=identity(run, "memory", latents=latents.digest(), member=str(member)),
@@ -107,7 +110,7 @@ def _train_member(
         "steps": fit.step,
         "best_step": fit.best_step,
         "timesteps": fit.step * timesteps,
-        "held_out": held_out_losses(memory, [batch.to("cpu") for batch in held_out_batches]),
+        "held_out": held_out_losses(memory, [batch.each(torch.Tensor.cpu) for batch in held_out_batches]),
     }
 
 

@@ -45,7 +45,7 @@ NEEDS = {
 """What must be finished before a stage can start."""
 DRIVING_STAGES = ("collect", "vision", "encode", "memory", "controller")
 """What it takes to drive."""
-_OWN = ("workers", "evaluate.tracks", "evaluate.first_seed")
+_OWN = ("workers", "device", "evaluate.tracks", "evaluate.first_seed")
 """Settings that a round may have otherwise than its run."""
 
 
@@ -151,7 +151,7 @@ def _open_forerunner(run: RunFolder) -> RunFolder:
     assert config, "and then there is a recipe for it"
     if not (path / "recipe.toml").exists():
         return RunFolder.create(path, config, run.manifest["precision"])
-    forerunner = RunFolder.open(path)
+    forerunner = RunFolder.open(path, run.recipe.device)
     if run.recipe.rounds.num > 1:
         ours, theirs = (settings.flatten(each) for each in (config, settings.load(str(path / "recipe.toml"))))
         for key in ours:

@@ -17,7 +17,7 @@ from reverie.workers.contract import Workers
 def rounds_of(run: RunFolder) -> list[RunFolder]:
     """The rounds of a run up to itself, as far as they are begun."""
     paths = [run.rounds / str(number) for number in range(run.recipe.rounds.num - 1)]
-    return [*(RunFolder.open(path) for path in paths if (path / "recipe.toml").is_file()), run]
+    return [*(RunFolder.open(path, run.recipe.device) for path in paths if (path / "recipe.toml").is_file()), run]
 
 
 def describe_rounds(run: RunFolder) -> list[dict[str, Any]]:

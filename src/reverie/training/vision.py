@@ -7,6 +7,7 @@ import torch
 from reverie.data.batches import FrameCache, FrameSampler
 from reverie.data.split import split
 from reverie.data.store import EpisodeStore
+from reverie.devices import sent
 from reverie.measure.health import health
 from reverie.metrics import Metrics
 from reverie.models.files import save_vision
@@ -41,9 +42,10 @@ def forget_frames(run: RunFolder) -> None:
         (run.rollouts / name).unlink(missing_ok=True)
 
 
-def train_vision(run: RunFolder, metrics: Metrics, *, quiet: bool, device: str = "cpu") -> None:
+def train_vision(run: RunFolder, metrics: Metrics, *, quiet: bool) -> None:
     """Fits V for the recipe's epochs, or goes on where it was cut; in a later round, from the weights of the round
     before, unless those are still good enough."""
+    device = run.device
     config, clock, stage = run.config, StageClock(run, "vision"), run.config.vision
     store, last = EpisodeStore(run.rollouts), last_vision(run)
     if last and last.is_good_enough(config.rounds):
@@ -64,7 +66,7 @@ def train_vision(run: RunFolder, metrics: Metrics, *, quiet: bool, device: str =
             mirrored = generator(config.seed, "vision", "mirror", step).random(len(frames)) < 0.5
             frames[mirrored] = frames[mirrored, :, ::-1]
         noise = torch_generator(config.seed, "vision", "noise", step, device=device)
-        return torch.from_numpy(frames).to(device), noise
+        return sent(torch.from_numpy(frames), device), noise
 
     num_steps, size = stage.epochs * sampler.steps_per_epoch, stage.fit.batch_size
     fit = Fit(

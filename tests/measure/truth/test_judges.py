@@ -74,7 +74,7 @@ def test_features_are_standardised_on_real_frames(judges: Judges, labelled: Labe
 
 def test_fits_the_same_twice_and_learns(labelled: LabelledFrames) -> None:
     config = JudgesConfig(steps=6, batch_size=16, tracks=1, domain_tracks=1, held_out_tracks=1)
-    one, two = (fit_judges(labelled, labelled, config, quiet=True) for _ in range(2))
+    one, two = (fit_judges(labelled, labelled, config, torch.device("cpu"), quiet=True) for _ in range(2))
     for name, module in one.modules().items():
         for key, tensor in module.state_dict().items():
             assert torch.equal(tensor, two.modules()[name].state_dict()[key]), f"{name}.{key}"

@@ -133,6 +133,7 @@ def first_failure(rew: np.ndarray) -> int | None:
 def _dreamt(agent: Agent, params: np.ndarray, bank: Moments, seed: int) -> np.ndarray:
     """Rewards (n * d, t) of C's dreams from the moments of a bank."""
     num = len(bank) * NUM_DREAMS
-    dreamer = Dreamer(agent.memory, bank, num, DreamConfig(), torch_generator(seed, "after failures"))
+    chance = torch_generator(seed, "after failures", device=agent.device)
+    dreamer = Dreamer(agent.memory, bank, num, DreamConfig(), chance)
     numbers = torch.arange(len(bank)).repeat_interleave(NUM_DREAMS)
     return rollout_dreams(dreamer, agent.controller, np.repeat(params[None], num, 0), AFTER, numbers).rew

@@ -143,13 +143,14 @@ def measure_dream(
     n, length = episodes.act.shape[:2]
     z = encode(vision, episodes.obs.reshape(-1, 64, 64, 3))[0].reshape(n, length + 1, -1)
     prev_rew = np.concatenate([np.zeros((n, 1), np.float32), episodes.rew], 1)[:, : CONTEXT + 1]
-    shown, act = torch.from_numpy(z[:, : CONTEXT + 1]), torch.from_numpy(episodes.act)
-    generator = torch_generator(0, "median of dreams")
+    told, shown, act = (
+        torch.from_numpy(part).to(memory.device) for part in (prev_rew, z[:, : CONTEXT + 1], episodes.act)
+    )
+    generator = torch_generator(0, "median of dreams", device=memory.device)
 
     def dream_on(temperature: float) -> Dream:
-        return replay(
-            memory, shown, act, temperature=temperature, generator=generator, prev_rew=torch.from_numpy(prev_rew)
-        )
+        found = replay(memory, shown, act, temperature=temperature, generator=generator, prev_rew=told)
+        return Dream(*(None if part is None else part.cpu() for part in found))  # pyright: ignore[reportArgumentType]
 
     at = [CONTEXT + horizon for horizon in HORIZONS]
     dreamt = dream_on(0.0)
@@ -184,17 +185,18 @@ def measure_dream(
         reward_ratio=tuple(a / b for a, b in zip(foreseen, came, strict=True)) if foreseen and all(came) else None,
         per_track=each,
         ci95={name: tuple(confidence_interval(np.array(values)) for values in found) for name, found in each.items()},
-        doubt=_doubt([memory, *members], dreamt, z, act, torch.from_numpy(prev_rew)) if members else None,
+        doubt=_doubt([memory, *members], dreamt, z, episodes.act, prev_rew) if members else None,
     )
 
 
 def _doubt(
-    memories: Sequence[Memory], dreamt: Dream, z: np.ndarray, act: torch.Tensor, prev_rew: torch.Tensor
+    memories: Sequence[Memory], dreamt: Dream, z: np.ndarray, act: np.ndarray, prev_rew: np.ndarray
 ) -> tuple[float, ...]:
     """All see what the dreamer saw: the rewards prev_rew (n, CONTEXT + 1) that came, then those that it dreamt."""
     rewards = torch.zeros(act.shape[:2]) if dreamt.rew is None else dreamt.rew
-    prev_rew = torch.cat([prev_rew, rewards[:, CONTEXT:-1]], 1)
-    doubt = doubt_along(memories, dreamt.z, act, prev_rew).numpy()
+    told = torch.cat([torch.from_numpy(prev_rew), rewards[:, CONTEXT:-1]], 1)
+    along = (part.to(memories[0].device) for part in (dreamt.z, torch.from_numpy(act), told))
+    doubt = doubt_along(memories, *along).cpu().numpy()
     found = []
     for horizon in HORIZONS:
         error = np.square(dreamt.z[:, CONTEXT + horizon].numpy() - z[:, CONTEXT + horizon]).mean(1)
@@ -220,7 +222,8 @@ def driven_rewards(
     bank = last_seen(vision, memory, episodes)
     came, found = _until(episodes.rew), {}
     for temperature in temperatures:
-        dreamer = Dreamer(memory, bank, n, DreamConfig(temperature=temperature), torch_generator(seed, "driven"))
+        chance = torch_generator(seed, "driven", device=memory.device)
+        dreamer = Dreamer(memory, bank, n, DreamConfig(temperature=temperature), chance)
         each, moments = np.repeat(params[None], n, 0), torch.arange(n)
         rewards = rollout_dreams(dreamer, controller, each, length - CONTEXT, moments).rew
         found[temperature] = _until(np.concatenate([np.zeros((n, CONTEXT), np.float32), rewards], 1)), came

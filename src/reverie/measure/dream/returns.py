@@ -100,7 +100,7 @@ def dream_returns(
     m, repeat = len(params), dreams.world.action_repeat
     rewards, decisions = [], []
     for row in params:
-        chance = torch_generator(seed, "dream returns")
+        chance = torch_generator(seed, "dream returns", device=dreams.memory.device)
         dreamer = Dreamer(dreams.memory, dreams.moments, num_dreams, DreamConfig(temperature=temperature), chance)
         found = rollout_dreams(dreamer, controller, np.repeat(row[None], num_dreams, 0), num_decisions)
         rewards.append(found.rew)
@@ -138,7 +138,8 @@ def judged_returns(
     seeds = generator(seed, "judged dreams").integers(2**31, size=num_dreams).tolist()
     found = np.zeros((len(params), num_dreams))
     for i, row in enumerate(params):
-        policy = ControllerPolicy(controller, torch.from_numpy(row[None].astype(np.float32)))
+        own = torch.from_numpy(row[None].astype(np.float32)).to(dreams.memory.device)
+        policy = ControllerPolicy(controller, own)
         for rows, _, _, step in Lockstep(tracks, policy, seeds, max_decisions=num_decisions):
             found[i, rows] += step.rew
     return found
@@ -149,11 +150,12 @@ def calibration(memory: Memory, batches: Sequence[SequenceBatch], bins: int = 10
     """M's expectations of single steps against what came, over the steps of the batches' masks."""
     expected, found, ends, ended = [], [], [], 0
     for batch in batches:
+        batch = batch.each(lambda part: part.to(memory.device))
         now, mask = batch.z[:, :-1], batch.mask > 0
         prediction = memory.predict(memory(now, batch.act, batch.prev_rew)[0], now)
         assert prediction.reward is not None, "this memory does not predict rewards"
-        expected.append(prediction.reward[mask].numpy())
-        found.append(batch.rew[mask].numpy())
+        expected.append(prediction.reward[mask].cpu().numpy())
+        found.append(batch.rew[mask].cpu().numpy())
         ended += int(batch.end[mask].sum())
         if prediction.end_logit is not None:
             ends.append(torch.sigmoid(prediction.end_logit)[mask].sum().item())

@@ -77,7 +77,8 @@ def measure_states(
     count, length = drives.act.shape[:2]
     z = encode(vision, drives.obs.reshape(-1, 64, 64, 3))[0].reshape(count, length + 1, -1)
     before = np.concatenate([np.zeros((count, 1), np.float32), drives.rew[:, :-1]], 1)
-    hidden = memory(*(torch.from_numpy(part) for part in (z[:, :-1], drives.act, before)))[0].numpy()
+    watched = (torch.from_numpy(part).to(memory.device) for part in (z[:, :-1], drives.act, before))
+    hidden = memory(*watched)[0].cpu().numpy()
     inputs = np.concatenate([z[:, 1:], hidden], -1).astype(np.float64)  # what there is to read before decisions 1 to t
     speed = drives.speed[:, 1:, None].astype(np.float64)
     fitted = np.arange(count) % 2 == 0
@@ -94,12 +95,12 @@ def measure_states(
         return {**{name: state[..., i] for i, name in enumerate(STATE)}, "speed": read_speed(at), "off": off}
 
     bank = last_seen(vision, memory, own)
-    rows = torch.arange(n).repeat_interleave(NUM_DREAMS)
-    policy = controlled(controller, torch.from_numpy(params.astype(np.float32))[None])
-    chance = torch_generator(seed, "states of dreams")
+    rows = torch.arange(n, device=memory.device).repeat_interleave(NUM_DREAMS)
+    policy = controlled(controller, torch.from_numpy(params.astype(np.float32))[None].to(memory.device))
+    chance = torch_generator(seed, "states of dreams", device=memory.device)
     dreamt = imagine(memory, policy, bank.select(rows), length - CONTEXT, DreamConfig(temperature=1.0), chance=chance)
     later = np.arange(1, length - CONTEXT + 1, EVERY)
-    dreamt_z, dreamt_h = dreamt.z[:, later].numpy(), dreamt.h[:, later, -1].numpy()
+    dreamt_z, dreamt_h = dreamt.z[:, later].cpu().numpy(), dreamt.h[:, later, -1].cpu().numpy()
     at = CONTEXT + later
     error = np.square(speed[~fitted][..., 0] - read_speed(inputs[~fitted])).mean()
     return StatesFound(

@@ -45,7 +45,7 @@ def measure_trust(memory: Memory, z: Tensor, act: Tensor, rew: Tensor, begins: S
     n, steps, _ = z.shape
     assert act.shape[:2] == rew.shape == (n, steps - 1), f"{tuple(act.shape)}, {tuple(rew.shape)} and {tuple(z.shape)}"
     assert max(begins) + length < steps, f"{steps - 1} decisions are too few to dream {length} from {max(begins)} on"
-    prev_rew = torch.cat([torch.zeros(n, 1), rew], 1)
+    prev_rew = torch.cat([rew.new_zeros(n, 1), rew], 1)
     usual = z.mean((0, 1))
     errors = np.zeros((3, n, length))
     for begin in begins:
@@ -53,7 +53,7 @@ def measure_trust(memory: Memory, z: Tensor, act: Tensor, rew: Tensor, begins: S
         dream = replay(memory, z[:, :seen], act[:, :end], temperature=0.0, prev_rew=prev_rew[:, :seen])
         real = z[:, seen : end + 1]
         guesses = (dream.z[:, seen : end + 1], z[:, begin, None], usual)
-        errors += np.stack([(guess - real).square().mean(-1).numpy() for guess in guesses]) / len(begins)
+        errors += np.stack([(guess - real).square().mean(-1).cpu().numpy() for guess in guesses]) / len(begins)
     dreamt, still, average = errors
     better = np.where(still.mean(0) < average.mean(0), still, average)
     decisions = 0

@@ -120,7 +120,7 @@ def _strided(*channels: int, kernels: tuple[int, ...]) -> list[nn.Module]:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Judges:
-    """The three, ready to judge; on the CPU."""
+    """The three, ready to judge."""
 
     state_probe: StateProbe
     attribute_classifier: AttributeClassifier
@@ -130,15 +130,19 @@ class Judges:
 
     def state(self, frames: Frames) -> Floats:
         """Frames (n, 64, 64, 3) -> (n, 3) in the order of `STATE` and its units."""
-        return _batched(self.state_probe.state, frames, len(STATE))
+        return self._batched(self.state_probe.state, frames, len(STATE))
 
     def features(self, frames: Frames) -> Floats:
         """Frames (n, 64, 64, 3) -> (n, 128), of mean 0 and deviation 1 over real frames."""
-        return _batched(self.domain_net.features, frames, NUM_FEATURES)
+        return self._batched(self.domain_net.features, frames, NUM_FEATURES)
 
     def attributes(self, frames: Frames) -> Floats:
         """Frames (n, 64, 64, 3) -> probabilities (n, 6) in the order of `ATTRIBUTES`."""
-        return _batched(lambda some: self.attribute_classifier(to_float(some)).sigmoid(), frames, len(ATTRIBUTES))
+
+        def judge(some: Tensor) -> Tensor:
+            return self.attribute_classifier(to_float(some)).sigmoid()
+
+        return self._batched(judge, frames, len(ATTRIBUTES))
 
     def modules(self) -> dict[str, nn.Module]:
         """By name."""
@@ -148,11 +152,11 @@ class Judges:
             "domain_net": self.domain_net,
         }
 
-
-@torch.inference_mode()
-def _batched(function: Callable[[Tensor], Tensor], frames: Frames, width: int) -> Floats:
-    parts = [function(some).numpy() for some in batches(frames, _BATCH)]
-    return np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
+    @torch.inference_mode()
+    def _batched(self, function: Callable[[Tensor], Tensor], frames: Frames, width: int) -> Floats:
+        device = self.state_probe.scale.device
+        parts = [function(some).cpu().numpy() for some in batches(frames, _BATCH, device)]
+        return np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
 
 
 def save_judges(folder: Path, judges: Judges) -> Path:
@@ -166,16 +170,16 @@ def save_judges(folder: Path, judges: Judges) -> Path:
     return folder / FILE
 
 
-def load_judges(folder: Path | None = None) -> Judges:
-    """What `save_judges` wrote to `folder`; without one, those that ship. Raises UserError where they are missing,
-    damaged or of another version."""
+def load_judges(folder: Path | None = None, device: torch.device | str = "cpu") -> Judges:
+    """What `save_judges` wrote to `folder`; without one, those that ship; on a device. Raises UserError where they are
+    missing, damaged or of another version."""
     if folder is None:
         with as_file(files("reverie") / "judges" / FILE) as path:
-            return _load(path)
-    return _load(folder / FILE)
+            return _load(path, device)
+    return _load(folder / FILE, device)
 
 
-def _load(path: Path) -> Judges:
+def _load(path: Path, device: torch.device | str) -> Judges:
     tensors, meta = checkpoint.load(path)
     if meta.get("kind") != "judges":
         raise UserError(
@@ -190,5 +194,5 @@ def _load(path: Path) -> Judges:
             module.load_state_dict(own)
         except RuntimeError as error:
             raise other_version(path, meta, f"{name} has other weights", "make the judges anew") from error
-        module.eval().requires_grad_(False)
+        module.eval().requires_grad_(False).to(device)
     return judges

@@ -113,7 +113,7 @@ def labels(
     ]
 
 
-_NOT_TELLING = ("seed", "workers", "name", "description", "evaluate.tracks", "evaluate.first_seed")
+_NOT_TELLING = ("seed", "workers", "device", "name", "description", "evaluate.tracks", "evaluate.first_seed")
 
 
 def _telling(flat: Mapping[str, object]) -> dict[str, object]:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from reverie.checkpoint import file_sha256
+from reverie.devices import chosen_device
 from reverie.dream.dreamer import load_dreams
 from reverie.dream.ensemble import Member
 from reverie.dream.moments import DREAM, World
@@ -28,6 +29,7 @@ from reverie.rollout import Outcome, outcomes_of
 from reverie.run.dreams import DreamsConfig
 from reverie.seeding import VALIDATION_TRACKS
 from reverie.training.controller.rollouts import Rollouts
+from reverie.types import Device
 from reverie.workers.contract import Workers, located
 
 ROWS_PER_TASK = 256
@@ -58,6 +60,8 @@ class DreamTask:
     """(d,): a track for each dream. Those of validation tracks begin at moments that M was not fitted on."""
     stall_decisions: int | None = None
     max_decisions: int | None = None
+    device: Device = "cpu"
+    """Where they are dreamt, in whatever process."""
 
     def split(self, rows: int) -> "list[DreamTask]":
         """The same work in pieces of at most `rows` dreams."""
@@ -67,7 +71,7 @@ class DreamTask:
 
 def run_dreams(task: DreamTask) -> list[Outcome]:
     """Runs a task, in whatever process this is."""
-    dream, found = task.dream, cached_dreams(task.folder, task.digest)
+    dream, found = task.dream, cached_dreams(task.folder, task.digest, task.device)
     spec = spec_of(task.env)
     first = found.members[0].memory
     controller = Controller(task.controller, first.z_size, first.config.hidden_size, spec.actions)
@@ -88,7 +92,7 @@ def run_dreams(task: DreamTask) -> list[Outcome]:
     )
     episodes = Lockstep(
         env,
-        ControllerPolicy(controller, torch.from_numpy(task.params)),
+        ControllerPolicy(controller, torch.from_numpy(task.params).to(chosen_device(task.device))),
         task.seeds,
         max_decisions=min(dream.decisions, task.max_decisions or dream.decisions),
         stall_decisions=task.stall_decisions,
@@ -105,10 +109,12 @@ class _Found(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def cached_dreams(folder: Path, digest: str) -> _Found:  # noqa: ARG001 (the digest says when they are others)
-    """What this process dreams with; kept, because every task of a round has the same."""
-    dreams = load_dreams(located(folder))
-    return _Found(tuple(one.to(torch.device("cpu")) for one in dreams.ensemble), dreams.world)
+def cached_dreams(folder: Path, digest: str, device: Device = "cpu") -> _Found:  # noqa: ARG001 (says when it is others)
+    """What this process dreams with; kept, because every task of a round has the same. Raises UserError where this
+    machine has no such device."""
+    where = chosen_device(device)
+    dreams = load_dreams(located(folder), where)
+    return _Found(tuple(one.to(where) for one in dreams.ensemble), dreams.world)
 
 
 class DreamRollouts:
@@ -131,7 +137,7 @@ class DreamRollouts:
                 f"{self.run.path} holds {members} of the {wanted} M's of its recipe: train them anew with "
                 f"`reverie memory --run {self.run.path} --again`"
             )
-        held_out = cached_dreams(self.run.path, self._digest).members[0].moments.held_out
+        held_out = cached_dreams(self.run.path, self._digest, self.run.recipe.device).members[0].moments.held_out
         if held_out.all() or not held_out.any():
             missing = "fitted on" if held_out.all() else "not fitted on, for validation dreams"
             raise UserError(
@@ -162,6 +168,7 @@ class DreamRollouts:
             seeds=tuple(tracks.ravel().tolist()),
             stall_decisions=stall_decisions,
             max_decisions=max_decisions,
+            device=self.run.recipe.device,
         )
         parts = task.split(ROWS_PER_TASK if len(params) > 1 else ROWS_OF_ONE)
         return [outcome for found in self._workers.map(run_dreams, parts) for outcome in found]

@@ -42,7 +42,7 @@ class LatentEpisode(NamedTuple):
 
 
 class Sights(NamedTuple):
-    """What C is given at each decision."""
+    """What C is given at each decision; on the CPU."""
 
     z: Tensor
     """(d, z)"""
@@ -69,11 +69,13 @@ def latent_episodes(latents: LatentStore, episodes: Iterable[int]) -> Iterator[L
 def sights_of(memory: Memory, episodes: Iterable[LatentEpisode]) -> Sights:
     """What C is given along `episodes`, where M watches them from their start."""
     z, h, c = [], [], []
-    left = iter(episodes)
+    device, left = memory.device, iter(episodes)
     while group := list(islice(left, EPISODES_AT_ONCE)):
-        padded = LatentEpisode(*(pad_sequence(list(values), batch_first=True) for values in zip(*group, strict=True)))
-        length = torch.tensor([len(one.rew) for one in group])
-        state, rew = memory.initial_state(len(group)), torch.zeros(len(group))
+        padded = LatentEpisode(
+            *(pad_sequence(list(values), batch_first=True).to(device) for values in zip(*group, strict=True))
+        )
+        length = torch.tensor([len(one.rew) for one in group], device=device)
+        state, rew = memory.initial_state(len(group)), torch.zeros(len(group), device=device)
         for t in range(padded.rew.shape[1]):
             going = (t < length).nonzero().squeeze(1)
             z.append(padded.z[going, t])
@@ -81,7 +83,7 @@ def sights_of(memory: Memory, episodes: Iterable[LatentEpisode]) -> Sights:
             c.append(state.c[going])
             state = memory.step(padded.z[:, t], padded.act[:, t], state, rew)
             rew = padded.rew[:, t]
-    return Sights(torch.cat(z), MemoryState(torch.cat(h), torch.cat(c)))
+    return Sights(torch.cat(z).cpu(), MemoryState(torch.cat(h).cpu(), torch.cat(c).cpu()))
 
 
 @torch.inference_mode()

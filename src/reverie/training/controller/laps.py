@@ -38,7 +38,8 @@ class LapsTask:
 def run_laps(task: LapsTask) -> list[Packed]:
     """Drives a task's episodes, from the usual place to their ends."""
     drive = task.rollout
-    agent = cached_agent(drive.folder, drive.digest, drive.agent, drive.controller, spec_of(drive.env).actions)
+    actions = spec_of(drive.env).actions
+    agent = cached_agent(drive.folder, drive.digest, drive.agent, drive.controller, actions, drive.device)
     policy = drive.policy(agent, drive.params)
     episodes = record(drive.env, policy, drive.seeds, stall_decisions=drive.stall_decisions)
     return [

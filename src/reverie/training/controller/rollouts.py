@@ -34,7 +34,7 @@ def agent_of(run: RunFolder, path: Path | None = None) -> tuple[Agent, np.ndarra
     search still goes on. Raises UserError where that is none of this run."""
     run.require_models() if path else run.require_agent()
     controller, params = load_controller(path or run.controller)
-    vision, memory = load_models(run.path)
+    vision, memory = load_models(run.path, run.device)
     if (controller.z_size, controller.h_size) != (memory.z_size, memory.config.hidden_size):
         raise UserError(f"--controller {path} is not of {run.name}: its inputs are of another size")
     if path:
@@ -50,11 +50,11 @@ def planning_agent(run: RunFolder, config: PlanConfig) -> tuple[Agent, np.ndarra
         agent, params = agent_of(run)
     else:
         config = replace(config, follow=False, tail=0)
-        vision, memory = load_models(run.path)
+        vision, memory = load_models(run.path, run.device)
         actions, shape = spec_of(run.config.env).actions, run.config.controller.model
         controller = Controller(shape, memory.z_size, memory.config.hidden_size, actions)
         agent, params = Agent(vision, memory, controller, run.config.agent), np.zeros(controller.num_params)
-    dreams = load_dreams(run.path)
+    dreams = load_dreams(run.path, run.device)
     members = tuple(one.memory for one in dreams.members) if config.members == "random" else ()
     driver = partial(PlanPolicy, world=dreams.world, config=config, members=members)
     driver(agent, params[None])  # says at once what it cannot do
@@ -90,6 +90,7 @@ class Rollouts:
             seeds=tuple(tracks.ravel().tolist()),
             stall_decisions=stall_decisions,
             max_decisions=max_decisions,
+            device=self.run.recipe.device,
         )
 
     def outcomes(

@@ -143,7 +143,7 @@ def search_space(run: RunFolder, controller: Controller, *, quiet: bool = True) 
         return space
     latents = LatentStore(run.latents)
     episodes = some_episodes(latents)
-    sights = sights_of(load_memory(run.memory), latent_episodes(latents, episodes))
+    sights = sights_of(load_memory(run.memory, run.device), latent_episodes(latents, episodes))
     if config.directions:
         inputs = controller.inputs(*sights).numpy()
         space = replace(space, basis=principal_basis(controller, inputs, config.directions))

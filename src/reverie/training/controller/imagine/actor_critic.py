@@ -5,6 +5,7 @@ After Hafner et al. 2023 (DreamerV3), sections "Critic learning" and "Actor lear
 Shapes: b dreams, t decisions, f features of the critic, o outputs of C.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from reverie.devices import is_asynchronous
 from reverie.dream.ensemble import DoubtConfig, Member
 from reverie.dream.imagine import Decision, DreamConfig, Trajectory, imagine
 from reverie.dream.moments import Moments, World
@@ -23,6 +25,9 @@ from reverie.training.controller.imagine.critic import Critic
 from reverie.training.controller.imagine.paid import pay
 from reverie.training.controller.imagine.returns import ReturnRange, lambda_returns, weights
 from reverie.training.optimizer_state import pack_optimizer, unpack_optimizer
+
+LOOK_EVERY = 10
+"""Steps from one look at the losses to the next, where to look is to wait."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,7 +58,8 @@ class ActorCritic:
     def step(self, step: int, moments: Sequence[Moments], chance: torch.Generator) -> dict[str, Tensor]:
         """Dreams from `moments`, as each memory knows them, and learns; gives numbers to log.
 
-        Raises UserError where a loss is no longer a number; actor and critic are then as they were.
+        Raises UserError where a loss is no longer a number. Actor and critic are then as they were, but on a device
+        that is told what to do ahead of time: there, one step in `LOOK_EVERY` is looked at.
         """
         config = self.config
         through_model = config.actor.gradient == "model"
@@ -92,7 +98,8 @@ class ActorCritic:
         }
         if not self.actor.choices:
             values["std"] = self.actor.std.detach().mean()
-        self._require_numbers(step, values)
+        if step % LOOK_EVERY == 0 or not is_asynchronous(target.device):
+            self._require_numbers(step, values)
         optimizers = [(self._of_critic, critic_loss)]
         if step >= config.actor.begins_at:
             optimizers.append((self._of_actor, actor_loss))
@@ -135,7 +142,8 @@ class ActorCritic:
         return nn.utils.clip_grad_norm_(parameters, self.config.clip or torch.inf)
 
     def _require_numbers(self, step: int, values: dict[str, Tensor]) -> None:
-        broken = [name for name, value in values.items() if not bool(torch.isfinite(value))]
+        numbers = torch.stack([value.float() for value in values.values()]).tolist()
+        broken = [name for name, value in zip(values, numbers, strict=True) if not math.isfinite(value)]
         if broken:
             raise UserError(
                 f"controller: {broken[0]} became no number at step {step}: lower controller.imagine.actor.rate or "
@@ -164,7 +172,8 @@ class ActorCritic:
         self.critic.load_state_dict(under("critic"))
         for name, optimizer in (("of_actor", self._of_actor), ("of_critic", self._of_critic)):
             unpack_optimizer(optimizer, under(name), meta[name])
-        self.range.ends = tensors.get("range.ends")
+        ends = tensors.get("range.ends")
+        self.range.ends = None if ends is None else ends.to(self.critic.bins.device)
 
 
 def _flat(dreamt: Trajectory) -> tuple[Tensor, MemoryState]:

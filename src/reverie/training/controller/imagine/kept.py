@@ -3,6 +3,7 @@
 Shapes: x coordinates of the search, p parameters of C.
 """
 
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -43,8 +44,8 @@ class Imagination:
         """Steps done."""
         self.history: list[dict[str, Any]] = []
         """A row for each evaluation, with `COLUMNS` and the scores of C without noise."""
-        self.exploits = 0
-        """Dreams since the last row that promised more than there was to earn."""
+        self.exploits = torch.zeros((), dtype=torch.long)
+        """Dreams since the last row that promised more than there was to earn; where they are dreamt."""
         self.evaluated: list[np.ndarray] = []
         """The coordinates (x,) that were evaluated; their scores stand in the history."""
         self._of, anew = made_of(run), anew_of(run)
@@ -52,7 +53,8 @@ class Imagination:
         if tensors:
             require_own(self.path, meta.get("of"), self._of, anew)
             with checkpoint.as_written(self.path, anew):
-                self.step, self.history, self.exploits = meta["step"], meta["history"], meta["exploits"]
+                self.step, self.history = meta["step"], meta["history"]
+                self.exploits = torch.tensor(index(meta["exploits"]))
                 self.evaluated = list(tensors.pop("evaluated").numpy())
                 self.space = SearchSpace.taken_from(tensors)
         else:
@@ -68,7 +70,10 @@ class Imagination:
         settings = config.controller.imagine
         with torch_seeded(config.seed, "imagine"):
             critic = Critic(settings.critic, dreams.num_features)
-        self.learner = ActorCritic(Actor(controller, self.space, settings.actor), critic, dreams, settings)
+        device = dreams.memories[0].device
+        actor = Actor(controller, self.space, settings.actor).to(device)
+        self.learner = ActorCritic(actor, critic.to(device), dreams, settings)
+        self.exploits = self.exploits.to(device)
         if tensors:
             with checkpoint.as_written(self.path, anew):
                 self.learner.load_state(tensors, meta["learner"])
@@ -81,7 +86,7 @@ class Imagination:
     @property
     def coordinates(self) -> np.ndarray:
         """(x,) where C is now."""
-        return self.learner.actor.coordinates.detach().double().numpy().copy()
+        return self.learner.actor.coordinates.detach().cpu().double().numpy().copy()
 
     @property
     def best(self) -> np.ndarray:
@@ -94,10 +99,11 @@ class Imagination:
 
     def learn(self) -> dict[str, Tensor]:
         """Takes a step; gives numbers to log."""
-        chance = torch_generator(self._run.config.seed, "imagine", "chance", self.step)
+        device = self.exploits.device
+        chance = torch_generator(self._run.config.seed, "imagine", "chance", self.step, device=device)
         values = self.learner.step(self.step, self._starts.batch(self.step), chance)
         self.step += 1
-        self.exploits += int(values["exploits"])
+        self.exploits = self.exploits + values["exploits"].long()
         return values
 
     def save(self) -> None:
@@ -112,7 +118,13 @@ class Imagination:
         checkpoint.save(
             self.path,
             {**tensors, **self.space.arrays(), "evaluated": evaluated},
-            {"step": self.step, "history": self.history, "exploits": self.exploits, "learner": meta, "of": self._of},
+            {
+                "step": self.step,
+                "history": self.history,
+                "exploits": int(self.exploits),
+                "learner": meta,
+                "of": self._of,
+            },
         )
         write_log(self.path.with_name("log.csv"), self.history, COLUMNS)
 

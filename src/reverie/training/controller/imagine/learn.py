@@ -3,8 +3,10 @@
 import time
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from reverie.devices import is_asynchronous
 from reverie.dream.imagine import require_rewards
 from reverie.envs.registry import spec_of
 from reverie.metrics import Metrics
@@ -43,13 +45,16 @@ def learn(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) ->
     clock = StageClock(run, "controller", since=started)
     metrics.rewind("controller", kept.step)
     with Progress("controller", settings.steps, "steps", start=kept.step, quiet=quiet) as bar:
-        saved, since = time.monotonic(), time.monotonic()
+        saved, since, shown = time.monotonic(), time.monotonic(), dict[str, str]()
         if not kept.history:
             _evaluate(kept, world, metrics, {}, 0.0)
         while kept.step < settings.steps and not is_spent(kept.scores, stage.dream.patience):
             values = kept.learn()
             is_last = kept.step == settings.steps
-            if (kept.step - 1) % LOG_EVERY == 0 or is_last:
+            is_logged = (kept.step - 1) % LOG_EVERY == 0 or is_last
+            if is_logged or not is_asynchronous(kept.exploits.device):
+                shown = _shown(values, kept)
+            if is_logged:
                 metrics.log("controller", kept.step - 1, {f"controller/train/{k}": v for k, v in values.items()})
             if evaluate_now := kept.step % settings.eval_every == 0 or is_last:
                 _evaluate(kept, world, metrics, values, time.monotonic() - since)
@@ -60,7 +65,7 @@ def learn(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) ->
                 saved = time.monotonic()
             if evaluate_now:
                 draw_learning_curve(run)  # to look at while it goes on
-            bar.update(kept.step, **_shown(values, kept))
+            bar.update(kept.step, **shown)
         kept.save()
         candidates = finalists(np.array(kept.evaluated), np.array(kept.scores), stage.search.finals)
         candidates = np.unique(candidates, axis=0)  # the way begins where the first of those evaluated is, too
@@ -82,7 +87,7 @@ def learn(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) ->
 def dreams_of(run: RunFolder) -> DreamWorld:
     """What C learns in: dreams of those of the run's M's that take part. Raises UserError where M knows no rewards."""
     dream = run.config.controller.dream
-    memories = [load_memory(run.memory), *load_members(run.path)]
+    memories = [load_memory(run.memory, run.device), *load_members(run.path, run.device)]
     require_rewards(memories[0])
     return DreamWorld(
         memories=[memory.eval().requires_grad_(False) for memory in dream.taking_part(memories)],
@@ -102,7 +107,7 @@ def _evaluate(
     found = validate(world, kept.space.params(coordinates[None])[0], config.search.finals)
     seconds += time.monotonic() - started
     steps = kept.step - (history[-1]["step"] if history else 0)
-    learning = {"dreamt": steps * config.imagine.batch * config.imagine.horizon, "exploits": kept.exploits}
+    learning = {"dreamt": steps * config.imagine.batch * config.imagine.horizon, "exploits": int(kept.exploits)}
     history.append(
         {
             "step": kept.step,
@@ -114,7 +119,7 @@ def _evaluate(
         }
     )
     kept.evaluated.append(coordinates)
-    kept.exploits = 0
+    kept.exploits = torch.zeros_like(kept.exploits)
     metrics.log("controller", max(0, kept.step - 1), found.logged)
     kept.save_controllers(**world.made_with)
 

@@ -37,10 +37,12 @@ class ReturnRange:
     def __init__(self) -> None:
         self.ends: Tensor | None = None
         """(2,), None before there was a batch."""
+        self._percentiles = torch.tensor(PERCENTILES)
 
     def update(self, returns: Tensor) -> None:
         """Takes in a batch of returns, of any shape."""
-        now = torch.quantile(returns.detach().flatten(), returns.new_tensor(PERCENTILES))
+        self._percentiles = self._percentiles.to(returns)
+        now = torch.quantile(returns.detach().flatten(), self._percentiles)
         self.ends = now if self.ends is None else torch.lerp(self.ends, now, RATE)
 
     @property

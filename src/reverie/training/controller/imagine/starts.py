@@ -12,6 +12,7 @@ import torch
 
 from reverie.data.latents import LatentStore
 from reverie.data.split import split
+from reverie.devices import sent
 from reverie.dream.moments import Moments, context_of, moments_at, numbers_in
 from reverie.models.mdn_rnn import Memory
 from reverie.seeding import generator
@@ -52,6 +53,7 @@ class Starts:
             self._banks = self._draw(self._drawn)
         rng = generator(self.seed, "imagine", "starts", step)
         rows = torch.from_numpy(rng.integers(len(self._banks[0]), size=self.batch_size))
+        rows = sent(rows, self.memories[0].device)
         return [bank.select(rows) for bank in self._banks]
 
     def _draw(self, number: int) -> list[Moments]:

@@ -1,0 +1,163 @@
+"""What a GPU makes of it is what the CPU makes of it. Left out where there is none."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from reverie.data.batches import SequenceSampler
+from reverie.data.latents import LatentStore
+from reverie.devices import chosen_device, sent
+from reverie.metrics import Metrics, Progress
+from reverie.models.files import load_controller, load_memory, load_vision, save_memory, save_vision
+from reverie.models.mdn_rnn import Memory, MemoryConfig
+from reverie.models.vision import VisionConfig, make_vision
+from reverie.rollout import run_rollout
+from reverie.run.folder import RunFolder
+from reverie.run.recipe import FitConfig
+from reverie.seeding import torch_generator, torch_seeded
+from reverie.training.controller.dreams import DreamTask, run_dreams
+from reverie.training.controller.rollouts import Rollouts
+from reverie.training.loop import Fit
+from reverie.training.pipeline import run_stages
+from reverie.types import Device, SequenceBatch
+from reverie.workers.inline import InlineWorkers
+
+pytestmark = pytest.mark.cuda
+
+STEPS, LAST = 500, 50
+PLACES: tuple[Device, Device] = ("cpu", "cuda")
+
+
+def frames(step: int) -> torch.Tensor:
+    """A bright square on grass, elsewhere in each."""
+    rng = np.random.default_rng(step)
+    found = np.full((16, 64, 64, 3), (100, 200, 100), np.uint8)
+    for one, (y, x) in zip(found, rng.integers(0, 48, (16, 2)), strict=True):
+        one[y : y + 16, x : x + 16] = (250, 40, 90)
+    return torch.from_numpy(found)
+
+
+def fitted(model: torch.nn.Module, batch, folder: Path, steps: int = STEPS) -> list[float]:
+    """The losses of the steps; the model is left fitted."""
+    found = []
+
+    def loss(given):
+        value, metrics = model.loss(*given)  # pyright: ignore[reportCallIssue]
+        found.append(metrics["loss"].detach())
+        return value, metrics
+
+    folder.mkdir(exist_ok=True)
+    config = FitConfig(learning_rate=1e-3, precision="fp32")
+    fit = Fit("memory", model, config, loss=loss, batch=batch, num_steps=steps, state_path=folder / "state.safetensors")
+    with Metrics(folder, tensorboard=False) as metrics, Progress("x", 1, "steps", quiet=True) as bar:
+        fit.run(metrics, bar, units_per_step=1, beat=lambda: None)
+    return torch.stack(found).tolist()
+
+
+def test_v_learns_as_on_the_cpu(tmp_path: Path) -> None:
+    ends = []
+    for name in PLACES:
+        device = chosen_device(name)
+        with torch_seeded(0, "v"):
+            vision = make_vision(VisionConfig()).to(device)
+
+        def batch(step: int, device: torch.device = device):
+            return sent(frames(step), device), torch_generator(0, "noise", step, device=device)
+
+        ends.append(np.mean(fitted(vision, batch, tmp_path / name)[-LAST:]))
+    assert ends[1] == pytest.approx(ends[0], rel=0.05)
+
+
+def sequences(step: int) -> SequenceBatch:
+    """z walks by what is done."""
+    rng = torch.Generator().manual_seed(step)
+    act = torch.rand(16, 20, 3, generator=rng)
+    z = torch.cat([torch.zeros(16, 1, 3), act.cumsum(1)], 1) + 0.1 * torch.randn(16, 21, 3, generator=rng)
+    zeros = torch.zeros(16, 20)
+    return SequenceBatch(z=z, act=act, rew=act[..., 0], prev_rew=zeros, end=zeros, mask=torch.ones(16, 20))
+
+
+def test_m_learns_as_on_the_cpu(tmp_path: Path) -> None:
+    ends = []
+    for name in PLACES:
+        device = chosen_device(name)
+        with torch_seeded(0, "m"):
+            memory = Memory(MemoryConfig(hidden_size=32), 3, 3).to(device)
+
+        def batch(step: int, device: torch.device = device):
+            return (sequences(step).each(lambda part: sent(part, device)),)
+
+        ends.append(np.mean(fitted(memory, batch, tmp_path / name)[-LAST:]))
+    assert ends[1] == pytest.approx(ends[0], abs=0.03)
+
+
+def test_a_fit_goes_on_where_the_other_device_left_it(tmp_path: Path) -> None:
+    ways: list[tuple[Device, Device]] = [("cpu", "cuda"), ("cuda", "cpu")]
+    for here, there in ways:
+        folder = tmp_path / here
+        both: list[tuple[Device, int]] = [(here, 20), (there, 40)]
+        for name, steps in both:
+            device = chosen_device(name)
+            memory = Memory(MemoryConfig(hidden_size=8), 3, 3).to(device)
+
+            def batch(step: int, device: torch.device = device):
+                return (sequences(step).each(lambda part: sent(part, device)),)
+
+            losses = fitted(memory, batch, folder, steps)
+        assert len(losses) == 20
+        assert np.isfinite(losses).all()
+
+
+def test_files_are_the_same_wherever_they_were_written(tmp_path: Path) -> None:
+    with torch_seeded(0, "files"):
+        vision, memory = make_vision(VisionConfig()), Memory(MemoryConfig(hidden_size=8), 3, 3)
+    for name in PLACES:
+        save_vision(tmp_path / f"v.{name}.safetensors", vision.to(name))
+        save_memory(tmp_path / f"m.{name}.safetensors", memory.to(name))
+    for kind, load in (("v", load_vision), ("m", load_memory)):
+        one, other = (tmp_path / f"{kind}.{name}.safetensors" for name in PLACES)
+        assert one.read_bytes() == other.read_bytes()
+        weights = load(one, "cuda").state_dict().values()
+        assert {weight.device.type for weight in weights} == {"cuda"}
+
+
+def test_an_agent_drives_and_dreams_there(tiny_run: RunFolder) -> None:
+    controller, params = load_controller(tiny_run.controller)
+    road = Rollouts(tiny_run, InlineWorkers(), controller.config).task(params[None], np.array([[0, 1]]))
+    driven = {name: run_rollout(replace(road, device=name)) for name in PLACES}
+    for one, other in zip(*driven.values(), strict=True):
+        assert other.ret == pytest.approx(one.ret, abs=1)  # 24 frames: rounding has no time to grow
+        assert other.frames == one.frames
+    config = tiny_run.config
+    dream = DreamTask(
+        folder=tiny_run.path,
+        digest="x",
+        env=config.env,
+        dream=config.controller.dream,
+        by_judge=False,
+        controller=controller.config,
+        params=np.repeat(params[None].astype(np.float32), 2, 0),
+        seeds=(10**6, 10**6 + 1),
+    )
+    dreamt = {name: run_dreams(replace(dream, device=name)) for name in PLACES}
+    for one, other in zip(*dreamt.values(), strict=True):
+        assert other.ret == pytest.approx(one.ret, rel=0.05, abs=1)
+
+
+def test_a_whole_run_is_trained_there(tmp_path: Path) -> None:
+    run = RunFolder.open_or_create(tmp_path / "run", "debug", ["device=cuda", "workers=0"])
+    run_stages(run, quiet=True)
+    assert run.is_done("evaluate")
+    shutil.copytree(run.path, tmp_path / "copy")
+    here = RunFolder.open(tmp_path / "copy", "cpu")
+    latents = LatentStore(here.latents)
+    batch = SequenceSampler(latents, 4, 5, 0, episodes=np.arange(len(latents))).batch(0)
+    losses = [
+        float(load_memory(here.memory, name).loss(batch.each(lambda part, name=name: part.to(name)))[0])
+        for name in PLACES
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
