@@ -112,7 +112,7 @@ def batch1() -> Step:
             h = c = torch.zeros(1, 256)
             seed, lost = seed + 1, time.perf_counter() - began
         with torch.inference_mode():
-            frame = torch.from_numpy(to_64(obs)).permute(2, 0, 1)[None].float().div_(255)
+            frame = torch.from_numpy(to_64(obs)).to(h.device).permute(2, 0, 1)[None].float().div_(255)
             z = encoder(frame)
             act = torch.tanh(controller(torch.cat([z, h], 1)))
             h, c = memory(torch.cat([z, act], 1), (h, c))
@@ -135,7 +135,7 @@ def vision() -> Step:
     frames, rng = torch.from_numpy(roads(1000)), np.random.default_rng(0)
 
     def step() -> tuple[int, float]:
-        error, kl = losses(frames[rng.integers(0, len(frames), PLAIN_BATCH)])
+        error, kl = losses(frames[rng.integers(0, len(frames), PLAIN_BATCH)].to(parameters[0].device))
         optimizer.zero_grad()
         (error + kl.clamp(min=0.5 * 32)).mean().backward()
         optimizer.step()
@@ -225,7 +225,7 @@ def dream1() -> Step:
             component = torch.distributions.Categorical(logits=logits).sample()[:, None]
             sigma = logsigma.gather(1, component).exp()
             z = (mu.gather(1, component) + sigma * torch.randn(32, 1)).view(1, 32)
-            (decoder(z)[0].permute(1, 2, 0) * 255).to(torch.uint8).numpy()
+            (decoder(z)[0].permute(1, 2, 0) * 255).to(torch.uint8).cpu().numpy()
         return 1, 0.0
 
     return step
@@ -258,19 +258,32 @@ CONTESTANTS: dict[str, Callable[[], Step]] = {
 }
 
 
+def finish() -> None:
+    """Waits for what a device was told to do, if there is one."""
+    if sys.argv[2:] not in ([], ["cpu"]):
+        import torch
+
+        getattr(torch, sys.argv[2]).synchronize()
+
+
 def turn(step: Step, seconds: float) -> float:
     """Units per second over `seconds` of work that counts."""
     units, lost, began = 0, 0.0, time.perf_counter()
     while not units or time.perf_counter() - began - lost < seconds:
         done, wasted = step()
         units, lost = units + done, lost + wasted
+    finish()
     return units / (time.perf_counter() - began - lost)
 
 
 def main() -> None:
     """Takes turns until standard input ends."""
-    if len(sys.argv) != 2 or sys.argv[1] not in CONTESTANTS:
-        sys.exit(f"usage: python bench/peers.py {{{','.join(CONTESTANTS)}}}")
+    if len(sys.argv) not in (2, 3) or sys.argv[1] not in CONTESTANTS:
+        sys.exit(f"usage: python bench/peers.py {{{','.join(CONTESTANTS)}}} [cpu|cuda|mps]")
+    if sys.argv[2:] not in ([], ["cpu"]):
+        import torch
+
+        torch.set_default_device(sys.argv[2])  # where all tensors and layers are made
     step = CONTESTANTS[sys.argv[1]]()
     for line in sys.stdin:
         print(turn(step, float(line)), flush=True)

@@ -57,6 +57,14 @@ def sent(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
+def finish(device: torch.device) -> None:
+    """Waits until all is done that `device` was told to do."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
 def is_asynchronous(device: torch.device) -> bool:
     """Whether a number is there only after waiting for all that `device` was told before: to be read seldom."""
     return device.type != "cpu"

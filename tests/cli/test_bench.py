@@ -3,8 +3,9 @@
 import json
 
 import pytest
+import torch
 
-from reverie.benchmarks import heats
+from reverie.benchmarks import card, heats
 from reverie.cli.main import main
 
 
@@ -68,3 +69,14 @@ def test_a_missing_peer_is_said_in_words(capsys: pytest.CaptureFixture[str]):
 def test_mistakes(option: str, cure: str, capsys: pytest.CaptureFixture[str]):
     assert main(["bench", "env", option, "0"]) == 2
     assert cure in capsys.readouterr().err
+
+
+def test_what_is_about_cores_has_no_other_device(capsys: pytest.CaptureFixture[str]):
+    assert main(["bench", "env", "--device", "cuda"]) == 2
+    assert "bench env is about cores: leave out --device" in capsys.readouterr().err
+
+
+def test_what_a_device_can_do_at_best():
+    found = card.limits(torch.device("cpu"), side=64, copied=2**16)
+    assert found["device"] == "cpu"
+    assert min(found["bytes_per_second"], found["flops_fp32"], found["flops_bf16"]) > 0

@@ -14,7 +14,7 @@ import torch
 from reverie.agent import Agent, AgentConfig
 from reverie.benchmarks import searches
 from reverie.benchmarks.speed import Clock, Round
-from reverie.devices import Decided, autocast
+from reverie.devices import Decided, autocast, chosen_device, finish, sent
 from reverie.dream.dreamer import Dreamer
 from reverie.dream.imagine import DreamConfig
 from reverie.dream.moments import Moments
@@ -29,7 +29,7 @@ from reverie.models.rewards import RewardConfig
 from reverie.models.vision import VisionConfig, make_vision
 from reverie.policies import AgentPolicy, Policy
 from reverie.seeding import torch_generator, torch_seeded
-from reverie.types import SequenceBatch
+from reverie.types import Device, SequenceBatch
 
 BATCH = {"frames_64": 16, "rollout_fp32": 64, "rollout_bf16": 64}
 """Environments that are stepped together."""
@@ -44,23 +44,25 @@ PAPERS_MEMORY = MemoryConfig(reward=RewardConfig(head="none"), end_head=False)
 
 
 @lru_cache(maxsize=4)
-def ours(name: str) -> Round:
-    """The contestant of this name, whose environments and networks are kept for its next turn."""
+def ours(name: str, device: Device = "cpu") -> Round:
+    """The contestant of this name, whose environments and networks are kept for its next turn. Raises UserError where
+    this machine has no such device."""
+    where = chosen_device(device)
     if name == "frames_96":
         return _frames_96()
     if name.startswith("vision"):
-        return _vision(_precision(name))
+        return _vision(_precision(name), where)
     if name in SEQUENCES:
-        return _memory(SEQUENCES[name], "fp32" if name.endswith("fp32") else "bf16")
+        return _memory(SEQUENCES[name], "fp32" if name.endswith("fp32") else "bf16", where)
     if name == "evolve_dream":
-        return searches.in_dreams()
+        return searches.in_dreams(where)
     if name == "evolve_road":
-        return _lockstep(*searches.on_the_road(), decisions=True)
+        return _lockstep(*searches.on_the_road(where), decisions=True)
     if name.startswith("dream"):
-        return _dream(_precision(name))
+        return _dream(_precision(name), where)
     num = BATCH[name]
     env = make_vector_env(EnvConfig(action_repeat=1), num)
-    policy = _Uniform() if name == "frames_64" else _papers_agent(AgentConfig(precision=_precision(name)))
+    policy = _Uniform() if name == "frames_64" else _papers_agent(AgentConfig(precision=_precision(name)), where)
     return _lockstep(env, policy)
 
 
@@ -111,33 +113,35 @@ def _frames_96() -> Round:
     return turn
 
 
-def _vision(precision: Decided) -> Round:
+def _vision(precision: Decided, device: torch.device) -> Round:
     """Images per second that the paper's V is trained on, as stage `vision` does it."""
     with torch_seeded(0, "bench"):
-        vision = make_vision(VisionConfig()).train()
+        vision = make_vision(VisionConfig()).to(device).train()
     optimizer = torch.optim.Adam(vision.parameters(), lr=1e-4, fused=True)
-    clock, frames, rng, noise = Clock(), roads(1000), np.random.default_rng(0), torch_generator(0, "bench", "noise")
+    clock, frames, rng = Clock(), roads(1000), np.random.default_rng(0)
+    noise = torch_generator(0, "bench", "noise", device=device)
 
     def turn(seconds: float) -> float:
         clock.start(seconds)
         while not clock.units or clock.running:
-            batch = torch.from_numpy(frames[rng.integers(0, len(frames), IMAGES_PER_STEP)])
-            with autocast("cpu", precision):
+            batch = sent(torch.from_numpy(frames[rng.integers(0, len(frames), IMAGES_PER_STEP)]), device)
+            with autocast(device, precision):
                 loss, _ = vision.loss(batch, noise)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             vision.after_step()
             clock.count(len(batch))
+        finish(device)
         return clock.rate
 
     return turn
 
 
-def _memory(num: int, precision: Decided) -> Round:
+def _memory(num: int, precision: Decided, device: torch.device) -> Round:
     """Timesteps per second that the paper's M is trained on, as stage `memory` does it."""
     with torch_seeded(0, "bench"):
-        memory = Memory(PAPERS_MEMORY, 32, 3).train()
+        memory = Memory(PAPERS_MEMORY, 32, 3).to(device).train()
     optimizer = torch.optim.Adam(memory.parameters(), lr=1e-3, fused=True)
     clock, generator, t = Clock(), torch_generator(0, "bench", "sequences"), SEQUENCE_LENGTH
 
@@ -147,28 +151,32 @@ def _memory(num: int, precision: Decided) -> Round:
             z, act = torch.randn(num, t + 1, 32, generator=generator), torch.rand(num, t, 3, generator=generator)
             zeros, ones = torch.zeros(num, t), torch.ones(num, t)
             batch = SequenceBatch(z=z, act=act, rew=zeros, prev_rew=zeros, end=zeros, mask=ones)
-            with autocast("cpu", precision):
+            batch = batch.each(lambda part: sent(part, device))
+            with autocast(device, precision):
                 loss, _ = memory.loss(batch)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(memory.parameters(), 1.0)
             optimizer.step()
             clock.count(num * t)
+        finish(device)
         return clock.rate
 
     return turn
 
 
-def _dream(precision: Decided) -> Round:
+def _dream(precision: Decided, device: torch.device) -> Round:
     """Decisions per second in the dream of the paper's M, with a controller of its own in each dream."""
     n = NUM_DREAMS
     with torch_seeded(0, "bench"):
-        memory = Memory(replace(PAPERS_MEMORY, reward=RewardConfig()), 32, 3)
+        memory = Memory(replace(PAPERS_MEMORY, reward=RewardConfig()), 32, 3).to(device)
     state = memory.initial_state(1)
-    moments = Moments(z=torch.zeros(1, 32), state=state, rew=torch.zeros(1))
-    dreamer = Dreamer(memory, moments, n, DreamConfig(precision=precision), torch_generator(0, "bench", "dream"))
+    moments = Moments(z=torch.zeros(1, 32), state=state, rew=torch.zeros(1)).to(device)
+    chance = torch_generator(0, "bench", "dream", device=device)
+    dreamer = Dreamer(memory, moments, n, DreamConfig(precision=precision), chance)
     controller, clock = Controller(ControllerConfig(), 32, memory.config.hidden_size), Clock()
     params = 0.1 * torch.randn(n, controller.num_params, generator=torch_generator(0, "bench", "params"))
+    params = params.to(device)
 
     def turn(seconds: float) -> float:
         episodes = Lockstep(Dreaming(dreamer), ControllerPolicy(controller, params), [0] * n)
@@ -188,11 +196,11 @@ def roads(num: int) -> np.ndarray:
     return np.where(on_road[..., None], (104, 104, 105), (102, 204, 102)).astype(np.uint8)
 
 
-def _papers_agent(config: AgentConfig) -> AgentPolicy:
+def _papers_agent(config: AgentConfig, device: torch.device) -> AgentPolicy:
     """The paper's networks with random weights, which cost the same as trained ones."""
     with torch_seeded(0, "bench"):
-        vision = make_vision(VisionConfig())
-        memory = Memory(MemoryConfig(), vision.z_size, 3)
+        vision = make_vision(VisionConfig()).to(device)
+        memory = Memory(MemoryConfig(), vision.z_size, 3).to(device)
     controller = Controller(ControllerConfig(), memory.z_size, memory.config.hidden_size)
     params = 0.1 * np.random.default_rng(0).standard_normal((1, controller.num_params))
     return AgentPolicy(Agent(vision, memory, controller, config), params)

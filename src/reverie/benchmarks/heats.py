@@ -14,6 +14,7 @@ from reverie.measure.score import ROWS_PER_TASK, rollout_all
 from reverie.models.files import MODELS, packaged
 from reverie.rollout import RolloutTask
 from reverie.seeding import VALIDATION_TRACKS
+from reverie.types import Device
 from reverie.workers.contract import Workers
 from reverie.workers.make import make_workers
 
@@ -33,21 +34,24 @@ class Heat(NamedTuple):
     ours: tuple[tuple[str, int], ...]
 
 
-def run_heat(heat: Heat, *, rounds: int, seconds: float, unit: str, quiet: bool) -> dict[str, tuple[float, ...]]:
-    """Units per second in each round, by NAME_xPROCESSES. Peers that are not installed are left out."""
+def run_heat(
+    heat: Heat, *, rounds: int, seconds: float, unit: str, quiet: bool, device: Device = "cpu"
+) -> dict[str, tuple[float, ...]]:
+    """Units per second in each round, by NAME_xPROCESSES, of networks on `device`. Peers that are not installed are
+    left out."""
     contestants: dict[str, Round] = {}
     with ExitStack() as stack:
         stack.enter_context(on_cores(heat.num_cores))
         workers = stack.enter_context(make_workers(max(num for _, num in heat.ours)))
         for name, num in heat.peers:
             try:
-                contestants[f"{name}_x{num}"] = peer = Peer(name, num)
+                contestants[f"{name}_x{num}"] = peer = Peer(name, num, device)
                 stack.callback(peer.close)
             except MissingPeerError:
                 continue
         for name, num in heat.ours:
             own = stack.enter_context(make_workers(num)) if name == GENERATION else None
-            contestants[f"{name}_x{num}"] = _generation(own) if own else in_workers(workers, num, name)
+            contestants[f"{name}_x{num}"] = _generation(own) if own else in_workers(workers, num, name, device)
         return race(contestants, rounds=rounds, seconds=seconds, unit=f"{unit}/s", quiet=quiet)
 
 
@@ -78,6 +82,7 @@ class Turn(NamedTuple):
 
     name: str
     seconds: float
+    device: Device = "cpu"
 
 
 class Lap(NamedTuple):
@@ -90,17 +95,17 @@ class Lap(NamedTuple):
 
 def take_turn(turn: Turn) -> Lap:
     """One turn of ours in this process, whose environments and networks are kept for the next."""
-    contestant = ours(turn.name)
+    contestant = ours(turn.name, turn.device)
     began = time.monotonic()
     return Lap(contestant(turn.seconds), began, time.monotonic())
 
 
-def in_workers(workers: Workers, num: int, name: str) -> Round:
+def in_workers(workers: Workers, num: int, name: str, device: Device = "cpu") -> Round:
     """`num` workers at it at once: the sum of their rates."""
 
     def together(seconds: float) -> float:
         for _ in range(MAX_TRIES):
-            laps = list(workers.map(take_turn, [Turn(name, seconds)] * num))
+            laps = list(workers.map(take_turn, [Turn(name, seconds, device)] * num))
             common = min(lap.ended for lap in laps) - max(lap.began for lap in laps)
             if common >= 0.9 * max(lap.ended - lap.began for lap in laps):
                 return sum(lap.rate for lap in laps)

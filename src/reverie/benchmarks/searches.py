@@ -37,19 +37,19 @@ def candidates(num: int) -> tuple[Controller, np.ndarray]:
     return controller, np.repeat(near, TRACKS, axis=0).astype(np.float32)
 
 
-def on_the_road() -> tuple[VectorEnv, AgentPolicy]:
+def on_the_road(device: torch.device) -> tuple[VectorEnv, AgentPolicy]:
     """Environments and drivers as a worker of the search steps them."""
     controller, params = candidates(ROWS_PER_TASK // TRACKS)
-    agent = Agent(*load_models(packaged()), controller, AgentConfig())
+    agent = Agent(*load_models(packaged(), device), controller, AgentConfig())
     return make_vector_env(EnvConfig(action_repeat=4), ROWS_PER_TASK), AgentPolicy(agent, params)
 
 
-def in_dreams() -> Round:
+def in_dreams(device: torch.device) -> Round:
     """Decisions per second of candidates in dreams of the same agent's M, as a worker of the search dreams them; what
     dreams begin with is counted, too."""
     controller, params = candidates(DREAMS // TRACKS)
-    dreams = load_dreams(packaged())
-    first = dreams.ensemble[0].to(torch.device("cpu"))
+    dreams = load_dreams(packaged(), device)
+    first = dreams.ensemble[0].to(device)
     bank, config = torch.arange(len(dreams.moments)), DreamConfig(precision="auto")
     env = DreamTracks([first], dreams.world, config, DREAMS, bank=bank, decisions=DECISIONS)
     clock, seeds = Clock(), count()
@@ -58,7 +58,7 @@ def in_dreams() -> Round:
         clock.start(seconds)
         while not clock.units or clock.running:
             tracks = [next(seeds) for _ in range(TRACKS)] * (DREAMS // TRACKS)
-            policy = ControllerPolicy(controller, torch.from_numpy(params))
+            policy = ControllerPolicy(controller, torch.from_numpy(params).to(device))
             for decided in Lockstep(env, policy, tracks, max_decisions=DECISIONS):
                 clock.count(len(decided.rows))
         return clock.rate

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import reverie
+from reverie.devices import chosen_device
 from reverie.errors import UserError
 from reverie.progress import Progress
+from reverie.types import Device
 
 PATIENCE_SECONDS = 30.0
 """For a peer that shall end."""
@@ -63,9 +65,10 @@ class MissingPeerError(Exception):
 class Peer:
     """A contestant of `bench/peers.py` in `num` processes of its own, idle between its turns."""
 
-    def __init__(self, name: str, num: int) -> None:
-        """Starts it on the cores that this process may use now. Raises MissingPeerError, and UserError if it fails."""
-        command = [sys.executable, str(_peers()), name]
+    def __init__(self, name: str, num: int, device: Device = "cpu") -> None:
+        """Starts it on the cores that this process may use now, its networks on `device`. Raises MissingPeerError, and
+        UserError if it fails."""
+        command = [sys.executable, str(_peers()), name, chosen_device(device).type]
         self._command = " ".join(command)
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self._processes = [subprocess.Popen(command, **pipes) for _ in range(num)]

@@ -9,6 +9,7 @@ import tyro
 from annotated_types import Ge, Gt, Le
 
 from reverie.cli.arguments import DeviceArguments, parse, print_json
+from reverie.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,8 @@ _RATIOS = {
         "ratio_generation": Ratio("generation_x2", "generation_x1", "one worker, for a whole generation"),
     },
 }
+_ON_A_DEVICE = ("vision", "memory", "dream", "rollout")
+"""What networks take part in, whose place can be chosen."""
 _UNITS = {"vision": "images", "memory": "timesteps", "dream": "decisions"}
 """What is counted; elsewhere frames."""
 _HOW = {
@@ -107,16 +110,18 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     args = parse(BenchArguments, arguments, verb, "Measure speed against the alternatives, in turns on the same cores.")
     from reverie.benchmarks.heats import Heat, run_heat
 
+    card = _card(args)
     unit = _UNITS.get(args.what, "frames")
     rates: dict[str, tuple[float, ...]] = {}
     for heat in _HEATS[args.what]:
-        rates |= run_heat(Heat(*heat), rounds=args.rounds, seconds=args.seconds, unit=unit, quiet=args.quiet)
+        how = {"rounds": args.rounds, "seconds": args.seconds, "device": args.device}
+        rates |= run_heat(Heat(*heat), unit=unit, quiet=args.quiet, **how)
     ratios = {key: _ratio(ratio, rates) for key, ratio in _RATIOS[args.what].items()}
     if args.json:
         medians = {key: median(values) if values else None for key, values in ratios.items()}
         spread = {f"{key}_rounds": values for key, values in ratios.items()}
         speeds = {name: _spread(values) for name, values in rates.items()}
-        how = {"rounds": args.rounds, "seconds": args.seconds, "how": _HOW[args.what]}
+        how = {"rounds": args.rounds, "seconds": args.seconds, "how": _HOW[args.what], **card}
         print_json({"bench": args.what, **medians, **spread, f"{unit}_per_second": speeds, **how})
         return
     for name, values in rates.items():
@@ -124,7 +129,26 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         print(f"{name:<18} {row['median']:>9,.0f} {unit}/s  ({row['min']:,.0f} to {row['max']:,.0f})")
     for key, values in ratios.items():
         print(_line(_RATIOS[args.what][key].text, values))
+    if card:
+        print(
+            f"{card['device']}: copies {card['bytes_per_second'] / 1e9:,.0f} GB/s, multiplies matrices at "
+            f"{card['flops_fp32'] / 1e12:,.1f} TFLOP/s in fp32, {card['flops_bf16'] / 1e12:,.1f} in bf16"
+        )
     print(f"medians of {args.rounds} turns of {args.seconds:g} s each, min to max; {_HOW[args.what]}")
+
+
+def _card(args: BenchArguments) -> dict[str, Any]:
+    """What the device can do at best; nothing is said of the CPU. Raises UserError where it is not there, or has
+    nothing to do."""
+    if args.device == "cpu":
+        return {}
+    from reverie.benchmarks.card import limits
+    from reverie.devices import chosen_device
+
+    if args.what not in _ON_A_DEVICE:
+        raise UserError(f"bench {args.what} is about cores: leave out --device", usage=True)
+    device = chosen_device(args.device)
+    return {} if device.type == "cpu" else limits(device)
 
 
 def _ratio(ratio: Ratio, rates: dict[str, tuple[float, ...]]) -> list[float]:
