@@ -70,6 +70,8 @@ class SumOfActions:
 
     action_size, z_size = 1, 1
 
+    device = torch.device("cpu")
+
     def __init__(self, gain: float, reward: float | None) -> None:
         self.gain, self.reward = gain, reward
 

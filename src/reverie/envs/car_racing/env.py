@@ -13,6 +13,7 @@ from reverie.envs.car_racing.raster import render_96
 from reverie.envs.car_racing.scene import Scenes
 from reverie.envs.car_racing.shapes import freed_shapes
 from reverie.envs.car_racing.track import DRAW_HIGH, DRAW_LOW, START_ALPHA, make_track, polygons
+from reverie.envs.car_racing.wheels import Wheels, can_drive
 from reverie.envs.vector import Start
 from reverie.errors import UserError, require_known_options
 
@@ -75,6 +76,7 @@ class FastCarRacing(gym_car.CarRacing):
         """`scenes` and `row`: where this environment keeps its scene when it is one of a batch. Raises UserError with a
         Gymnasium whose panel is another."""
         _require_the_panel_that_we_draw()
+        self._wheels: Wheels | None = None
         super().__init__(render_mode, verbose, lap_complete_percent, domain_randomize, continuous)
         self._scenes = Scenes.empty(1) if scenes is None else scenes
         self._row = row
@@ -108,6 +110,9 @@ class FastCarRacing(gym_car.CarRacing):
 
     def advance(self, action: Any) -> tuple[float, bool]:
         """One frame without drawing: (reward, terminated). `action` as for `step`."""
+        wheels = self._wheels or self._take_wheels()
+        if wheels:
+            return self._advance(wheels, *map(float, action))
         self._drawing = False
         try:
             numbers: Any = _Action(map(float, action)) if self.continuous else action
@@ -116,9 +121,43 @@ class FastCarRacing(gym_car.CarRacing):
             self._drawing = True
         return float(reward), terminated
 
+    def _advance(self, wheels: Wheels, steer: float, gas: float, brake: float) -> tuple[float, bool]:
+        """The same, as Gymnasium's `step` does it."""
+        wheels.drive(steer, gas, brake)
+        self.world.Step(1.0 / gym_car.FPS, 6 * 30, 2 * 30)
+        self.t += 1.0 / gym_car.FPS
+        self.reward -= 0.1
+        reward, self.prev_reward = self.reward - self.prev_reward, self.reward
+        x, y = wheels.position
+        if abs(x) > gym_car.PLAYFIELD or abs(y) > gym_car.PLAYFIELD:
+            return -100.0, True
+        return reward, self.tile_visited_count == len(self.track) or self.new_lap
+
+    def _take_wheels(self) -> Wheels | None:
+        """The wheels, to be driven without Gymnasium's code, where that is possible: its own pictures show skid marks,
+        which only that code makes."""
+        if self.continuous and self.render_mode is None and self._car is not None and can_drive(self._car):
+            self._wheels = Wheels(self._car)
+        return self._wheels
+
+    @property
+    def car(self) -> Any:
+        """Gymnasium's, None before the first reset. Who looks at it sees wheels as they are."""
+        if self._wheels:
+            self._wheels.give_back()
+            self._wheels = None
+        return self._car
+
+    @car.setter
+    def car(self, car: Any) -> None:  # pyright: ignore[reportIncompatibleVariableOverride] (it is one there)
+        self._car, self._wheels = car, None
+
     def read_scene(self) -> None:
         """Bring the scene's state up to date with the simulation."""
-        self._scenes.load_state(self._row, self)
+        if self._wheels:
+            self._wheels.look(self.t, self._scenes.states[self._row])
+        else:
+            self._scenes.load_state(self._row, self)
 
     @property
     def scene(self) -> tuple[np.ndarray, ...]:
@@ -128,8 +167,8 @@ class FastCarRacing(gym_car.CarRacing):
     @property
     def wheels_on_grass(self) -> int:
         """Wheels that touch no tile, 0 to 4."""
-        assert self.car is not None, "reset first"
-        return sum(not wheel.tiles for wheel in self.car.wheels)
+        assert self._car is not None, "reset first"
+        return sum(not wheel.tiles for wheel in self._car.wheels)
 
     def _create_track(self) -> bool:
         """Gymnasium's, faster: compiled geometry, and nothing that only its own pictures need."""
