@@ -11,10 +11,11 @@ import torch
 from reverie.data.batches import SequenceSampler
 from reverie.data.latents import LatentStore
 from reverie.devices import chosen_device, sent
-from reverie.metrics import Metrics, Progress
+from reverie.metrics import Metrics
 from reverie.models.files import load_controller, load_memory, load_vision, save_memory, save_vision
 from reverie.models.mdn_rnn import Memory, MemoryConfig
 from reverie.models.vision import VisionConfig, make_vision
+from reverie.progress import Progress
 from reverie.rollout import run_rollout
 from reverie.run.folder import RunFolder
 from reverie.run.recipe import FitConfig
