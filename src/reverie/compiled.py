@@ -1,7 +1,9 @@
 """numba's compiler, whose machine code is kept on disk where that can be done: never is a missing cache an error.
 
 numba itself refuses to decorate a function when it finds no folder to write to (a package that belongs to another user,
-and no home), and lets a full disk end the call that compiles.
+and no home), and lets a full disk end the call that compiles. It also takes settings from a file in the folder where a
+command is run, which may be somebody else's: one of them says where machine code is read from, as a pickle, and another
+which module is imported to find it.
 """
 
 import contextlib
@@ -16,6 +18,10 @@ from typing import Any
 import numba
 from numba.core import config
 from numba.core.caching import FunctionCache
+
+_SETTINGS: Any = config
+_SETTINGS._config_fname = os.devnull  # no file: what that of the working folder said is forgotten
+_SETTINGS.reload_config()
 
 
 def compiled(*, kept: bool = False) -> Callable[[Callable[..., Any]], Any]:
@@ -55,12 +61,11 @@ def _cache(function: Callable[..., Any]) -> _Cache | None:
 
 @contextlib.contextmanager
 def _numba_looks_in(folder: Path) -> Iterator[None]:
-    settings: Any = config
-    before, settings.CACHE_DIR = settings.CACHE_DIR, str(folder)
+    before, _SETTINGS.CACHE_DIR = _SETTINGS.CACHE_DIR, str(folder)
     try:
         yield
     finally:
-        settings.CACHE_DIR = before
+        _SETTINGS.CACHE_DIR = before
 
 
 def _temporary_folder() -> Path:

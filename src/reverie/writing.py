@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import stat
 import threading
 from collections.abc import Iterator
@@ -56,6 +57,8 @@ def open_to_append(path: Path) -> BinaryIO:
     return os.fdopen(handle, "a+b")
 
 
+_TEMPORARY = re.compile(r"\..+\.\d+(-\d+)?\.tmp")
+"""What `write_atomically` calls the file that is not whole yet."""
 _CURES = {
     "make room there, or choose another folder": (errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
     "make it writable, or choose another folder": (errno.EACCES, errno.EPERM, errno.EROFS),
@@ -102,7 +105,8 @@ def _identity(folder: Path) -> tuple[int, int]:
 def sweep(folder: Path) -> None:
     """Removes what writes that were killed left in `folder`. Only for one who knows that nobody writes there now."""
     for temporary in folder.glob(".*.tmp"):
-        temporary.unlink(missing_ok=True)
+        if _TEMPORARY.fullmatch(temporary.name):  # the folder may be a link to one with other files
+            temporary.unlink(missing_ok=True)
 
 
 def create_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from reverie.cli.arguments import parse, print_json
+from reverie.notes import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -115,7 +116,7 @@ def _show(found: dict[str, Any]) -> None:
         stages.add_row(name, state, duration(stage["seconds"]), _checksums(found["sha256"], name))
     sizes = Table("on disk", "size", box=None, pad_edge=False, header_style="dim")
     for name, size in found["bytes"].items():
-        sizes.add_row(escape(name), decimal(size))
+        sizes.add_row(escape(printable(name)), decimal(size))
     sizes.add_row("all", decimal(sum(found["bytes"].values())), style="bold")
     tables = [table_of(found["rounds"])] if found["rounds"] else []
     if len(found["evaluations"]) > 1:
@@ -128,6 +129,7 @@ def _show(found: dict[str, Any]) -> None:
 
 def _evaluations(found: list[dict[str, Any]]) -> "Table":
     """All that was measured of the agent on test tracks."""
+    from rich.markup import escape
     from rich.table import Table
 
     columns = ("evaluated on tracks", "drawn by", "challenge", "mean", "95% interval", "standard deviation")
@@ -136,11 +138,13 @@ def _evaluations(found: list[dict[str, Any]]) -> "Table":
         interval = "[{:.0f}, {:.0f}]".format(*one["ci95"]) if one["ci95"] else ""
         tracks = f"{one['first_seed']} to {one['first_seed'] + one['num_tracks'] - 1}"
         challenge, mean, std = one["challenge"] or "", f"{one['mean']:.1f}", f"{one['std']:.0f}"
-        table.add_row(tracks, one["renderer"], challenge, mean, interval, std)
+        table.add_row(tracks, escape(one["renderer"]), challenge, mean, interval, std)
     return table
 
 
 def _checksums(files: dict[str, str], stage: str) -> str:
     """The models' checksums, shortened: one, or a line for each member of an ensemble."""
+    from rich.markup import escape
+
     model = re.compile(rf"{stage}(\.\d+)?\.safetensors")
-    return "\n".join(f"{sha256[:12]}  {file}" for file, sha256 in files.items() if model.fullmatch(file))
+    return "\n".join(f"{escape(sha256[:12])}  {file}" for file, sha256 in files.items() if model.fullmatch(file))

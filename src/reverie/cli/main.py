@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from reverie import __version__
 from reverie.cli.interrupt import INTERRUPTED, Interruption
 from reverie.errors import UserError
-from reverie.notes import forget_notes
+from reverie.notes import forget_notes, printable
 
 VERBS = {
     "train": "the whole pipeline, from nothing to a driving agent; continues a run that was cut",
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _said(error: BaseException, verb: str, interruption: Interruption) -> int:
     """Says in one line what a user can mend; returns the exit code. Raises the rest again."""
     if isinstance(error, UserError):
-        print(f"reverie {verb}: {error}" if verb in VERBS else f"reverie: {error}", file=sys.stderr)
+        print(printable(f"reverie {verb}: {error}" if verb in VERBS else f"reverie: {error}"), file=sys.stderr)
         return 2 if error.usage else 1
     if isinstance(error, KeyboardInterrupt):
         print(f"\n{interruption.line}", file=sys.stderr)
@@ -81,7 +81,7 @@ def _said(error: BaseException, verb: str, interruption: Interruption) -> int:
     if isinstance(error, BrokenPipeError):
         return 1
     if isinstance(error, OSError):  # those that are likely have words of their own
-        print(f"reverie {verb}: the system refused: {error}", file=sys.stderr)
+        print(printable(f"reverie {verb}: the system refused: {error}"), file=sys.stderr)
         return 1
     raise error
 

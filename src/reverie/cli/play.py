@@ -123,5 +123,5 @@ def _serve(run: "RunFolder", newest: "Newest", args: PlayArguments) -> None:
     with serving(site.routes, args.port or 0) as server:
         print(f"{run.name} in a browser, for this machine alone (Ctrl-C ends):\n{server.address}{link}", flush=True)
         if not args.no_browser:
-            webbrowser.open(server.address + link)
+            webbrowser.open(server.address_once + link)
         server.join()

@@ -1,9 +1,11 @@
 """Names of environments and the classes behind them, loaded only when one is made; what is known of each world."""
 
+import contextlib
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from reverie.challenge import Challenge
@@ -26,8 +28,12 @@ class _World:
 
     module: str = "gymnasium"
     """What registers it."""
+    packages: tuple[str, ...]
+    """What it is made of, beside Gymnasium: other versions are other worlds, strictly speaking."""
     extra: str | None = None
     """Of this package, with which that is installed."""
+    programs: tuple[str, ...] = ()
+    """Arguments that name files which tell a program what to do: no recipe may say them."""
     fast_id: str | None = None
     """With a rasteriser of our own, as Gymnasium knows it; None where there is none."""
     batch: str
@@ -53,6 +59,7 @@ _CAR_RACING = "reverie.envs.car_racing"
 _TAKE_COVER = "reverie.envs.take_cover"
 _KNOWN = {
     "CarRacing-v3": _World(
+        packages=("box2d",),
         fast_id=FAST_ID,
         batch=f"{_CAR_RACING}.batch:CarRacingBatch",
         wrapper=f"{_CAR_RACING}.shapes:FreedShapes",
@@ -69,6 +76,8 @@ _KNOWN = {
     ),
     "VizdoomTakeCover-v1": _World(
         module="vizdoom.gymnasium_wrapper",
+        packages=("vizdoom",),
+        programs=("scenario_config_file",),
         extra="doom",
         batch=f"{_TAKE_COVER}.batch:TakeCoverBatch",
         wrapper=f"{_TAKE_COVER}.watched:Watched",
@@ -166,6 +175,17 @@ def spec_of(config: EnvConfig) -> EnvSpec:
         return _load(world.spec)(config) if world else spec_from(env, config)
     finally:
         env.close()
+
+
+def versions_of(config: EnvConfig) -> dict[str, str]:
+    """What the world is made of here, and in which versions: Gymnasium, and the package that it comes from."""
+    world = _KNOWN.get(config.name)
+    packages = world.packages if world else (config.module.partition(".")[0],)
+    found = dict[str, str]()
+    for name in ("gymnasium", *packages):
+        with contextlib.suppress(metadata.PackageNotFoundError, ValueError):  # a module that is no package, or none
+            found[name] = metadata.version(name)
+    return found
 
 
 def reward_scale(name: str) -> float:
@@ -273,6 +293,9 @@ def require_env(config: EnvConfig) -> None:
         if getattr(config, key) < 1:
             raise UserError(f"env.{key} is {getattr(config, key)}: give at least 1")
     world = _KNOWN.get(config.name)
+    for key in world.programs if world else ():
+        if key in config.kwargs:
+            raise UserError(f"env.kwargs.{key}: {config.id} has its own, which may do anything: leave it out")
     if world and world.extra:
         try:
             importlib.import_module(world.module)

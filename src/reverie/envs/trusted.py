@@ -9,7 +9,7 @@ from reverie.errors import UserError
 
 VARIABLE = "REVERIE_TRUST"
 """Names of modules, with commas between them; worker processes inherit it."""
-KNOWN = ("ale_py", "gymnasium", "minigrid", "reverie.envs", "vizdoom", "vizdoom.gymnasium_wrapper")
+KNOWN = ("ale_py", "gymnasium", "minigrid", "reverie.envs")
 """Modules that do nothing but tell Gymnasium of worlds."""
 
 

@@ -1,11 +1,12 @@
 """The score of an agent: its returns on a set of tracks, with the statistics and the cost."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from reverie.challenge import Challenge
+from reverie.envs.registry import versions_of
 from reverie.errors import UserError
 from reverie.measure.statistics import confidence_interval
 from reverie.progress import Progress
@@ -45,6 +46,8 @@ class Evaluation:
     seconds: float
     challenge: Challenge | None = None
     """How the world was shown, if not as it is."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """Of what the world was made of; older files do not say."""
 
     def text(self) -> str:
         """One line for people."""
@@ -103,4 +106,5 @@ def evaluate(task: RolloutTask, workers: Workers, run: str, *, quiet: bool = Fal
         decisions=sum(outcome.decisions for outcome in outcomes),
         seconds=round(time.monotonic() - started, 3),
         challenge=task.challenge,
+        versions=versions_of(task.env),
     )

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from reverie.challenge import Challenge
 from reverie.checkpoint import file_sha256
+from reverie.envs.registry import versions_of
 from reverie.errors import UserError
 from reverie.measure.score import Evaluation
 from reverie.notes import note
@@ -94,6 +95,19 @@ def returns_by_track(
         if (one["renderer"], one["challenge"]) == (renderer, challenge)
         for seed, ret in enumerate(one["returns"], one["first_seed"])
     }
+
+
+def worlds_of(run: RunFolder, renderer: str) -> set[str]:
+    """Versions of what the world was made of, as a text, in which the run was evaluated by this renderer. Of an older
+    evaluation they are taken to be those that the run was made with."""
+    made_with, names = run.manifest["versions"], versions_of(run.config.env)
+    older = {name: made_with[name] for name in names if name in made_with}
+    return {in_words(one.get("versions") or older) for one in kept(run) if one["renderer"] == renderer}
+
+
+def in_words(versions: Mapping[str, str]) -> str:
+    """Versions of what a world was made of."""
+    return ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
 
 
 def faults(run: RunFolder) -> Iterator[tuple[Path, UserError]]:

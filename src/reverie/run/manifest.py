@@ -145,6 +145,14 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
+def other_versions(manifest: dict[str, Any]) -> str:
+    """What a run was begun with that is here in another version, as a text; empty where there is nothing."""
+    begun = {"reverie": manifest["reverie"], **manifest["versions"]}
+    here = {"reverie": reverie.__version__, **{name: metadata.version(name) for name in _VERSIONS}}
+    differing = [name for name in here if begun.get(name, here[name]) != here[name]]
+    return ", ".join(f"{name} {begun[name]} (here {here[name]})" for name in differing)
+
+
 def write_manifest(path: Path, manifest: dict[str, Any]) -> None:
     """Replaces the manifest of the run in `path`, with a checksum of what it says."""
     writing.write_json(path / NAME, {**manifest, "sha256": _digest(manifest)})

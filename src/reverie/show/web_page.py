@@ -5,7 +5,12 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from reverie.errors import UserError
+from reverie.reading import read_bytes
 from reverie.writing import write_atomically
+
+MAX_PICTURE = 2**26
+"""Bytes of a PNG."""
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2026; --quiet: #5b626d; --paper: #fff; --line: #d9dde3; --accent: #c2410c }
@@ -57,13 +62,14 @@ class WebPage:
         self._parts.append(f'<div class="wide"><table><tr>{head}</tr>{lines}</table></div>')
 
     def picture(self, path: Path, words: str) -> None:
-        """A PNG with what there is to see in it."""
-        source = f"data:image/png;base64,{_base64(path)}"
+        """A PNG with what there is to see in it. Raises UserError where it is none: the page is handed on, and the file
+        may be a link to anything."""
+        source = f"data:image/png;base64,{_base64(_png(path))}"
         self._figure(f'<img alt="{escape(words)}" src="{source}">', words)
 
     def film(self, path: Path, words: str) -> None:
         """An MP4 with what there is to see in it."""
-        source = f"data:video/mp4;base64,{_base64(path)}"
+        source = f"data:video/mp4;base64,{_base64(path.read_bytes())}"
         self._figure(f'<video controls loop muted playsinline preload="auto" src="{source}"></video>', words)
 
     def code(self, text: str) -> None:
@@ -91,5 +97,12 @@ class WebPage:
         self._parts.append(f"<figure>{content}<figcaption>{escape(words)}</figcaption></figure>")
 
 
-def _base64(path: Path) -> str:
-    return base64.b64encode(path.read_bytes()).decode()
+def _png(path: Path) -> bytes:
+    data = read_bytes(path, MAX_PICTURE)
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        raise UserError(f"{path} is no picture: remove it, or restore it from a copy")
+    return data
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

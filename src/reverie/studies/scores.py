@@ -3,14 +3,15 @@
 Shapes: n tracks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
 
 from reverie.challenge import IN_WORDS, Challenge
-from reverie.run.evaluations import Kept, keep, kept, returns_by_track
+from reverie.notes import note
+from reverie.run.evaluations import Kept, in_words, keep, kept, returns_by_track, worlds_of
 from reverie.run.folder import RunFolder
 from reverie.training.pipeline import evaluate_run
 from reverie.workers.contract import Workers
@@ -47,15 +48,18 @@ def common_returns(
     for run in runs:
         run.require_agent()
     known = [returns_by_track(kept(run), RENDERER) for run in runs]
+    worlds = [worlds_of(run, RENDERER) for run in runs]
     num = num or max(LEAST, min(map(_unbroken, known)))
     if any(_unbroken(returns) < num for returns in known):
         with workers() as made:
-            for run, returns in zip(runs, known, strict=True):
+            for run, returns, world in zip(runs, known, worlds, strict=True):
                 if missing := [seed for seed in range(num) if seed not in returns]:
                     first, last = missing[0], missing[-1]
                     found = evaluate_run(run, made, num_tracks=last - first + 1, first_seed=first, quiet=quiet)
                     keep(run, found)
+                    world.add(in_words(found.versions))
                     returns |= dict(enumerate(found.returns, first))
+    _say_of_worlds({run.name: found for run, found in zip(runs, worlds, strict=True)})
     return [np.array([returns[seed] for seed in range(num)]) for returns in known]
 
 
@@ -84,6 +88,14 @@ def _shared(known: Sequence[Sequence[Kept]], renderer: str, challenge: Challenge
     if not seeds:
         return None
     return Shared(renderer=renderer, seeds=seeds, returns=[np.array([one[seed] for seed in seeds]) for one in returns])
+
+
+def _say_of_worlds(worlds: Mapping[str, set[str]]) -> None:
+    """Scores in other versions of the world are not put side by side without a word: name of a run -> those in which it
+    was evaluated."""
+    if len({world for found in worlds.values() for world in found}) > 1:
+        of_each = "; ".join(f"{name} in {' and '.join(sorted(found))}" for name, found in worlds.items())
+        note(f"these scores were measured in different versions of the world, which may differ ({of_each})")
 
 
 def _unbroken(returns: dict[int, float]) -> int:

@@ -16,9 +16,11 @@ from reverie.envs.registry import require_challenge
 from reverie.errors import UserError
 from reverie.measure.score import Evaluation, evaluate, test_seeds
 from reverie.metrics import Metrics
+from reverie.notes import note
 from reverie.policies import AgentPolicy
 from reverie.run import settings
 from reverie.run.folder import RunFolder, collecting_agent
+from reverie.run.manifest import other_versions
 from reverie.run.stages import AGENT_STAGES, REMADE, STAGES
 from reverie.training.collect import collect
 from reverie.training.controller.rollouts import Rollouts, agent_of, planning_agent
@@ -86,6 +88,8 @@ def run_stages(
         todo = [name for name in names if not run.is_done(name)]
         if not todo:
             return
+        if run.manifest["stages"] and (others := other_versions(run.manifest)):
+            note(f"{run.path} was begun with {others}: what is made now may not be what it would have been with those")
         with Metrics(run.path) as metrics, make_workers(run.config.workers, scheduler) as workers:
             for name in todo:
                 if name not in looked_at:

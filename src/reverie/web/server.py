@@ -3,7 +3,8 @@
 Other programs of this machine may connect, and so may any page that is open in a browser, which can even let its own
 name point here (DNS rebinding). So the address holds a token; a request names this host and port as `Host`; a
 websocket, which browsers let any page open, must come from a page of ours (`Origin`); and nothing that is served may
-load or tell anything elsewhere. No path leads to a file.
+load or tell anything elsewhere. No path leads to a file. A browser is started with another address, which leads here
+once: whoever lists this machine's processes reads it there, and is too late.
 """
 
 import secrets
@@ -16,7 +17,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -40,14 +41,21 @@ HEADERS = {
 class Guard:
     """Lets through to `app` who knows the token and comes from here, with the path after it; answers get HEADERS."""
 
-    def __init__(self, app: ASGIApp, token: str, port: int) -> None:
-        self.app, self._token = app, token.encode()
+    def __init__(self, app: ASGIApp, token: str, once: str, port: int) -> None:
+        """Who comes with the token `once`, and is the first to, is led to `token`."""
+        self.app, self._token, self._once = app, token, once
         self._hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         token, _, path = scope["path"].removeprefix("/").partition("/")
-        refusal = self._refusal(scope, token)
+        refusal = self._refusal(scope)
+        if not refusal and scope["type"] == "http" and self._once and _is_same(token, self._once):
+            self._once = ""
+            await RedirectResponse(f"/{self._token}/", 303)(scope, receive, _with_headers(send))
+            return
+        if not refusal and not _is_same(token, self._token):
+            refusal = "The address is not the one that reverie play printed."
         if refusal and scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})  # before it is accepted: an answer of 403
         elif refusal:
@@ -55,17 +63,19 @@ class Guard:
         else:
             await self.app({**scope, "path": f"/{path}"}, receive, _with_headers(send))
 
-    def _refusal(self, scope: Scope, token: str) -> str:
-        """Why not, or nothing."""
+    def _refusal(self, scope: Scope) -> str:
+        """Why not, by where it comes from, or nothing."""
         headers = Headers(scope=scope)
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         if len(hosts) != 1 or hosts[0] not in self._hosts:
             return "This server answers to 127.0.0.1 alone."
         if origins != [f"http://{hosts[0]}"] and (origins or scope["type"] == "websocket"):
             return "This comes from another page."
-        if not secrets.compare_digest(token.encode(), self._token):
-            return "The address is not the one that reverie play printed."
         return ""
+
+
+def _is_same(token: str, known: str) -> bool:
+    return secrets.compare_digest(token.encode(), known.encode())
 
 
 def _with_headers(send: Send) -> Send:
@@ -90,14 +100,16 @@ class Serving(threading.Thread):
 
     def __init__(self, routes: Sequence[BaseRoute], listening: socket.socket) -> None:
         super().__init__(name="reverie-web-server", daemon=True)
-        token, port = secrets.token_urlsafe(24), listening.getsockname()[1]
+        token, once, port = secrets.token_urlsafe(24), secrets.token_urlsafe(24), listening.getsockname()[1]
         self.address = f"http://127.0.0.1:{port}/{token}/"
+        self.address_once = f"http://127.0.0.1:{port}/{once}/"
+        """Leads to the other one, the first time."""
         self._socket = listening
         app = Starlette(routes=list(routes), exception_handlers={UserError: _said})
         app.router.redirect_slashes = False
         self._server = uvicorn.Server(
             uvicorn.Config(
-                Guard(app, token, port),
+                Guard(app, token, once, port),
                 http="h11",
                 ws="websockets-sansio",
                 loop="asyncio",

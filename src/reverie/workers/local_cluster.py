@@ -4,6 +4,7 @@
 """
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -17,12 +18,16 @@ from reverie.errors import UserError
 _NO_PAGES = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
 """Of the small web servers that scheduler and workers have: they ask nobody for a certificate."""
 
+_SAFE_PATH = "PYTHONSAFEPATH"
+
 
 class OwnCluster:
     """Scheduler and workers, on loopback, with a key and a certificate made for this run."""
 
     def __init__(self) -> None:
-        """Raises UserError where something that it needs is not installed."""
+        """Raises UserError where something that it needs is not installed, or the system cannot start it."""
+        if os.name != "posix":
+            raise UserError("a cluster of this machine's own needs Linux or macOS: use --workers 0", usage=True)
         import dask.config
         from distributed import LocalCluster
         from distributed.security import Security
@@ -35,6 +40,7 @@ class OwnCluster:
             ) from error
         self._hidden = ExitStack()
         self._hidden.enter_context(_without_the_users_script())
+        self._hidden.enter_context(_nothing_from_the_working_folder())  # nor are those that are started anew
         with dask.config.set(_NO_PAGES), _deaf_to_interrupts():
             self.cluster: Any = LocalCluster(
                 n_workers=num_cores(),
@@ -61,6 +67,21 @@ def _deaf_to_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _nothing_from_the_working_folder() -> Iterator[None]:
+    """Python's own modules, which processes that are started within need before they are told where to look, do not
+    come from the folder where the command is run: that may be somebody else's."""
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = before
 
 
 @contextmanager

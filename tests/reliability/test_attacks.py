@@ -1,0 +1,167 @@
+"""Ways in that were tried, beside files that are damaged or forged: what a folder holds in which a command is run, what
+a recipe tells the world's own programs, what a terminal or a page that is handed on is made to say, links."""
+
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from reverie.cli.main import main
+from reverie.envs import EnvConfig
+from reverie.envs.registry import require_env
+from reverie.envs.trusted import VARIABLE
+from reverie.errors import UserError
+from reverie.reading import parse_json, parse_toml
+from reverie.run.folder import RunFolder
+from reverie.run.manifest import read_manifest, write_manifest
+from reverie.show.web_page import WebPage
+from tests.cli.conftest import reverie
+
+
+def run_from(folder: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
+    """A command as `reverie` runs it, whose modules do not come from the folder."""
+    start = folder.parent / "start.py"
+    start.write_text("import sys\nfrom reverie.cli.main import main\nsys.exit(main())\n")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    words = [sys.executable, str(start), *words]
+    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_working_folder_does_not_say_where_machine_code_is(tmp_path: Path) -> None:
+    """numba takes settings from a file there, also the folder that it reads pickles from."""
+    pytest.importorskip("yaml", reason="numba reads the file with it")
+    (tmp_path / ".numba_config.yaml").write_text("cache_dir: theirs\n")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
+    found = []
+    for before in ("", "import reverie.compiled; "):
+        code = f"{before}from numba.core import config; print(config.CACHE_DIR)"
+        words = [sys.executable, "-P", "-W", "ignore", "-c", code]
+        done = subprocess.run(words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+        found.append(done.stdout.strip())
+    assert found == ["theirs", ""]
+
+
+@pytest.mark.parametrize("workers", [["1"], ["dask", "--scheduler", "local"]], ids=["processes", "cluster"])
+def test_the_working_folder_has_no_modules_for_workers(workers: list[str], tmp_path: Path, tiny_run: RunFolder) -> None:
+    """Processes that multiprocessing starts look for Python's own modules there first, if they are let."""
+    pytest.importorskip("distributed", reason="the extra `cluster`")
+    (tmp_path / "here").mkdir()
+    for name in ("multiprocessing", "random", "signal", "struct"):
+        (tmp_path / "here" / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
+    options = ["--tracks", "1", "--quiet", "--workers", *workers]
+    done = run_from(tmp_path / "here", ["evaluate", str(tiny_run.path), *options])
+    assert not (tmp_path / "ran").exists()
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("world", ["VizdoomTakeCover-v1", "vizdoom.gymnasium_wrapper:VizdoomBasic-v1"])
+def test_no_recipe_names_the_file_that_tells_doom_what_to_do(world: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a file can make the game write anywhere."""
+    monkeypatch.setenv(VARIABLE, "")
+    for name in [name for name in sys.modules if name.startswith("vizdoom")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(UserError, match=r"leave it out|would import the module vizdoom"):
+        require_env(EnvConfig(id=world, kwargs={"scenario_config_file": "/tmp/theirs.cfg"}))
+
+
+@pytest.mark.parametrize("control", ["\\u001b[2J", "\\u009b2J", "\x9b2J", "\\u0007", "\\u007f"])
+def test_no_file_speaks_to_the_terminal(control: str, tiny_run: RunFolder) -> None:
+    for parse, text in ((parse_json, f'{{"a": "{control}"}}'), (parse_toml, f'a = "{control}"')):
+        with pytest.raises(ValueError, match=r"control character|Illegal"):
+            parse(text)
+    assert parse_json('{"a": "tab \\t and\\nline, \\u0009 é ü \\u00e9"}')["a"].startswith("tab")
+    path = tiny_run.path / "manifest.json"
+    path.write_text(path.read_text().replace('"processor": "', f'"processor": "{control}'))
+    done = reverie("info", tiny_run.path)
+    assert done.returncode == 1
+    assert done.stderr.isprintable() or done.stderr.rstrip("\n").isprintable()
+    assert done.stderr.count("\n") == 1
+
+
+def test_markup_of_others_is_shown_as_it_is(tiny_run: RunFolder) -> None:
+    """rich would make a link of it, or fail at it."""
+    manifest = read_manifest(tiny_run.path)
+    manifest["machine"]["processor"] = "[link=https://example.org]cores[/link] [/nothing]"
+    write_manifest(tiny_run.path, manifest)
+    done = reverie("info", tiny_run.path, "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert "[/nothing]" in done.stdout
+
+
+def test_names_of_files_do_not_speak_to_the_terminal_either(tiny_run: RunFolder) -> None:
+    (tiny_run.path / "\x1b]0;theirs\x07").touch()
+    done = reverie("info", tiny_run.path, "--quiet")
+    assert (done.returncode, "\x1b" in done.stdout) == (0, False)
+    assert "?]0;theirs?" in done.stdout
+    done = reverie("info", tiny_run.path / "\x1b[2J.toml")
+    assert (done.returncode, "\x1b" in done.stderr) == (1, False)
+
+
+def test_no_name_is_a_script() -> None:
+    from reverie.web.page import session_page
+
+    name = "</script><script>alert(1)</script>"
+    page = WebPage(name)
+    page.paragraph(name)
+    for text in (session_page(name), page.html()):
+        assert "alert(1)" in text
+        assert "<script>alert" not in text
+
+
+def test_a_page_holds_pictures_only(tmp_path: Path) -> None:
+    """What is to be handed on, that is: a picture in a run of somebody else may be a link to what is nobody's
+    business."""
+    secret = tmp_path / "secret"
+    secret.write_text("a key")
+    (tmp_path / "learning_curve.png").symlink_to(secret)
+    with pytest.raises(UserError, match="is no picture: remove it"):
+        WebPage("x").picture(tmp_path / "learning_curve.png", "")
+
+
+def test_files_of_others_are_not_swept_away_nor_emptied(tiny_run: RunFolder, tmp_path: Path) -> None:
+    """Folders and the lock of a run may be links."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    kept = [theirs / ".notes.tmp", theirs / ".x.swp.tmp", theirs / "important"]
+    for path in kept:
+        path.write_text("mine")
+    (tiny_run.path / "videos").symlink_to(theirs)
+    (tiny_run.path / "laps").symlink_to(theirs)
+    lock = tiny_run.path / ".lock"
+    lock.unlink(missing_ok=True)
+    lock.symlink_to(theirs / "important")
+    for words in (
+        ["evaluate", str(tiny_run.path), "--tracks", "1", "--workers", "0", "--quiet"],
+        ["info", str(tiny_run.path)],
+    ):
+        assert main(words) in (0, 1)
+    lock.unlink()
+    with tiny_run.locked():
+        pass
+    assert [path.read_text() for path in kept] == ["mine"] * 3
+
+
+def test_the_address_in_the_list_of_processes_is_worth_nothing() -> None:
+    """A browser is started with it on its command line, which everybody on the machine may read."""
+    pytest.importorskip("uvicorn", reason="the extra `web`")
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+
+    from reverie.web.server import serving
+
+    with serving([Route("/", lambda _: PlainTextResponse("the page"))]) as server:
+        assert server.address_once != server.address
+        elsewhere = urllib.request.Request(server.address_once, headers={"Host": "elsewhere.example"})
+        for _ in range(2):
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                urllib.request.urlopen(elsewhere)
+        with urllib.request.urlopen(server.address_once) as answer:
+            assert (answer.url, answer.read()) == (server.address, b"the page")
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(server.address_once)
+        with urllib.request.urlopen(server.address) as answer:
+            assert answer.read() == b"the page"
