@@ -27,8 +27,10 @@ from pathlib import Path
 from typing import Any
 
 from reverie.checkpoint import file_sha256
+from reverie.cli.interrupt import kill_descendants
 from reverie.cli.main import main as reverie
 from tests.reliability.faults import Faults
+from tests.reliability.sessions import kill_session, of_session
 
 GROWTH = 100
 """kB a loop that memory may grow by: what a leak of one frame, or of one track, would be."""
@@ -96,7 +98,7 @@ def _in_full(table: Table, path: Path, seconds: float) -> None:
         text=True,
         start_new_session=True,
     )
-    end = threading.Timer(seconds, _kill_session, (tests.pid,))
+    end = threading.Timer(seconds, kill_session, (tests.pid,))
     end.start()
     assert tests.stdout is not None
     try:
@@ -111,7 +113,7 @@ def _in_full(table: Table, path: Path, seconds: float) -> None:
         tests.wait()
     finally:
         end.cancel()
-        _kill_session(tests.pid)
+        kill_session(tests.pid)
 
 
 class Kills:
@@ -214,17 +216,11 @@ def _kill_after(words: Sequence[str], seconds: float) -> int | None:
         process.kill()
         process.wait()
         end = time.monotonic() + OUTLIVE_SECONDS
-        while (left := _of_session(process.pid)) and time.monotonic() < end:
+        while (left := of_session(process.pid)) and time.monotonic() < end:
             time.sleep(0.1)
         return len(left)
     finally:
-        _kill_session(process.pid)
-
-
-def _kill_session(session: int) -> None:
-    for pid in _of_session(session):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        kill_session(process.pid)
 
 
 def _processor_seconds() -> float:
@@ -236,22 +232,10 @@ def _processor_seconds() -> float:
 def _taken(session: int) -> float:
     """Seconds of a processor that the living processes of a session have taken."""
     ticks = 0
-    for pid in _of_session(session):
+    for pid in of_session(session):
         with suppress(OSError):
             ticks += sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
     return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _of_session(session: int) -> list[int]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue  # it ended meanwhile
-        if int(fields[3]) == session and fields[0] != "Z":
-            found.append(int(path.parent.name))
-    return found
 
 
 def _resident() -> int:
@@ -268,22 +252,28 @@ def main() -> int:
     """Prints the figures; 0 where nothing was lost."""
     seconds, begun = 60 * float(os.environ.get("SOAK_MINUTES", "120")), time.monotonic()
     table = Table(Path(os.environ.get("SOAK_FIGURES", "build/soak.md")))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what it made is removed, and the table printed
-    try:
-        with tempfile.TemporaryDirectory(prefix="soak") as folder:
-            tempfile.tempdir = os.environ["TMPDIR"] = str(Path(folder) / "tmp")
-            Path(tempfile.tempdir).mkdir()
-            parts = {
-                "killed at random moments": Kills(Path(folder)),
-                "full disks in one process": FullDisks(Path(folder)),
-            }
-            while time.monotonic() < begun + seconds / 2:
-                for name, part in parts.items():
-                    part.once()
-                    table.note(name, part.figures)
-            in_full(table, begun + seconds)
-    except KeyboardInterrupt:
-        print("ended before its time", flush=True)
+    with tempfile.TemporaryDirectory(prefix="soak") as folder:
+
+        def end(*_: object) -> None:
+            """Wherever it is, also in a library that swallows exceptions."""
+            print(f"{table}\nended before its time", flush=True)
+            kill_descendants()
+            shutil.rmtree(folder, ignore_errors=True)
+            os._exit(1)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, end)
+        tempfile.tempdir = os.environ["TMPDIR"] = str(Path(folder) / "tmp")
+        Path(tempfile.tempdir).mkdir()
+        parts = {
+            "killed at random moments": Kills(Path(folder)),
+            "full disks in one process": FullDisks(Path(folder)),
+        }
+        while time.monotonic() < begun + seconds / 2:
+            for name, part in parts.items():
+                part.once()
+                table.note(name, part.figures)
+        in_full(table, begun + seconds)
     print(table)
     return int(not table.is_good)
 

@@ -95,6 +95,32 @@ def meet(folder: Path) -> int:
     return os.getpid()
 
 
+def meet_and_wait(folder: Path) -> None:
+    """Comes to the folder, and stays."""
+    (folder / str(os.getpid())).touch()
+    while True:
+        time.sleep(600)
+
+
+def wait_for_others(task: tuple[Path, int]) -> int:
+    """The first task waits until three others are done."""
+    folder, i = task
+    while i == 0 and len(list(folder.iterdir())) < 3:
+        time.sleep(0.01)
+    (folder / str(i)).touch()
+    return i
+
+
+def large(data: bytes) -> bytes:
+    """More than any pipe holds, there and back."""
+    return data[::-1]
+
+
+def want_it_all(_: int) -> int:
+    """More memory than there is."""
+    return len(bytearray(2**62))
+
+
 def rollout_behind(task: tuple[Path | None, RolloutTask]) -> list[Outcome]:
     """Drives; where a folder is given, as soon as somebody has opened it (`hold`)."""
     folder, driven = task
