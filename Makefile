@@ -2,7 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+REPORT := $(VENV)/installed.json
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --report $(REPORT)
+# What pip has installed is what constraints.sha256 knows under its name: before anything of it is used.
+CHECK := $(BIN)/python -I .ci/supply.py check $(REPORT)
 
 .PHONY: run test test-min soak lint bench docs web web-test web-tools web-packages page-packages fetch-road clean
 
@@ -97,18 +100,22 @@ $(VENV)/bin/python:
 
 $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e .
+	$(CHECK)
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e '.[dev,cluster,docs,doom,export,web]'
+	$(CHECK)
 	touch $(VENV)/.run $@
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e '.[bench]'
+	$(CHECK)
 	touch $(VENV)/.run $@
 
 $(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e '.[docs]'
+	$(CHECK)
 	touch $(VENV)/.run $@
 
 clean:
