@@ -4,7 +4,7 @@ FROM python:3.11-slim AS build
 # PyTorch's own index has torch for processors alone; that of PyPI for Linux brings gigabytes of CUDA.
 ARG PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml constraints.txt sbom.cdx.json README.md LICENSE ./
 COPY bench/peers.py bench/
 COPY src src
 RUN python3 -m venv /opt/reverie
