@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from reverie.data.episode import Episode
+from reverie.data.store import EpisodeStore
 from reverie.run.folder import RunFolder
 from reverie.studies.verify import verify
 from tests.cli.conftest import reverie
@@ -65,6 +67,20 @@ def test_every_file_is_looked_at_that_anything_follows_from(whole: Path) -> None
     for_people |= {name for name in files if name.startswith("rounds/") and "/pictures/" in name}  # drawn on the way
     left = {name for name in files.keys() - looked_at - for_people if Path(name).name != "finalists.json"}
     assert not left
+
+
+def test_an_episode_that_rounds_share_is_opened_once(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = list[int]()
+    read = EpisodeStore.__getitem__
+
+    def reading(store: EpisodeStore, index: int) -> Episode:
+        opened.append((store.folder / store.entries[index]["file"]).stat().st_ino)
+        return read(store, index)
+
+    monkeypatch.setattr(EpisodeStore, "__getitem__", reading)
+    assert not verify(RunFolder.open(whole), quiet=True).faults
+    files = {path.stat().st_ino for path in whole.rglob("episode_*.npz")}
+    assert sorted(opened) == sorted(files)
 
 
 @pytest.mark.parametrize(("kind", "how", "verb"), _pairs())

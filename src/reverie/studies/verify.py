@@ -38,6 +38,8 @@ class Verification:
         self.looked_at: set[Path] = set()
         self.faults: dict[Path, str] = {}
         """File -> the first line about it, with the cure."""
+        self.whole: set[tuple[int, int, str]] = set()
+        """Device, number and checksum of the episodes that are as they were written: rounds share their files."""
 
     def look(self, path: Path, check: Callable[[], object]) -> bool:
         """Notes what the check refuses `path` with, if nothing is known to be wrong with it yet; says if all is
@@ -116,8 +118,17 @@ def _verify_episodes(folder: Path, found: Verification, *, quiet: bool) -> None:
     store = EpisodeStore(folder)
     with Progress("verify", len(store), "episodes", quiet=quiet) as bar:
         for i, entry in enumerate(store.entries):
-            found.look(folder / entry["file"], lambda i=i: store[i])
+            path, sha256 = folder / entry["file"], entry["sha256"]
+            found.looked_at.add(path)
+            if _is(path, sha256) not in found.whole and found.look(path, lambda i=i: store[i]):
+                found.whole.add(_is(path, sha256))
             bar.advance()
+
+
+def _is(path: Path, sha256: str) -> tuple[int, int, str]:
+    """The file behind a name, and what it should hold; a link is the same file."""
+    status = path.stat() if path.exists() else None
+    return (status.st_dev, status.st_ino, sha256) if status else (0, 0, str(path))
 
 
 def _verify_before(run: RunFolder, found: Verification, *, quiet: bool) -> None:
