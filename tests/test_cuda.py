@@ -109,8 +109,8 @@ def test_a_fit_goes_on_where_the_other_device_left_it(tmp_path: Path) -> None:
                 return (sequences(step).each(lambda part: sent(part, device)),)
 
             losses = fitted(memory, batch, folder, steps)
-        assert len(losses) == 20
-        assert np.isfinite(losses).all()
+            assert len(losses) == 20
+            assert np.isfinite(losses).all()
 
 
 def test_files_are_the_same_wherever_they_were_written(tmp_path: Path) -> None:

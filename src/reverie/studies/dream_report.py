@@ -49,7 +49,7 @@ def text_of(truth: DreamTruth, seed: int, test: bool) -> str:
             horizons.append([f"{name}: {label}", *(f"{value:.3g}" for value in values[name])])
     horizons.append(["error of the dream / of the last frame", *(f"{value:.2f}" for value in d.relative)])
     horizons.append(["the same, of the median of dreams at temperature 1", *(f"{v:.2f}" for v in d.relative_median)])
-    horizons.append(["the same, of the latent", *(f"{value:.2f}" for value in d.latent)])
+    horizons.append(["the same, of the latent", *("-" if value is None else f"{value:.2f}" for value in d.latent)])
     if d.doubt:
         horizons.append(["rank correlation of M's doubt with the latent's error", *(f"{v:.2f}" for v in d.doubt)])
     if d.reward and d.reward_ratio:

@@ -147,6 +147,13 @@ def test_a_memory_that_stands_still_errs_as_the_last_frame():
     assert found.per_track["offset"][0] == pytest.approx((0.0, 1.0, 2.0))
 
 
+def test_where_nothing_moves_no_latent_is_foreseen_better_than_another():
+    still = replace(toy_episodes(), obs=np.full((4, LENGTH + 1, 64, 64, 3), 10, np.uint8))
+    world = SumOfActions(1.0, None)
+    found = measure_dream(cast(Vision, world), cast(Memory, world), cast(Judges, ColourProbe()), still)
+    assert found.latent == (None,) * len(HORIZONS)
+
+
 def test_the_median_of_dreams_errs_less_than_one_with_chance_in_it():
     """The toy memory is right on average, and each of its steps adds chance of deviation 1."""
     errors = measured(1.0).median["offset"]

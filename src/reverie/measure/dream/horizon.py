@@ -80,8 +80,9 @@ class DreamHorizon:
     """Error of the dream relative to that of the last frame, mean over the state: below 1, M foresees."""
     relative_median: tuple[float, ...]
     """The same of the median of dreams."""
-    latent: tuple[float, ...]
-    """The same of the latent: root of the mean squared error over episodes and dimensions, relative to the last's."""
+    latent: tuple[float | None, ...]
+    """The same of the latent: root of the mean squared error over episodes and dimensions, relative to the last's;
+    None where nothing has moved since the last."""
     reward: tuple[float, ...] | None
     """Mean reward foreseen from the start of the dream to each horizon, or None where M has no head for it."""
     real_reward: tuple[float, ...]
@@ -238,8 +239,9 @@ def last_seen(vision: Vision, memory: Memory, episodes: RealEpisodes) -> Moments
     return moments_after(memory, *(torch.from_numpy(x) for x in (z, episodes.act[:, :CONTEXT], prev_rew)))
 
 
-def _latent_error(z: np.ndarray, dream: np.ndarray, at: int) -> float:
-    return float(np.sqrt(np.square(dream[:, at] - z[:, at]).mean() / np.square(z[:, CONTEXT] - z[:, at]).mean()))
+def _latent_error(z: np.ndarray, dream: np.ndarray, at: int) -> float | None:
+    moved = np.square(z[:, CONTEXT] - z[:, at]).mean()
+    return float(np.sqrt(np.square(dream[:, at] - z[:, at]).mean() / moved)) if moved else None
 
 
 def _until(rew: np.ndarray) -> tuple[float, ...]:
