@@ -18,8 +18,8 @@ ELSEWHERE = {"make run", "make test"}
 
 
 def commands() -> list[str]:
-    blocks = re.findall(r"^```\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    lines = [line.split("#")[0].strip() for kind, block in blocks if not kind for line in block.splitlines()]
     return [line for line in lines if line and not line.startswith("runs/")]
 
 

@@ -135,7 +135,7 @@ def test_its_card(tiny_run: RunFolder, tmp_path: Path) -> None:
         "How to cite",
     ]
     assert "scores 800 on average, with a 95% interval of 670 to 930" in card
-    assert "| 4 (0 to 3) | gymnasium | 800.0 | 670 to 930 |" in card
+    assert "| 4 (0 to 3) | gymnasium |  | 800.0 | 670 to 930 |" in card
     assert "1,056 frames of the simulator" in card
     assert "reverie train debug --run runs/again --set env.max_frames=24" in card
     header = card.split("---\n")[1].splitlines()

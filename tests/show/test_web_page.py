@@ -8,7 +8,8 @@ from reverie.show.web_page import WebPage
 
 
 def test_words_are_shown_as_they_are_and_files_are_inside(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"picture")
+    picture = b"\x89PNG\r\n\x1a\npicture"  # by its first bytes
+    (tmp_path / "a.png").write_bytes(picture)
     (tmp_path / "a.mp4").write_bytes(b"film")
     page = WebPage("<b>runs/x & y</b>")
     page.heading("1 < 2")
@@ -25,6 +26,6 @@ def test_words_are_shown_as_they_are_and_files_are_inside(tmp_path: Path) -> Non
     assert "<tr><th>track</th><th>return</th></tr><tr><td>&lt;7&gt;</td><td>12</td></tr>" in html
     assert "<li>two &lt;</li>" in html
     found = dict(re.findall(r'src="data:(\w+)/\w+;base64,([^"]*)"', html))
-    assert {kind: base64.b64decode(data) for kind, data in found.items()} == {"image": b"picture", "video": b"film"}
+    assert {kind: base64.b64decode(data) for kind, data in found.items()} == {"image": picture, "video": b"film"}
     assert not re.search(r'(src|href)="(?!data:)', html)  # nothing is asked for
     assert "default-src 'none'" in html

@@ -69,7 +69,7 @@ class Peer:
         """Starts it on the cores that this process may use now, its networks on `device`. Raises MissingPeerError, and
         UserError if it fails."""
         command = [sys.executable, str(_peers()), name, chosen_device(device).type]
-        self._command = " ".join(command)
+        self._name, self._command = name, " ".join(command)
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self._processes = [subprocess.Popen(command, **pipes) for _ in range(num)]
         try:
@@ -96,7 +96,7 @@ class Peer:
             return float(answer)
         except ValueError as error:
             reason = "ended in the middle of the benchmark" if not answer else f"said {answer!r}"
-            raise UserError(f"{self._command} {reason}: run it by itself to see why") from error
+            raise UserError(f"{self._name} {reason}: run it by itself to see why ({self._command})") from error
 
     def close(self) -> None:
         """Ends the processes."""

@@ -26,13 +26,13 @@ PUBLISHED: dict[Challenge, tuple[str, str]] = {
     "blob": ("446 ± 299", "898 ± 53"),
     "noise": ("", "-58 ± 12"),
 }
-"""World Models and AttentionAgent in CarRacing-v0, mean and standard deviation over 100 tracks: Tang, Nguyen & Ha 2020,
+"""World Models and AttentionAgent on their road, mean and standard deviation over 100 tracks: Tang, Nguyen & Ha 2020,
 and the table beside its code, CarRacingExtension/README.md of github.com/google/brain-tokyo-workshop."""
 SOURCE = (
-    "World Models and AttentionAgent: mean and standard deviation over 100 tracks of CarRacing-v0, as published by "
-    "Tang, Nguyen and Ha (2020, arXiv:2003.08165) and beside their code (CarRacingExtension in "
-    "github.com/google/brain-tokyo-workshop). Their other scores are 901 ± 37 and 914 ± 15 where nothing is changed. "
-    "What each challenge is, and where ours differs from theirs: docs/car_racing.md."
+    "World Models and AttentionAgent: mean and standard deviation over 100 tracks, as published by Tang, Nguyen and "
+    "Ha (2020, arXiv:2003.08165) and beside their code (AttentionAgent in github.com/google/brain-tokyo-workshop). "
+    "Their other scores are 901 ± 37 and 914 ± 15 where nothing is changed. What each challenge is, and where ours "
+    "differs from theirs: docs/car_racing.md."
 )
 SHOWN_AFTER = 30
 """Decisions of a drive."""

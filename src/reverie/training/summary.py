@@ -3,8 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from reverie.reading import read_json
-from reverie.run.evaluations import kept, score
+from reverie.run.evaluations import kept, read, score
 from reverie.run.folder import RunFolder
 from reverie.run.ledger import Ledger, ledger, minutes
 from reverie.run.stages import CHECKSUMS, STAGES
@@ -50,7 +49,7 @@ def _selected(run: RunFolder) -> dict[str, Any] | None:
     if number is None:
         return None
     paths = [each.evaluation for each in rounds_of(run) if each.recipe.rounds.num == number + 1]
-    return {"round": number, "evaluation": read_json(paths[0]) if paths and paths[0].is_file() else None}
+    return {"round": number, "evaluation": read(paths[0]) if paths and paths[0].is_file() else None}
 
 
 def score_text(evaluation: dict[str, Any] | None) -> str:
