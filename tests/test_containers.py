@@ -71,12 +71,12 @@ def test_a_command_runs_in_its_root_as_its_user(
 ) -> None:
     ran: list[list[str]] = []
     monkeypatch.setattr(rehearse.subprocess, "run", lambda command, **_: ran.append([str(word) for word in command]))
-    stage = rehearse.Stage(root=tmp_path, user="driver", folder="/work")
+    stage = rehearse.Stage(root=tmp_path, user="driver", folder="/data")
     stage.env["PATH"] = "/opt/x:/bin"
     stage.run(["reverie", "watch", "a b"], {"PIP": "1"})
     (command,) = ran
     assert command[:3] == ["chroot", "--userspec=driver:driver", str(tmp_path)]
     assert {"PIP=1", "HOME=/home/driver", "PATH=/opt/x:/bin"} <= set(command)
-    assert command[-1] == "cd /work && exec reverie watch 'a b'"
-    assert stage.inside("runs") == tmp_path / "work/runs"
+    assert command[-1] == "cd /data && exec reverie watch 'a b'"
+    assert stage.inside("runs") == tmp_path / "data/runs"
     assert stage.inside("/opt") == tmp_path / "opt"
