@@ -26,7 +26,6 @@ from reverie.data.latents import LatentStore, LatentWriter
 from reverie.data.store import EpisodeStore, pack_episode
 from reverie.dream.moments import make_moments, save_moments
 from reverie.envs.registry import spec_of
-from reverie.measure.score import Evaluation
 from reverie.models.controller import Controller
 from reverie.models.files import load_memory, load_vision, save_controller, save_memory, save_vision
 from reverie.models.mdn_rnn import Memory
@@ -39,6 +38,7 @@ from reverie.training.controller.search import Evolution
 from reverie.training.memory import world_of
 from reverie.training.stage_clock import StageClock
 from reverie.writing import write_json
+from tests.evaluations import EVALUATION
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # SWIG's types lack __module__: as an error, that warning kills the interpreter
@@ -170,10 +170,9 @@ def _evolve(run: RunFolder, controller: Controller) -> None:
 
 
 def _evaluate(run: RunFolder) -> None:
-    evaluation = Evaluation(
+    evaluation = replace(
+        EVALUATION,
         run="tiny",
-        env_id="CarRacing-v3",
-        renderer="gymnasium",
         num_tracks=4,
         first_seed=0,
         mean=800.0,
@@ -183,7 +182,6 @@ def _evaluate(run: RunFolder) -> None:
         num_finished=1,
         frames=3600,
         decisions=900,
-        seconds=1.0,
     )
     write_json(run.evaluation, asdict(evaluation))
     StageClock(run, "evaluate").done([run.evaluation], {"mean": evaluation.mean})

@@ -1,6 +1,5 @@
 """The two Dockerfiles take the same steps, need nothing that is not there, and end as a user who is not root."""
 
-import importlib.util
 import re
 import shlex
 import tomllib
@@ -9,6 +8,8 @@ from types import ModuleType
 
 import pytest
 
+from tests.scripts import script
+
 ROOT = Path(__file__).parents[1]
 FILES = ("Dockerfile", "Dockerfile.gpu")
 
@@ -16,12 +17,7 @@ FILES = ("Dockerfile", "Dockerfile.gpu")
 @pytest.fixture(scope="module")
 def rehearse() -> ModuleType:
     """container/rehearse.py, which carries Dockerfiles out."""
-    spec = importlib.util.spec_from_file_location("rehearse", ROOT / "container/rehearse.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("container/rehearse.py")
 
 
 def copied(steps: list[tuple[str, str]]) -> set[str]:

@@ -9,11 +9,11 @@ import pytest
 
 from reverie.cli.main import main
 from reverie.measure.dream.trust import Trust
-from reverie.measure.score import Evaluation
 from reverie.run.evaluations import keep
 from reverie.run.folder import RunFolder
 from reverie.studies import report_words as words
 from reverie.studies import robustness
+from tests.evaluations import EVALUATION
 
 LARGEST = 8_000_000
 
@@ -57,22 +57,7 @@ def test_json_and_a_place_of_ones_own(tiny_run: RunFolder, tmp_path: Path, capsy
 
 
 def test_challenges_stand_beside_what_others_had(tiny_run: RunFolder) -> None:
-    evaluation = Evaluation(
-        run="x",
-        env_id="CarRacing-v3",
-        renderer="gymnasium",
-        num_tracks=3,
-        first_seed=1,
-        mean=300.0,
-        std=100.0,
-        ci95=(51.6, 548.4),
-        returns=(200.0, 300.0, 400.0),
-        num_finished=0,
-        frames=3000,
-        decisions=750,
-        seconds=1.0,
-        challenge="bars",
-    )
+    evaluation = replace(EVALUATION, challenge="bars")
     keep(tiny_run, evaluation)
     keep(tiny_run, replace(evaluation, num_tracks=2, returns=(0.0, 0.0), mean=0.0))  # on fewer tracks: not shown
     keep(tiny_run, replace(evaluation, renderer="fast", challenge="noise", mean=-50.0, ci95=None))

@@ -1,12 +1,13 @@
 """What is shipped needs: the bill of materials names it, and an archive that is not the one which was tested is
 found."""
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.scripts import script
 
 ROOT = Path(__file__).parents[2]
 
@@ -14,12 +15,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def supply() -> Any:
     """The module."""
-    spec = importlib.util.spec_from_file_location("supply", ROOT / ".ci/supply.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(".ci/supply.py")
 
 
 def report(folder: Path, *archives: tuple[str, str]) -> Path:

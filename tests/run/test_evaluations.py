@@ -9,25 +9,22 @@ import pytest
 from reverie.checkpoint import file_sha256
 from reverie.cli.main import main
 from reverie.errors import UserError
-from reverie.measure.score import Evaluation
 from reverie.models.files import load_controller, save_controller
 from reverie.run.evaluations import as_evaluation, faults, keep, kept, read, returns_by_track, score
 from reverie.run.folder import RunFolder
+from tests.evaluations import EVALUATION
 
-FOUND = Evaluation(
+FOUND = replace(
+    EVALUATION,
     run="somewhere",
-    env_id="CarRacing-v3",
-    renderer="gymnasium",
     num_tracks=6,
     first_seed=2,
     mean=500.0,
     std=10.0,
     ci95=(490.0, 510.0),
     returns=(500.0, 501.0, 502.0, 498.0, 499.0, 500.0),
-    num_finished=0,
     frames=6000,
     decisions=1500,
-    seconds=1.0,
 )
 
 

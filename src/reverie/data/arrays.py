@@ -119,8 +119,7 @@ def _foreign_header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], str, b
         raise ValueError(f"{name} holds Python objects, whose pickles are never loaded")
     if dtype[-2:] not in _NUMBERS:
         raise ValueError(f"{name} holds {dtype}, no numbers")
-    shape = tuple(int(part[:20]) for part in match[3].decode().replace(" ", "").split(",") if part)
-    return shape, dtype, match[2] == b"True"
+    return _shape(match[3]), dtype, match[2] == b"True"
 
 
 def _check_header(file: IO[bytes], shape: tuple[int, ...], dtype: str) -> tuple[int, tuple[int, ...]]:
@@ -133,13 +132,18 @@ def _check_header(file: IO[bytes], shape: tuple[int, ...], dtype: str) -> tuple[
     match = _HEADER.fullmatch(text)
     if not match or len(text) != length:
         raise ValueError("its header cannot be read")
-    found = tuple(int(part[:20]) for part in match[2].decode().replace(" ", "").split(",") if part)
+    found = _shape(match[2])
     is_any = len(found) == len(shape) and all(
         n == wanted or (wanted == -1 and n <= MAX_ANY) for n, wanted in zip(found, shape, strict=True)
     )
     if not is_any or match[1].decode() != dtype:
         raise ValueError(f"it is {found} {match[1].decode()}, not {shape} {dtype}")
     return len(_MAGIC) + 2 + length, found
+
+
+def _shape(text: bytes) -> tuple[int, ...]:
+    """As it stands in a header; a number of more than 20 digits is cut, and too large as it is."""
+    return tuple(int(part[:20]) for part in text.decode().replace(" ", "").split(",") if part)
 
 
 def _num_bytes(shape: tuple[int, ...], dtype: str) -> int:

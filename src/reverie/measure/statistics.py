@@ -3,6 +3,8 @@
 Shapes: n values, m things of which k and l repetitions were measured, b bootstraps, d doses.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from reverie.seeding import generator
@@ -25,6 +27,11 @@ def confidence_interval(values: np.ndarray) -> tuple[float, float] | None:
         return None
     half = t.ppf(0.975, len(values) - 1) * standard_error(values)
     return float(values.mean() - half), float(values.mean() + half)
+
+
+def mean_text(mean: float, ci95: Sequence[float] | None) -> str:
+    """For people: 907 [894, 920], or 907 where there is no interval."""
+    return f"{mean:.0f}" + (" [{:.0f}, {:.0f}]".format(*ci95) if ci95 else "")
 
 
 def wilson_interval(rate: float | None, num: int) -> tuple[float, float] | None:

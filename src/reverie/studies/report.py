@@ -19,6 +19,7 @@ from reverie.dream.moments import CONTEXT
 from reverie.envs.registry import has_challenges, spec_of
 from reverie.errors import UserError
 from reverie.measure.dream.trust import Trust, measure_trust
+from reverie.measure.statistics import mean_text
 from reverie.models.coding import decode, encode, information
 from reverie.policies import AgentPolicy
 from reverie.progress import Progress
@@ -115,8 +116,7 @@ def _trust(agent: Agent, seen: Seen) -> Trust | None:
 def _summary(page: WebPage, run: RunFolder, found: Mapping[str, Any] | None, trust: Trust | None, rate: float) -> None:
     page.paragraph(f"Recipe {run.config.name}: {run.config.description.rstrip('.')}.", "quiet")
     if found:
-        interval = " [{:.0f}, {:.0f}]".format(*found["ci95"]) if found["ci95"] else ""
-        page.paragraph(f"{found['mean']:.0f}{interval}", "score")
+        page.paragraph(mean_text(found["mean"], found["ci95"]), "score")
     sentences = (words.score_sentence(run, found), words.trust_sentence(trust, rate), words.cost_sentence(run))
     page.paragraph(" ".join(sentences))
     page.heading("What was done")

@@ -13,7 +13,7 @@ import numpy as np
 
 from reverie.challenge import IN_WORDS
 from reverie.envs.registry import spec_of
-from reverie.measure.statistics import confidence_interval
+from reverie.measure.statistics import confidence_interval, mean_text
 from reverie.measure.vision import comparison
 from reverie.reading import read_csv
 from reverie.run import settings
@@ -88,7 +88,7 @@ def _facts(runs: Sequence[RunFolder], names: Sequence[str]) -> list[Sequence[str
         ["run", *(run.name for run in runs)],
         ["recipe", *(run.config.name for run in runs)],
         ["seed", *(str(run.config.seed) for run in runs)],
-        ["score, 95% interval", *(_interval(one["mean"], one["ci95"]) if one else "not measured" for one in found)],
+        ["score, 95% interval", *(mean_text(one["mean"], one["ci95"]) if one else "not measured" for one in found)],
         ["on tracks drawn by Gymnasium", *(str(one["num_tracks"]) if one else "" for one in found)],
         ["time", *(duration(60 * minutes(run)) or "-" for run in runs)],
         ["frames of the simulator", *(f"{cost.frames:,}" for cost in costs)],
@@ -182,8 +182,4 @@ def _curves(page: WebPage, runs: Sequence[RunFolder], names: Sequence[str], fold
 
 
 def _mean(values: np.ndarray) -> str:
-    return _interval(float(values.mean()), confidence_interval(values))
-
-
-def _interval(mean: float, ci95: Sequence[float] | None) -> str:
-    return f"{mean:.0f}" + (" [{:.0f}, {:.0f}]".format(*ci95) if ci95 else "")
+    return mean_text(float(values.mean()), confidence_interval(values))

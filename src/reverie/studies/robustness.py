@@ -14,6 +14,7 @@ from reverie.challenge import IN_WORDS, Challenge
 from reverie.data.episode import Episode
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_vector_env, spec_of
+from reverie.measure.statistics import mean_text
 from reverie.models.coding import reconstruct
 from reverie.run.evaluations import Kept, kept, returns_by_track
 from reverie.run.folder import RunFolder
@@ -64,7 +65,7 @@ def table(run: RunFolder) -> list[Sequence[str]]:
             name,
             IN_WORDS[name],
             f"{one['num_tracks']}, drawn by {one['renderer']}",
-            f"{one['mean']:.0f}" + (" [{:.0f}, {:.0f}]".format(*one["ci95"]) if one["ci95"] else ""),
+            mean_text(one["mean"], one["ci95"]),
             f"{one['std']:.0f}",
             f"{np.mean(same):.0f}" if len(same) == len(seeds) else "not measured",
         ]

@@ -120,15 +120,19 @@ def _verify_episodes(folder: Path, found: Verification, *, quiet: bool) -> None:
         for i, entry in enumerate(store.entries):
             path, sha256 = folder / entry["file"], entry["sha256"]
             found.looked_at.add(path)
-            if _is(path, sha256) not in found.whole and found.look(path, lambda i=i: store[i]):
-                found.whole.add(_is(path, sha256))
+            file = _file(path, sha256)
+            if file not in found.whole and found.look(path, lambda i=i: store[i]) and file:
+                found.whole.add(file)
             bar.advance()
 
 
-def _is(path: Path, sha256: str) -> tuple[int, int, str]:
-    """The file behind a name, and what it should hold; a link is the same file."""
-    status = path.stat() if path.exists() else None
-    return (status.st_dev, status.st_ino, sha256) if status else (0, 0, str(path))
+def _file(path: Path, sha256: str) -> tuple[int, int, str] | None:
+    """The file behind a name, and what it should hold; a link is the same file. None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, sha256
 
 
 def _verify_before(run: RunFolder, found: Verification, *, quiet: bool) -> None:
