@@ -18,7 +18,9 @@ from reverie.policies import AgentPolicy
 from reverie.rollout import rollout
 from reverie.run.folder import RunFolder
 from reverie.show import episode_film
+from reverie.show.canvas import INK, Canvas, font
 from reverie.show.dashboard import Dashboard, Minds
+from reverie.show.episode_film import Filmed, Shot
 
 
 def load(run: RunFolder) -> AgentPolicy:
@@ -106,6 +108,37 @@ def test_dashboard_puts_everything_in_its_place():
     for i, tile in enumerate(minds):
         top = 10 + 24 + i * 216
         assert np.array_equal(drawn[top : top + 192, 620:812], tile.repeat(3, 0).repeat(3, 1))
+
+
+@pytest.mark.parametrize("size", [(400, 600), (240, 320), (210, 160), (64, 64)])
+def test_words_do_not_run_into_each_other_however_small_the_world_is_drawn(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+):
+    boxes: list[tuple[str, tuple[float, float, float, float]]] = []
+    plain = Canvas.text
+
+    def noted(self: Canvas, text: str, x: float, y: float, size: int = 14, color=INK, anchor: str = "la") -> None:
+        boxes.append((text, self.draw.textbbox((x, y), text, font=font(size), anchor=anchor)))
+        plain(self, text, x, y, size, color, anchor)
+
+    monkeypatch.setattr(Canvas, "text", noted)
+    minds = Minds(*np.zeros((3, 64, 64, 3), np.uint8))
+    shot = Shot(
+        np.zeros((*size, 3), np.uint8),
+        minds,
+        np.zeros(3, np.float32),
+        Filmed(track=7, ret=2100.0, frames=2100, decisions=525, terminated=False),
+    )
+    drawn = Dashboard("runs/doom, track 7", 2100, spec_of(EnvConfig())).draw(
+        episode_film._large(shot), minds, shot.act, shot.filmed.ret, shot.filmed.frames
+    )
+    assert boxes
+    for text, (left, top, right, bottom) in boxes:
+        assert left >= 0, text
+        assert right <= drawn.shape[1], text
+        for other, (a, b, c, d) in boxes:
+            apart = other == text or right <= a or c <= left or bottom <= b or d <= top
+            assert apart, f"{text!r} and {other!r} lie on each other"
 
 
 def test_bars_follow_the_action():

@@ -26,8 +26,9 @@ from reverie.progress import Progress
 from reverie.show.dashboard import Dashboard, Minds
 from reverie.show.mp4 import write_mp4
 
-LARGE = 384
-"""Pixels to which the pictures of small worlds are enlarged."""
+LARGE = 600
+"""Pixels, about as many as CarRacing's pictures have, to which those of small worlds are enlarged: words have to fit
+below them."""
 NO_SCREEN = "there is no screen to open a window on"
 
 
@@ -151,7 +152,7 @@ def record(path: Path, driver: Driver, config: EnvConfig, track: int, *, title: 
 def _large(shot: Shot) -> np.ndarray:
     """The picture (h, w, 3) uint8 for the video: what the agent sees where the environment shows nothing else."""
     picture = shot.minds.frame if shot.picture is None else np.asarray(shot.picture)
-    times = max(1, LARGE // max(picture.shape[:2]))
+    times = max(1, round(LARGE / max(picture.shape[:2])))
     return picture.repeat(times, 0).repeat(times, 1)
 
 
