@@ -5,6 +5,7 @@ import gc
 import json
 import socket
 import struct
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ pytest.importorskip("uvicorn")  # of the extra `web`
 
 from tests.web.fetch import PATIENCE, get
 from tests.web.training import search_goes_on
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Close
 from websockets.sync.client import ClientConnection, connect
@@ -359,6 +361,39 @@ def test_fifty_connections_opened_and_dropped_leave_nothing(serve: Serve):
     with site.drive() as tab:
         tab.recv()
         assert ask(tab).state["decisions"] == 1
+
+
+def test_who_is_hung_up_on_before_the_first_picture_leaves_nothing(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """The server hangs up on what is too long, and the picture is ready before the connection is gone."""
+    site, may_show, gone = serve(), threading.Event(), []
+    shows, loses = Session.pictures, WebSocketsSansIOProtocol.connection_lost
+
+    def pictures(session: Session) -> Any:
+        may_show.wait()
+        return shows(session)
+
+    monkeypatch.setattr(Session, "pictures", pictures)
+    monkeypatch.setattr(WebSocketsSansIOProtocol, "connection_lost", lambda *lost: gone.append(lost))
+    with site.drive() as tab:
+        site.wait(1)
+        tab.send("x" * (MAX_MESSAGE + 1))
+        with pytest.raises(ConnectionClosed) as closed:
+            tab.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009
+        may_show.set()
+    site.wait(0)
+    monkeypatch.setattr(WebSocketsSansIOProtocol, "connection_lost", loses)
+    for protocol, error in gone:
+        protocol.loop.call_soon_threadsafe(loses, protocol, error)
+    with site.drive() as tab:  # which is answered after what the server had to say of the other
+        tab.recv()
+    site.wait(0)
+    gc.collect()
+    assert not caplog.records
+    assert not site.born
 
 
 def test_a_world_that_breaks_is_said(serve: Serve, monkeypatch: pytest.MonkeyPatch):

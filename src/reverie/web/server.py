@@ -11,7 +11,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 from starlette.applications import Starlette
@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from reverie.errors import UserError
 
@@ -60,6 +61,9 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})  # before it is accepted: an answer of 403
         elif refusal:
             await PlainTextResponse(f"{refusal}\n", 403)(scope, receive, _with_headers(send))
+        elif scope["type"] == "websocket":
+            with suppress(WebSocketDisconnect):  # it went while something was on its way to it
+                await self.app({**scope, "path": f"/{path}"}, receive, _to_who_may_be_gone(send))
         else:
             await self.app({**scope, "path": f"/{path}"}, receive, _with_headers(send))
 
@@ -86,6 +90,21 @@ def _with_headers(send: Send) -> Send:
                 headers[name] = value
             headers.setdefault("content-security-policy", CLOSED_CONTENT)
         await send(message)
+
+    return sending
+
+
+def _to_who_may_be_gone(send: Send) -> Send:
+    """uvicorn raises an error of ours where it has hung up itself, on what was too long or no message at all; Starlette
+    takes an OSError for that, and says WebSocketDisconnect."""
+
+    async def sending(message: Message) -> None:
+        try:
+            await send(message)
+        except RuntimeError as error:
+            if "after sending 'websocket.close'" not in str(error):
+                raise
+            raise OSError("the server has hung up") from error
 
     return sending
 

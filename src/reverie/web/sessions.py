@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, get_args
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from reverie.errors import UserError
 from reverie.play.session import PEDALS, Command, Session, held_keys, keys_of
@@ -75,7 +75,7 @@ class Sessions:
         return page_response(session_page(self._name))
 
     async def _drive(self, tab: WebSocket) -> None:
-        """One tab, from its opening to its end."""
+        """One tab, from its opening to its end. WebSocketDisconnect where it went while something was on its way."""
         await tab.accept()
         if self.num_open >= MAX_SESSIONS:
             await tab.close(BUSY, f"{MAX_SESSIONS} tabs drive already: close one of them, then reload this")
@@ -93,8 +93,6 @@ class Sessions:
                 await tab.send_bytes(await self._worker.do(session.go_on, asked))
         except UserError as error:
             await tab.close(BROKEN, str(error).encode()[:120].decode(errors="ignore"))  # as much as fits
-        except WebSocketDisconnect:
-            pass  # it went while something was on its way to it
         finally:
             if session:
                 await self._worker.do(session.close)
