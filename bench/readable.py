@@ -15,7 +15,7 @@ import torch
 from reverie.agent import Agent
 from reverie.envs.car_racing.starts import random_start
 from reverie.envs.config import EnvConfig
-from reverie.envs.registry import labelled_env
+from reverie.envs.truth import labelled_env
 from reverie.envs.vector import Transition
 from reverie.measure.statistics import standard_error
 from reverie.measure.vision.fidelity import linear_reading

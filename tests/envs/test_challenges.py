@@ -7,7 +7,7 @@ import pytest
 
 from reverie.challenge import IN_WORDS, Challenge
 from reverie.envs import EnvConfig, Transition, make_vector_env
-from reverie.envs.registry import require_challenge
+from reverie.envs.challenges import require_challenge
 from reverie.errors import UserError
 
 SEEDS = [3, 5]

@@ -14,7 +14,7 @@ import pytest
 
 from reverie.actions import Sidestep
 from reverie.envs import EnvConfig, make_vector_env, spec_of
-from reverie.envs.registry import random_policy
+from reverie.envs.random_policies import random_policy
 from reverie.errors import UserError
 
 pytest.importorskip("vizdoom", reason="vizdoom is not installed (extra doom)")

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.conftest import reverie
 
 from reverie.envs import EnvConfig, spec_of
-from reverie.envs.registry import require_env
+from reverie.envs.available import require_env
 from reverie.envs.trusted import KNOWN, VARIABLE, trust, trusted
 from reverie.errors import UserError
 from reverie.run import settings

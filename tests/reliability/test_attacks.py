@@ -12,7 +12,7 @@ import pytest
 
 from reverie.cli.main import main
 from reverie.envs import EnvConfig
-from reverie.envs.registry import require_env
+from reverie.envs.available import require_env
 from reverie.envs.trusted import VARIABLE
 from reverie.errors import UserError
 from reverie.reading import parse_json, parse_toml

@@ -8,7 +8,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from reverie.envs.config import EnvConfig
+from reverie.envs.known import KNOWN, load, worlds_with
+from reverie.envs.registry import spec_of
 from reverie.envs.vector import VectorEnv
+from reverie.errors import UserError
 
 
 class Labels(NamedTuple):
@@ -34,3 +38,17 @@ class LabelledEnv(VectorEnv, Protocol):
     def labels(self, rows: ArrayLike) -> Labels:
         """What is true of `rows` now: (n,) arrays."""
         ...
+
+
+def require_truth(config: EnvConfig, who: str) -> None:
+    """Raises UserError where nobody can say what is true of a scene of the world that `who` was trained on."""
+    world = KNOWN.get(config.name)
+    if world is None or not world.has_truth:
+        known = worlds_with(lambda one: one.has_truth)
+        raise UserError(f"{who} was trained on {config.id}: only {known} says what is true of its scenes")
+
+
+def labelled_env(config: EnvConfig, num_envs: int) -> LabelledEnv:
+    """A batch that says what is true of its scenes. Raises UserError where a world cannot."""
+    require_truth(config, "what is to be measured")
+    return load(KNOWN[config.name].batch)(config, num_envs, spec_of(config))

@@ -1,7 +1,10 @@
 """The world of a run: whether it can be lived in as a recipe says, and whether two runs are of the same one."""
 
+from reverie.envs.available import require_env
 from reverie.envs.config import RENDERED, EnvConfig
-from reverie.envs.registry import require_env, require_policy, require_start, spec_of
+from reverie.envs.random_policies import require_policy
+from reverie.envs.registry import spec_of
+from reverie.envs.starts import require_start
 from reverie.errors import UserError
 from reverie.interchange.sources import Source
 from reverie.notes import note

@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 
 from reverie.challenge import Challenge
-from reverie.envs.registry import require_truth, spec_of
+from reverie.envs.registry import spec_of
+from reverie.envs.truth import require_truth
 from reverie.errors import UserError
 from reverie.measure.dream.horizon import RealEpisodes, join, measure_dream
 from reverie.measure.statistics import confidence_interval

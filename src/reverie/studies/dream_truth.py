@@ -14,7 +14,9 @@ from reverie.data.latents import LatentStore
 from reverie.data.split import split
 from reverie.dream.dreamer import load_dreams
 from reverie.envs.config import EnvConfig
-from reverie.envs.registry import random_policy, require_truth, spec_of
+from reverie.envs.random_policies import random_policy
+from reverie.envs.registry import spec_of
+from reverie.envs.truth import require_truth
 from reverie.errors import UserError
 from reverie.measure.dream.failures import Failures, measure_failures
 from reverie.measure.dream.horizon import (

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from reverie.envs.registry import require_truth
+from reverie.envs.truth import require_truth
 from reverie.errors import UserError
 from reverie.measure.truth.labelled import ATTRIBUTES, STATE, LabelledFrames, joined, labelled_frames
 from reverie.measure.vision.arithmetic import Arithmetic, AttributeJudge, measure_arithmetic

@@ -16,7 +16,8 @@ import torch
 from reverie.agent import Agent
 from reverie.data.episode import Episode
 from reverie.dream.moments import CONTEXT
-from reverie.envs.registry import has_challenges, spec_of
+from reverie.envs.challenges import has_challenges
+from reverie.envs.registry import spec_of
 from reverie.errors import UserError
 from reverie.measure.dream.trust import Trust, measure_trust
 from reverie.measure.statistics import mean_text

@@ -12,7 +12,8 @@ from reverie.agent import Agent, AgentConfig
 from reverie.data.episode import Episode
 from reverie.data.store import Entry, EpisodeStore, Packed, pack_episode
 from reverie.devices import chosen_device
-from reverie.envs.registry import random_policy, spec_of
+from reverie.envs.random_policies import random_policy
+from reverie.envs.registry import spec_of
 from reverie.errors import UserError
 from reverie.measure.statistics import confidence_interval
 from reverie.models.controller import Controller, ControllerConfig

@@ -6,7 +6,8 @@ from typing import Literal, NamedTuple
 from reverie.data.failures import failures
 from reverie.data.store import About, EpisodeStore
 from reverie.envs.config import EnvConfig
-from reverie.envs.registry import spec_of, start
+from reverie.envs.registry import spec_of
+from reverie.envs.starts import start
 from reverie.envs.vector import Start
 from reverie.run.recipe import RunConfig
 from reverie.seeding import generator, sample_tracks

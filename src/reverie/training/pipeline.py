@@ -12,7 +12,7 @@ from reverie.data.latents import LatentStore
 from reverie.data.store import EpisodeStore
 from reverie.devices import within_quota
 from reverie.dream.plan import PlanConfig
-from reverie.envs.registry import require_challenge
+from reverie.envs.challenges import require_challenge
 from reverie.errors import UserError
 from reverie.measure.score import Evaluation, evaluate, test_seeds
 from reverie.metrics import Metrics

@@ -19,7 +19,8 @@ from reverie.dream.imagine import DreamConfig
 from reverie.dream.moments import CONTEXT, Moments, moments_after
 from reverie.dream.rollout import rollout_dreams
 from reverie.envs.config import EnvConfig
-from reverie.envs.registry import make_vector_env, start
+from reverie.envs.registry import make_vector_env
+from reverie.envs.starts import start
 from reverie.lockstep import Lockstep
 from reverie.models.coding import encode
 from reverie.policies import AgentPolicy, NoisyPolicy

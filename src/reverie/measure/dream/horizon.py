@@ -19,7 +19,8 @@ from reverie.dream.moments import CONTEXT, Moments, moments_after
 from reverie.dream.replay import Dream, replay
 from reverie.dream.rollout import rollout_dreams
 from reverie.envs.config import EnvConfig
-from reverie.envs.registry import labelled_env, start
+from reverie.envs.starts import start
+from reverie.envs.truth import labelled_env
 from reverie.errors import UserError
 from reverie.lockstep import Lockstep
 from reverie.measure.statistics import confidence_interval, spearman

@@ -9,8 +9,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from reverie.envs.config import EnvConfig
-from reverie.envs.registry import labelled_env, random_policy, start
-from reverie.envs.truth import Labels
+from reverie.envs.random_policies import random_policy
+from reverie.envs.starts import start
+from reverie.envs.truth import Labels, labelled_env
 from reverie.envs.vector import Transition
 from reverie.rollout import rollout
 from reverie.types import Floats, Frames
