@@ -23,7 +23,7 @@ NOT_NAMED = {
 
 
 ONE_PLACE = {
-    r"\bscipy\.stats\b|ddof=1\) / ": {"measure/statistics.py"},
+    r"\bscipy\.(stats|special)\b|ddof=1\) / ": {"measure/statistics.py"},
     r"\.backward\(": {"training/loop.py", "benchmarks/contestants.py"},  # peers have no loop of ours
     r"\bvision\.encode\(": {"models/coding.py", "agent.py", "measure/health.py", "web/onnx.py"},
 }

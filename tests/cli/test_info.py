@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,3 +73,29 @@ def test_every_file_that_is_not_what_was_written_has_a_line(
     assert re.search(r"^reverie info: 3 of the \d+ files of .* are not what was written$", captured.err.strip())
     assert main([*words, "--json"]) == 1
     assert len(json.loads(capsys.readouterr().out)["faults"]) == 3
+
+
+LOADED = """
+import contextlib, sys
+from reverie.cli.main import main
+
+def loaded(*words):
+    with contextlib.redirect_stdout(sys.stderr):
+        assert main(words) == 0
+    print(*(name for name in heavy if name in sys.modules))
+
+run, *heavy = sys.argv[1:]
+loaded("info", run, "--quiet")
+loaded("evaluate", run, "--tracks", "1", "--renderer", "fast", "--workers", "0", "--quiet")
+"""
+
+
+def test_it_loads_no_more_than_it_uses(tiny_run: RunFolder) -> None:
+    """In a process of its own: here all is loaded. Torch's compiler, with what it stands on, costs as much as torch."""
+    heavy = ("torch._dynamo", "sympy", "scipy.stats", "matplotlib", "Box2D", "numba")
+    words = [sys.executable, "-W", "ignore", "-c", LOADED, str(tiny_run.path), *heavy]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    after_info, after_evaluate = done.stdout.splitlines()
+    assert after_info.split() == []
+    assert set(after_evaluate.split()) == {"Box2D", "numba"}

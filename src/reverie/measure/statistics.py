@@ -21,11 +21,11 @@ def standard_error(values: np.ndarray) -> np.ndarray:
 
 def confidence_interval(values: np.ndarray) -> tuple[float, float] | None:
     """95% interval of the mean of `values` (n,), by Student's t; None where n = 1, since from one nothing follows."""
-    from scipy.stats import t
+    from scipy.special import stdtrit  # what scipy.stats.t.ppf is made of, without the rest of it, 0.5 s to import
 
     if len(values) < 2:
         return None
-    half = t.ppf(0.975, len(values) - 1) * standard_error(values)
+    half = stdtrit(len(values) - 1, 0.975) * standard_error(values)
     return float(values.mean() - half), float(values.mean() + half)
 
 
