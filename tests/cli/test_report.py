@@ -58,9 +58,13 @@ def test_json_and_a_place_of_ones_own(tiny_run: RunFolder, tmp_path: Path, capsy
 
 def test_challenges_stand_beside_what_others_had(tiny_run: RunFolder) -> None:
     evaluation = replace(EVALUATION, challenge="bars")
-    keep(tiny_run, evaluation)
-    keep(tiny_run, replace(evaluation, num_tracks=2, returns=(0.0, 0.0), mean=0.0))  # on fewer tracks: not shown
-    keep(tiny_run, replace(evaluation, renderer="fast", challenge="noise", mean=-50.0, ci95=None))
+    keep(tiny_run, evaluation, tiny_run.agent_digest)
+    keep(
+        tiny_run, replace(evaluation, num_tracks=2, returns=(0.0, 0.0), mean=0.0), tiny_run.agent_digest
+    )  # on fewer tracks: not shown
+    keep(
+        tiny_run, replace(evaluation, renderer="fast", challenge="noise", mean=-50.0, ci95=None), tiny_run.agent_digest
+    )
     head, bars, noise = robustness.table(tiny_run)
     assert head[-2:] == ["World Models", "AttentionAgent"]
     what = "black bars left and right"

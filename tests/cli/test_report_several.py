@@ -35,9 +35,13 @@ def test_several_runs_are_put_side_by_side(
 ) -> None:
     other = another(tiny_run, tmp_path / "other", "vision.epochs=7")
     other.forget("evaluate")
-    keep(other, FOUND)
+    keep(other, FOUND, other.agent_digest)
     for run in (tiny_run, other):
-        keep(run, replace(FOUND, renderer="fast", challenge="blob", num_tracks=2, returns=(100.0, 300.0)))
+        keep(
+            run,
+            replace(FOUND, renderer="fast", challenge="blob", num_tracks=2, returns=(100.0, 300.0)),
+            run.agent_digest,
+        )
     path, pictures = tmp_path / "page.html", tmp_path / "pictures"
     runs = [f"mine={tiny_run.path}", f"long={other.path}"]
     command = ["report", *runs, "--output", str(path), "--pictures", str(pictures), "--quiet", "--json"]

@@ -9,6 +9,7 @@ import pytest
 from reverie.checkpoint import file_sha256
 from reverie.cli.main import main
 from reverie.errors import UserError
+from reverie.measure.score import Evaluation
 from reverie.models.files import load_controller, save_controller
 from reverie.run.evaluations import as_evaluation, faults, keep, kept, read, returns_by_track, score
 from reverie.run.folder import RunFolder
@@ -34,9 +35,9 @@ def another_controller(run: RunFolder) -> None:
 
 
 def test_what_was_measured_is_found_again(tiny_run: RunFolder) -> None:
-    path = keep(tiny_run, FOUND)
+    path = keep(tiny_run, FOUND, tiny_run.agent_digest)
     assert path
-    keep(tiny_run, replace(FOUND, renderer="fast", mean=400.0))
+    keep(tiny_run, replace(FOUND, renderer="fast", mean=400.0), tiny_run.agent_digest)
     run = RunFolder.open(tiny_run.path)
     assert path.name == "gymnasium_6_from_2.json"
     assert [(one["renderer"], one["num_tracks"]) for one in kept(run)] == [
@@ -61,7 +62,7 @@ def test_a_number_is_read_as_one_however_others_wrote_it(tiny_run: RunFolder) ->
 
 
 def test_returns_are_put_together_by_track(tiny_run: RunFolder) -> None:
-    keep(tiny_run, FOUND)
+    keep(tiny_run, FOUND, tiny_run.agent_digest)
     found = returns_by_track(kept(tiny_run), "gymnasium")
     assert sorted(found) == list(range(8))  # 0 to 3 by the stage, 2 to 7 by hand
     assert (found[0], found[1], found[7]) == (700.0, 800.0, 500.0)
@@ -69,26 +70,43 @@ def test_returns_are_put_together_by_track(tiny_run: RunFolder) -> None:
 
 
 def test_another_agent_has_not_been_evaluated(tiny_run: RunFolder) -> None:
-    path = keep(tiny_run, FOUND)
+    path = keep(tiny_run, FOUND, tiny_run.agent_digest)
     assert path
     another_controller(tiny_run)
     tiny_run.reopen("controller")
     assert kept(tiny_run) == []
     assert score(tiny_run) is None
-    keep(tiny_run, replace(FOUND, first_seed=9))
+    keep(tiny_run, replace(FOUND, first_seed=9), tiny_run.agent_digest)
     assert not path.exists()
     assert [one["first_seed"] for one in kept(tiny_run)] == [9]
 
 
+def test_a_score_is_not_kept_as_that_of_an_agent_that_came_while_it_was_measured(
+    tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By another process: a search that is begun anew while an hour of evaluation goes on."""
+
+    def drive(run: RunFolder, *_: object, **__: object) -> Evaluation:
+        another_controller(run)
+        return FOUND
+
+    monkeypatch.setattr("reverie.training.pipeline.evaluate_run", drive)
+    assert main(["evaluate", str(tiny_run.path), "--workers", "0"]) == 0
+    said = capsys.readouterr()
+    assert "was made anew while it drove: evaluate again" in said.err
+    assert "kept in" not in said.out
+    assert [one["num_tracks"] for one in kept(RunFolder.open(tiny_run.path))] == [4]  # the stage's own
+
+
 def test_they_go_with_what_they_were_made_of(tiny_run: RunFolder) -> None:
-    keep(tiny_run, FOUND)
+    keep(tiny_run, FOUND, tiny_run.agent_digest)
     tiny_run.forget("controller")
     assert not tiny_run.evaluations.exists()
     assert "evaluations" not in tiny_run.stage("evaluate")
 
 
 def test_a_damaged_one_is_not_read_and_is_said(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
-    path = keep(tiny_run, FOUND)
+    path = keep(tiny_run, FOUND, tiny_run.agent_digest)
     assert path
     path.write_text(path.read_text().replace("500.0", "900.0"))
     assert [one["num_tracks"] for one in kept(tiny_run)] == [4]
@@ -96,7 +114,7 @@ def test_a_damaged_one_is_not_read_and_is_said(tiny_run: RunFolder, capsys: pyte
     error = capsys.readouterr().err
     assert f"{path} is damaged" in error
     assert f"reverie evaluate {tiny_run.path} --renderer gymnasium --tracks 6 --first-seed 2" in error
-    keep(tiny_run, FOUND)  # which mends it
+    keep(tiny_run, FOUND, tiny_run.agent_digest)  # which mends it
     assert main(["info", str(tiny_run.path), "--quiet"]) == 0
     out = capsys.readouterr().out
     assert "500.0, 95% interval [490, 510], 6 unseen tracks" in out
@@ -126,7 +144,7 @@ def test_a_run_that_ships_is_only_read(monkeypatch: pytest.MonkeyPatch, tiny_run
 
 @pytest.mark.parametrize("content", ["{}", "[1]", '{"renderer": "fast"}'])
 def test_what_is_no_evaluation_is_refused_whatever_its_checksum_says(content: str, tiny_run: RunFolder) -> None:
-    path = keep(tiny_run, FOUND)
+    path = keep(tiny_run, FOUND, tiny_run.agent_digest)
     assert path
     path.write_text(content)
     tiny_run.stage("evaluate")["evaluations"] = {str(path.relative_to(tiny_run.path)): file_sha256(path)}
@@ -147,7 +165,9 @@ def test_a_challenge_is_another_score_and_never_taken_for_the_plain_one(
     tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = score(tiny_run)
-    path = keep(tiny_run, replace(FOUND, num_tracks=50, returns=(1.0,) * 50, mean=1.0, challenge="blob"))
+    path = keep(
+        tiny_run, replace(FOUND, num_tracks=50, returns=(1.0,) * 50, mean=1.0, challenge="blob"), tiny_run.agent_digest
+    )
     assert path
     assert path.name == "gymnasium_50_from_2_blob.json"
     assert score(tiny_run) == before

@@ -56,6 +56,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     plan, run = args.planning, RunFolder.open(args.run, args.device)
     if not plan and not args.controller:
         run.require_agent()
+    agent = "" if plan or args.controller else run.agent_digest
     with make_workers(number_of(args.workers) if scheduler is None else 0, scheduler) as workers:
         evaluation = evaluate_run(
             run,
@@ -68,7 +69,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
             challenge=args.challenge,
             quiet=args.quiet,
         )
-    where = None if plan or args.controller else keep(run, evaluation)
+    where = keep(run, evaluation, agent) if agent else None
     if args.json:
         print_json(asdict(evaluation))
     else:

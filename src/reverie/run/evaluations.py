@@ -26,23 +26,29 @@ _AGENT = "agent"
 """Key of the checksums of the agent that was measured."""
 
 
-def keep(run: RunFolder, evaluation: Evaluation) -> Path | None:
-    """Keeps it in the run, and removes what was measured of an agent that the run no longer has. None for a run that
-    ships, which is only read, and where another process is at work in the run or the disk refuses, which is said."""
+def keep(run: RunFolder, evaluation: Evaluation, agent: str) -> Path | None:
+    """Keeps it in the run, and removes what was measured of an agent that the run no longer has. `agent` is the run's
+    `agent_digest` as it was before it drove.
+
+    None for a run that ships, which is only read; and where the run has been given another agent meanwhile, another
+    process is at work in it, or the disk refuses, which is said.
+    """
     if run.is_packaged:
         return None
     try:
-        return _keep(run, evaluation)
+        return _keep(run, evaluation, agent)
     except UserError as error:
         note(f"the evaluation of {run.name} is not kept: {error}")
         return None
 
 
-def _keep(run: RunFolder, evaluation: Evaluation) -> Path:
+def _keep(run: RunFolder, evaluation: Evaluation, agent: str) -> Path:
     challenge = f"_{evaluation.challenge}" if evaluation.challenge else ""
     name = f"{evaluation.renderer}_{evaluation.num_tracks}_from_{evaluation.first_seed}{challenge}.json"
-    path, agent = run.evaluations / name, run.agent_digest
+    path = run.evaluations / name
     with run.locked():
+        if run.agent_digest != agent:
+            raise UserError("V, M or C was made anew while it drove: evaluate again")
         checksums = run.stage("evaluate").setdefault("evaluations", {})
         for file in list(checksums):
             if (found := _whole(run, file)) is None or found.get(_AGENT) != agent:

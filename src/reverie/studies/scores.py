@@ -54,9 +54,9 @@ def common_returns(
         with workers() as made:
             for run, returns, world in zip(runs, known, worlds, strict=True):
                 if missing := [seed for seed in range(num) if seed not in returns]:
-                    first, last = missing[0], missing[-1]
+                    first, last, agent = missing[0], missing[-1], run.agent_digest
                     found = evaluate_run(run, made, num_tracks=last - first + 1, first_seed=first, quiet=quiet)
-                    keep(run, found)
+                    keep(run, found, agent)
                     world.add(in_words(found.versions))
                     returns |= dict(enumerate(found.returns, first))
     _say_of_worlds({run.name: found for run, found in zip(runs, worlds, strict=True)})
