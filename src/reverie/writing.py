@@ -153,6 +153,11 @@ def _sync_folder(folder: Path) -> None:
 
 def write_json(path: Path, obj: Any) -> None:
     """Write `obj` as indented JSON, atomically. NaN and infinities are refused (ValueError): JSON has none."""
-    text = json.dumps(obj, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    write_text(path, json.dumps(obj, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, atomically. What is no letter in it, as names of files may hold, becomes `\\udcff` or the
+    like, of which JSON makes the same again."""
     with write_atomically(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors="backslashreplace"))

@@ -3,12 +3,17 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reverie.cli.main import VERBS, main
+from reverie.run.evaluations import keep, kept_since
 from reverie.run.folder import RunFolder
+from reverie.run.fork import fork
+from reverie.show.web_page import WebPage
+from tests.evaluations import EVALUATION
 
 EVERY_HELP = f"""
 import contextlib
@@ -91,6 +96,30 @@ def test_a_run_is_found_where_it_was_meant(
     assert main(["info", name, "--quiet"]) == 0
     assert main(["vision", "--run", name, "--quiet"]) == 0
     assert not (home / "~").exists()
+
+
+def test_a_run_whose_name_is_no_text_loses_nothing_by_it(
+    tiny_run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A name of another age's encoding, which Python reads as letters that UTF-8 does not have: it stands in results,
+    which come after hours."""
+    path = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        tiny_run.path.rename(path)
+    except OSError:
+        pytest.skip("this system has no such names")
+    run = RunFolder.open(path)
+    assert keep(run, replace(EVALUATION, run=str(path)), run.agent_digest)
+    assert {one["run"] for one in kept_since(RunFolder.open(path)).values()} == {str(path)}
+    page = WebPage(f"{run.name}: {path}")
+    page.save(tmp_path / "page.html")
+    assert "caf\\udce9" in (tmp_path / "page.html").read_text()
+    made, _ = fork(run, tmp_path / "new", ["memory.steps=9"])
+    assert RunFolder.open(made.path).manifest["forked_from"] == str(path)
+    capsys.readouterr()
+    assert main(["train", "debug", "--run", str(tmp_path / "other"), "--set", f"collect.agent={path}"]) == 2
+    assert "holds bytes that are no letters" in one_line(capsys)
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_file_where_a_folder_is_expected_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,6 +28,7 @@ from reverie.errors import UserError
 from reverie.metrics import Metrics
 from reverie.models.files import load_controller
 from reverie.run.folder import RunFolder
+from reverie.run.fork import fork
 from reverie.training.controller.search import Evolution
 from reverie.training.pipeline import run_stages
 from tests.reliability.faults import HOW, Faults
@@ -136,6 +137,19 @@ def _latents(run: Path) -> Any:
     return float(store.mu.astype(np.float64).sum())
 
 
+def _fork(run: Path) -> None:
+    if _forked(run) == "nothing":
+        fork(RunFolder.open(run), run.parent / "forked", ["memory.steps=9"])
+
+
+def _forked(run: Path) -> Any:
+    """What the run that is made beside it has of it, if it is one."""
+    path = run.parent / "forked"
+    if not (path / "recipe.toml").exists() or RunFolder.open(path).is_cut_off:
+        return "nothing"
+    return _known(path)
+
+
 def _stage(name: str) -> Callable[[Path], None]:
     def act(run: Path) -> None:
         folder = RunFolder.open(run)
@@ -153,6 +167,7 @@ CASES = {
     "forget": Case(_forget, _known, settled=False),
     "latents": Case(_encode, _latents, settled=False),
     "memory": Case(_stage("memory"), _known, settled=False),
+    "fork": Case(_fork, _forked),
 }
 
 
@@ -211,7 +226,7 @@ def _look(case: Case, run: Path, before: Any) -> str:
         case.act(run)
         after = case.state(run)
         with RunFolder.open(run).locked():  # puts in order what a kill left
-            left = [path.name for path in run.rglob(".*.tmp")]
+            left = [path.name for path in run.parent.rglob(".*.tmp")]
     except Exception:
         return traceback.format_exc()
     if case.settled and found not in (before, after):
@@ -224,17 +239,17 @@ def main(run: str, work: str, some: str, last: str, *names: str) -> None:
     torch.set_num_threads(1)
     chance = random.Random(0)
     for name in names:
-        once = Path(shutil.copytree(run, Path(work) / "once"))
+        once = Path(shutil.copytree(run, Path(work) / "once" / "run"))
         CASES[name].act(once)
         reference = CASES[name].state(once)
-        shutil.rmtree(once)
+        shutil.rmtree(once.parent)
         for how in HOW:
             for number in sorted(chance.sample(range(1, int(last) + 1), int(some))):
-                copy = Path(shutil.copytree(run, Path(work) / "copy"))
+                copy = Path(shutil.copytree(run, Path(work) / "copy" / "run"))
                 tried = attempt(CASES[name], copy, how, number)
                 if not tried.what and (state := CASES[name].state(copy)) != reference:
                     tried = tried._replace(what=f"doing it again gives {state}, not {reference}")
-                shutil.rmtree(copy)
+                shutil.rmtree(copy.parent)
                 print(json.dumps({"case": name, "how": how, "number": number, **tried._asdict()}), flush=True)
                 if tried.ended == "done":
                     break

@@ -59,20 +59,53 @@ def test_neither_changes_the_other(tiny_run: RunFolder, tmp_path: Path) -> None:
     assert len(EpisodeStore(tiny_run.rollouts)) == 10
 
 
-def test_what_a_kill_leaves_is_made_anew(tiny_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_kill_leaves_is_no_run_and_can_be_made_again(
+    tiny_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would collect and learn as if it had never been a fork."""
+
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("reverie.run.fork._take_metrics", killed)
-    with pytest.raises(KeyboardInterrupt):
-        fork(tiny_run, tmp_path / "new", ["memory.steps=9"])
-    made = RunFolder.open(tmp_path / "new")
-    assert made.vision.exists()
-    assert not made.is_done("vision")
+    path = tmp_path / "new"
+    for where in ("_take_metrics", "_take", "_take_stages"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"reverie.run.fork.{where}", killed)
+            with pytest.raises(KeyboardInterrupt):
+                fork(tiny_run, path, ["memory.steps=9"])
+        made = RunFolder.open(path)
+        assert not made.is_done("vision")
+        assert made.vision.exists() == (where == "_take_metrics")
+        assert main(["train", "--run", str(path), "--quiet"]) == 1
+        assert not made.rollouts.exists()
+    made, kept = fork(tiny_run, path, ["memory.steps=8"])
+    assert (kept, made.recipe.memory.steps) == (AGENT[:3], 8)
+    assert RunFolder.open(path).is_done("encode")
     with made.locked():
-        pass
-    assert not made.vision.exists()
-    assert not made.rollouts.exists()
+        made.verify("vision")
+
+
+def test_no_run_is_made_inside_of_another(tiny_run: RunFolder, capsys: pytest.CaptureFixture) -> None:
+    """A stage that is done anew would remove it, and what is copied would hold the copy."""
+    for words in (["fork", str(tiny_run.path)], ["train", "debug", "--run"]):
+        assert main([*words, str(tiny_run.latents / "new")]) == 2
+        assert "lies inside the run" in capsys.readouterr().err
+        assert not (tiny_run.latents / "new").exists()
+
+
+@pytest.mark.parametrize("where", ["rollouts/notes", "latents/mu.npy", "vision.safetensors"])
+def test_no_link_leads_a_fork_to_other_files(where: str, tiny_run: RunFolder, tmp_path: Path) -> None:
+    """Of a run that somebody else made: a folder would be copied with all below it, a file be handed on."""
+    secret = tmp_path / "secret"
+    if where == "rollouts/notes":
+        secret.mkdir()
+        (secret / "key").write_text("a key")
+    else:
+        secret.write_bytes((tiny_run.path / where).read_bytes())
+        (tiny_run.path / where).unlink()
+    (tiny_run.path / where).symlink_to(secret)
+    with pytest.raises(UserError, match="is a link, which is not followed"):
+        fork(tiny_run, tmp_path / "new", ["memory.steps=9"])
 
 
 @pytest.mark.parametrize("key", ["seed=1", "env.action_repeat=2", "collect.steps=9"])

@@ -3,6 +3,7 @@
 import webbrowser
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
@@ -119,7 +120,7 @@ def _serve(run: "RunFolder", newest: "Newest", args: PlayArguments) -> None:
         site = Followed(run, newest, worker)
         link = f"#track={args.track}&temperature={args.temperature:g}&seed={args.seed}"
     else:
-        site = Sessions(run.path.name, _sessions(run, newest, args), newest, worker)
+        site = Sessions(Path(run.name).name, _sessions(run, newest, args), newest, worker)
     with serving(site.routes, args.port or 0) as server:
         print(f"{run.name} in a browser, for this machine alone (Ctrl-C ends):\n{server.address}{link}", flush=True)
         if not args.no_browser:

@@ -17,6 +17,7 @@ from reverie.run.chain import as_round
 from reverie.run.given import as_given, given
 from reverie.run.lock import is_lock, locked
 from reverie.run.manifest import cure_of_version, new_manifest, read_manifest
+from reverie.run.paths import require_own_place
 from reverie.run.recipe import RunConfig
 from reverie.run.stages import EXTENDABLE, LENGTHS, REMADE, STAGES, WORDS, stage_of
 from reverie.run.status import FORGOTTEN, RunStatus
@@ -80,9 +81,9 @@ class RunFolder(RunStatus):
         return last if is_last_but_one and "collect" in read_manifest(last)["stages"] else None
 
     @classmethod
-    def create(cls, path: Path, config: RunConfig, precision: Decided | None = None) -> "RunFolder":
+    def create(cls, path: Path, config: RunConfig, precision: Decided | None = None, **known: Any) -> "RunFolder":
         """A new folder with recipe and manifest; `precision` is what `auto` means to it, if not what is fast on this
-        machine. Raises UserError if something else is there."""
+        machine, and `known` what its manifest says from the beginning. Raises UserError if something else is there."""
         if path.is_file() or (path.is_dir() and not all(map(_is_left_by_create, path.iterdir()))):
             raise UserError(f"{path} exists and is not a run of reverie: choose another --run", usage=True)
         chosen_device(config.device)
@@ -97,7 +98,7 @@ class RunFolder(RunStatus):
         with locked(path):
             if (path / "recipe.toml").exists():
                 raise UserError(f"{path} was made by another process just now: run the same command again")
-            run = cls(path, config, new_manifest(config, precision))
+            run = cls(path, config, new_manifest(config, precision) | known)
             run.save_recipe(config)  # the recipe comes last: what a kill leaves before it is not taken for a run
         return run
 
@@ -137,6 +138,7 @@ class RunFolder(RunStatus):
             path = Path("runs") / Path(recipe).stem
         settings.trust_named(overrides)
         if not (path / "recipe.toml").is_file():
+            require_own_place(path)
             return cls.create(path, settings.load(recipe or settings.names()[0], overrides))
         run = cls.open(path)
         old = settings.flatten(settings.load(str(path / "recipe.toml")))
@@ -172,13 +174,19 @@ class RunFolder(RunStatus):
         return self.recipe.rounds.num > 1 and self.rounds.exists() and not self.is_done("collect")
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, taking: bool = False) -> Iterator[None]:
         """Keeps a second process from writing into the same run; the lock goes with the process that holds it.
 
-        What a killed process left half done is put in order first.
+        What a killed process left half done is put in order first. Raises UserError for a fork that was cut off, but
+        for who takes what it is to have.
         """
         with locked(self.path), writing.stays_there(self.path):
             self._put_in_order()
+            if self.is_cut_off and not taking:
+                raise UserError(
+                    f"{self.path} was to be made from {self.manifest['forked_from']}, and that was cut off: give the "
+                    "same `reverie fork` again"
+                )
             yield
 
     def _put_in_order(self) -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from reverie.errors import UserError
 from reverie.metrics import stage_of as logged_by
-from reverie.reading import read_text
+from reverie.reading import open_regular, read_text
 from reverie.run import settings
 from reverie.run.folder import RunFolder
+from reverie.run.manifest import NAME, RECIPE
+from reverie.run.paths import require_own_place
 from reverie.run.stages import BESIDE, OUTPUTS, STAGES, stage_of
-from reverie.run.status import FORGOTTEN
-from reverie.writing import write_atomically
+from reverie.run.status import FORGOTTEN, TAKING
+from reverie.writing import refused, write_atomically
 
 _SINCE = {"agent": "controller"}
 """Groups of settings that are no stage's own -> the first stage in which they count."""
@@ -25,12 +27,15 @@ _UNPACKED = ("frames.npy", "frames.json")
 def fork(run: RunFolder, path: Path, overrides: Sequence[str]) -> tuple[RunFolder, list[str]]:
     """A new run in `path` with the recipe of `run` but for `overrides`; gives it, and the stages it has of `run`: those
     that are finished and come before the first one that a changed setting is about. Large files are linked where the
-    file system can, copied where not.
+    file system can, copied where not. What was cut off in the midst of it is made anew.
 
-    Raises UserError where `path` is taken, nothing can be kept, or what is to be kept is damaged.
+    Raises UserError where `path` is taken, or lies in another run; where nothing can be kept; and where what is to be
+    kept is damaged, or a link.
     """
-    if (path / "recipe.toml").exists():
+    cut_off = (path / RECIPE).exists()
+    if cut_off and not RunFolder.open(path).is_cut_off:
         raise UserError(f"{path} is a run already: choose another folder", usage=True)
+    require_own_place(path)
     config = settings.load(str(run.path / "recipe.toml"), overrides)
     old, new = settings.flatten(settings.load(str(run.path / "recipe.toml"))), settings.flatten(config)
     changed = [key for key in new if new[key] != old.get(key) and key not in BESIDE]
@@ -46,15 +51,30 @@ def fork(run: RunFolder, path: Path, overrides: Sequence[str]) -> tuple[RunFolde
     with run.locked():
         for name in kept:
             run.verify(name)
-        new_run = RunFolder.create(path, config, run.manifest["precision"])
-        with new_run.locked():
+        if cut_off:
+            _clear(RunFolder.open(path))
+        new_run = RunFolder.create(
+            path,
+            config,
+            run.manifest["precision"],
+            forked_from=str(run.path.resolve()),
+            **{TAKING: True},
+        )
+        with new_run.locked(taking=True):
             _take_stages(run, new_run, kept)
     return new_run, kept
 
 
+def _clear(cut_off: RunFolder) -> None:
+    """Leaves of a fork that was cut off what `create` would."""
+    with cut_off.locked(taking=True):
+        cut_off.metrics.unlink(missing_ok=True)
+        (cut_off.path / RECIPE).unlink()
+        (cut_off.path / NAME).unlink()
+
+
 def _take_stages(run: RunFolder, new_run: RunFolder, kept: Sequence[str]) -> None:
     """What these stages have made, and what is said of them. Both runs are locked."""
-    new_run.manifest["forked_from"] = str(run.path.resolve())
     new_run.manifest["stages"] = {name: {"status": FORGOTTEN, "seconds": 0.0} for name in kept}
     new_run.write_manifest()  # what a kill leaves from here on is cleared away, not taken for a stage's
     for name in kept:
@@ -62,6 +82,7 @@ def _take_stages(run: RunFolder, new_run: RunFolder, kept: Sequence[str]) -> Non
             for source in run.path.glob(pattern):
                 _take(source, new_run.path / source.name)
     _take_metrics(run.metrics, new_run.metrics, kept)
+    del new_run.manifest[TAKING]
     new_run.manifest["stages"] = {name: dict(run.stage(name)) for name in kept}
     new_run.write_manifest()
 
@@ -96,18 +117,31 @@ def _check(run: RunFolder, changed: Sequence[str]) -> None:
 
 
 def _take(source: Path, target: Path) -> None:
-    """A file, or a folder with all that is in it, but for locks and what is unpacked again where it is needed."""
+    """A file, or a folder with all that is in it, but for locks and what is unpacked again where it is needed. Raises
+    UserError for a link, and where the disk refuses."""
     if source.is_dir():
-        target.mkdir(exist_ok=True)
+        try:
+            target.mkdir(exist_ok=True)
+        except OSError as error:
+            raise refused(target, error) from error
         for entry in source.iterdir():
             if not entry.name.startswith(".") and entry.name not in _UNPACKED:
+                _require_no_link(entry)
                 _take(entry, target / entry.name)
         return
+    _require_no_link(source)
     if source.suffix in _WRITTEN_ONCE:
         with contextlib.suppress(OSError):
             os.link(source, target)
             return
-    shutil.copyfile(source, target)
+    with open_regular(source) as content, write_atomically(target) as file:
+        shutil.copyfileobj(content, file)
+
+
+def _require_no_link(path: Path) -> None:
+    """A folder of a stage may be one, to another disk; what is in it is not, since it may lead anywhere."""
+    if path.is_symlink():
+        raise UserError(f"{path} is a link, which is not followed: put what it names in its place")
 
 
 def _take_metrics(source: Path, target: Path, kept: Sequence[str]) -> None:

@@ -3,9 +3,18 @@
 from pathlib import Path
 
 from reverie.dream.moments import DREAM
+from reverie.errors import UserError
 from reverie.metrics import METRICS
 from reverie.models.files import CONTROLLER, MEMORY, SHIPPED, VISION, packaged
 from reverie.models.packed import archive_of
+from reverie.run.manifest import NAME, RECIPE
+
+
+def require_own_place(path: Path) -> None:
+    """Raises UserError where a new run would lie inside another one, of which a stage may remove all that is there."""
+    for folder in path.resolve().parents:
+        if (folder / RECIPE).is_file() and (folder / NAME).is_file():
+            raise UserError(f"{path} lies inside the run {folder}: choose another folder", usage=True)
 
 
 class RunPaths:
@@ -15,10 +24,10 @@ class RunPaths:
 
     @property
     def name(self) -> str:
-        """How a user names this run."""
-        if archive := archive_of(self.path):
-            return str(archive)
-        return self.path.name if self.is_packaged else str(self.path)
+        """How a user names this run, for people to read: bytes of a path that are no letters are written as
+        `\\udcff`."""
+        named = archive_of(self.path) or (self.path.name if self.is_packaged else self.path)
+        return str(named).encode(errors="backslashreplace").decode()
 
     @property
     def is_packaged(self) -> bool:

@@ -156,6 +156,8 @@ def _override(table: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise UserError(f"--set {text}: write it as section.key=value", usage=True)
+        if any("\ud800" <= letter <= "\udfff" for letter in text):  # a recipe could not say it
+            raise UserError(f"--set {text}: it holds bytes that are no letters: give another name or path", usage=True)
         key, given = migrate_override(key.strip(), _parse(value.strip()))
         *sections, last = key.split(".")
         target = table

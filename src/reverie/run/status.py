@@ -14,6 +14,9 @@ from reverie.run.stages import AGENT_STAGES, OUTPUTS, REMADE, STAGES
 FORGOTTEN = "forgotten"
 """State of a stage of which files may still lie about, which are to be removed."""
 
+TAKING = "taking"
+"""Key of the manifest of a run that is being made from another one, until it has what it takes from there."""
+
 
 class RunStatus(RunPaths):
     """What the manifest of a run says of its stages."""
@@ -24,6 +27,11 @@ class RunStatus(RunPaths):
     def agent_digest(self) -> str:
         """Says which V, M and C the run has now: the first 16 digits of the SHA-256 of each."""
         return "".join(checkpoint.file_sha256(path)[:16] for path in (self.vision, self.memory, self.controller))
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether it was to be made from another run, and does not have yet what it was to take from there."""
+        return TAKING in self.manifest
 
     def write_manifest(self) -> None:
         """Replaces manifest.json."""

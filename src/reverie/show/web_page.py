@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reverie.errors import UserError
 from reverie.reading import read_bytes
-from reverie.writing import write_atomically
+from reverie.writing import write_text
 
 MAX_PICTURE = 2**26
 """Bytes of a PNG."""
@@ -78,8 +78,7 @@ class WebPage:
 
     def save(self, path: Path) -> None:
         """Writes the file, atomically."""
-        with write_atomically(path) as file:
-            file.write(self.html().encode())
+        write_text(path, self.html())
 
     def html(self) -> str:
         """The whole file. Its policy forbids it to ask for anything."""

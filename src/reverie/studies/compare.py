@@ -35,7 +35,7 @@ from reverie.studies.dream_truth import episodes_of
 from reverie.studies.scores import challenged_returns, common_returns
 from reverie.training.controller.rollouts import agent_of
 from reverie.workers.contract import Workers
-from reverie.writing import write_atomically, write_json
+from reverie.writing import write_json, write_text
 
 TRAINING_TRACKS_USED = 1000
 """Tracks for the linear probe and the attribute vectors."""
@@ -120,8 +120,7 @@ def compare_runs(
     )
     output.mkdir(parents=True, exist_ok=True)
     write_json(result.numbers, numbers_of(found, groups, names, split, tracks, seed))
-    with write_atomically(result.table) as file:
-        file.write(result.text.encode())
+    write_text(result.table, result.text)
     _draw(result.sheet, [found[indices[0]].run for indices in groups], names, grounds.test)
     if result.scores:
         _draw_scores(result.scores, [[found[i] for i in indices] for indices in groups], names)

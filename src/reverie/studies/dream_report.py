@@ -16,7 +16,7 @@ from reverie.measure.vision import comparison
 from reverie.run.folder import RunFolder
 from reverie.show import dream_charts
 from reverie.studies.dream_truth import DreamTruth
-from reverie.writing import write_atomically, write_json
+from reverie.writing import write_json, write_text
 
 
 def write_truth(folder: Path, run: RunFolder, truth: DreamTruth, *, seed: int, test: bool) -> str:
@@ -24,8 +24,7 @@ def write_truth(folder: Path, run: RunFolder, truth: DreamTruth, *, seed: int, t
     folder.mkdir(parents=True, exist_ok=True)
     text = text_of(truth, seed, test)
     write_json(folder / "truth.json", numbers_of(truth))
-    with write_atomically(folder / "truth.md") as file:
-        file.write(text.encode())
+    write_text(folder / "truth.md", text)
     d = truth.horizon
     dream_charts.dream_error(
         folder / "truth_horizon.png", HORIZONS, d.dream, d.still, d.seen, run.config.env.action_repeat

@@ -92,7 +92,8 @@ class Sessions:
                     return
                 await tab.send_bytes(await self._worker.do(session.go_on, asked))
         except UserError as error:
-            await tab.close(BROKEN, str(error).encode()[:120].decode(errors="ignore"))  # as much as fits
+            said = str(error).encode(errors="replace")[:120]  # as much as fits
+            await tab.close(BROKEN, said.decode(errors="ignore"))
         finally:
             if session:
                 await self._worker.do(session.close)
