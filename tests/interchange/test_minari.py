@@ -97,20 +97,27 @@ def test_a_run_trains_on_what_others_drove_and_says_so(tmp_path: Path) -> None:
     assert "4 drives of others were taken in, from Minari" in run.report.read_text()
 
 
-def test_a_cut_run_goes_on_and_notices_another_source(tmp_path: Path, root: Path) -> None:
+def test_a_cut_run_goes_on_and_notices_another_source(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     export_minari(EpisodeStore(collected(tmp_path / "run", BOX).rollouts), BOX, NAME)
     whole = taken(tmp_path / "theirs", BOX)
     index, run = whole.folder / "index.jsonl", RunFolder.open(tmp_path / "theirs")
     lines = index.read_bytes().splitlines(keepends=True)
 
-    def cut() -> None:
-        index.write_bytes(b"".join(lines[:2]))
+    def cut(left: int = 2) -> None:
+        index.write_bytes(b"".join(lines[:left]))
         run.manifest["stages"]["collect"] = {"status": "running", "seconds": 1.0}
         run.write_manifest()
 
     cut()
     run_stages(RunFolder.open(run.path), ("collect",), quiet=True)
     assert index.read_bytes() == b"".join(lines)
+    cut(3)
+    with monkeypatch.context() as patch:
+        patch.setattr(Source, "__len__", lambda _: 2)
+        with pytest.raises(UserError, match=r"pix-v0 is no longer what .* took in"):
+            run_stages(RunFolder.open(run.path), ("collect",), quiet=True)
     cut()
     (root / NAME).rename(tmp_path / "old")
     export_minari(EpisodeStore(collected(tmp_path / "other", BOX, "seed=7").rollouts), BOX, NAME)

@@ -18,6 +18,8 @@ def take_in(run: RunFolder, *, quiet: bool) -> None:
     source, store, clock = source_of(run.config), EpisodeStore(run.rollouts), StageClock(run, "collect")
     assert source, "only a run that drives nothing takes episodes in"
     known = len(store)
+    if len(source) < known:
+        raise _changed(run, source.name)
     with Progress("collect", len(source), "episodes", start=known, quiet=quiet) as bar:
         for i, (where, episode, seed) in enumerate(source):
             packed = pack_episode(i, episode, seed, About(driver="others"))
@@ -26,10 +28,7 @@ def take_in(run: RunFolder, *, quiet: bool) -> None:
                 bar.update(len(store), decisions=store.num_decisions)
                 clock.beat()
             elif packed.entry["sha256"] != store.entries[i]["sha256"]:
-                raise UserError(
-                    f"{where} is no longer what {run.path} took in: restore it from a copy, or begin anew with "
-                    f"`reverie collect --run {run.path} --again`"
-                )
+                raise _changed(run, where)
     facts = {
         "source": source.name,
         "episodes": len(store),
@@ -38,3 +37,10 @@ def take_in(run: RunFolder, *, quiet: bool) -> None:
         "mean_return": float(np.mean([entry["episode_return"] for entry in store.entries])),
     }
     clock.done([run.rollouts / "index.jsonl"], facts)
+
+
+def _changed(run: RunFolder, where: str) -> UserError:
+    return UserError(
+        f"{where} is no longer what {run.path} took in: restore it from a copy, or begin anew with "
+        f"`reverie collect --run {run.path} --again`"
+    )
