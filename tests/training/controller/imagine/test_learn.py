@@ -18,10 +18,12 @@ from reverie.models.files import MEMORY, load_controller, load_memory, numbered,
 from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.run.imagine import ActorConfig, CriticConfig, ImagineConfig
-from reverie.run.search import StartConfig
+from reverie.run.search import FinalsConfig, StartConfig
 from reverie.training.controller.imagine import learn as module
 from reverie.training.controller.imagine.kept import Imagination
+from reverie.training.controller.search_world import SearchWorld
 from reverie.training.controller.stage import train_controller
+from reverie.training.controller.validation import Validation
 from reverie.training.summary import summarise
 from reverie.workers.inline import InlineWorkers
 
@@ -70,6 +72,30 @@ def rows(run: RunFolder) -> list[list[str]]:
     table = [line.split(",") for line in (run.evolution / "log.csv").read_text().splitlines()]
     timed = [table[0].index(name) for name in ("hours", "seconds")]
     return [[cell for i, cell in enumerate(row) if i not in timed] for row in table]
+
+
+def test_what_is_no_number_is_not_driven(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    learn, validate, driven = Imagination.learn, module.validate, []
+
+    def driving(world: SearchWorld, params: np.ndarray, finals: FinalsConfig) -> Validation:
+        driven.append(params)
+        return validate(world, params, finals)
+
+    def poisoned(kept: Imagination):
+        values = learn(kept)
+        if kept.step == 3:
+            kept.learner.actor.coordinates.data[0] = torch.nan
+            monkeypatch.setattr(kept.learner, "_require_numbers", lambda *_: None)  # on a GPU, few steps are looked at
+        return values
+
+    monkeypatch.setattr(Imagination, "learn", poisoned)
+    monkeypatch.setattr(
+        module, "validate", lambda world, params, finals: driven.append(params) or validate(world, params, finals)
+    )
+    with pytest.raises(UserError, match="the weights became no number before step 4: lower"):
+        train(run)
+    assert len(driven) == 2  # before the first step, and after the second
+    assert np.isfinite(driven).all()
 
 
 def test_it_makes_a_controller_like_any_other_and_says_what_that_took(run: RunFolder) -> None:

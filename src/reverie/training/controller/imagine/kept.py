@@ -106,14 +106,19 @@ class Imagination:
         self.exploits = self.exploits + values["exploits"].long()
         return values
 
-    def save(self) -> None:
-        """Replaces the state and log.csv. Raises UserError where C is no longer made of numbers, and writes nothing."""
+    def require_numbers(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The learner's state, for a checkpoint. Raises UserError where it is no longer made of numbers."""
         tensors, meta = self.learner.state()
         if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
             raise UserError(
                 f"controller: the weights became no number before step {self.step}: lower "
                 "controller.imagine.actor.rate and controller.imagine.critic.rate"
             )
+        return tensors, meta
+
+    def save(self) -> None:
+        """Replaces the state and log.csv. Raises UserError as `require_numbers`, and writes nothing."""
+        tensors, meta = self.require_numbers()
         evaluated = np.array(self.evaluated).reshape(-1, self.space.num_coordinates)
         checkpoint.save(
             self.path,

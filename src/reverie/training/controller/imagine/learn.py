@@ -101,7 +101,9 @@ def _evaluate(
     kept: Imagination, world: SearchWorld, metrics: Metrics, values: dict[str, Tensor], seconds: float
 ) -> None:
     """Lets C drive as it is now, without noise, on validation tracks, and adds a row to the history. `values`: what the
-    last step found; `seconds`: since the last row."""
+    last step found; `seconds`: since the last row. Raises UserError where C is no longer made of numbers, before
+    anything is driven."""
+    kept.require_numbers()
     started, config, history = time.monotonic(), world.run.config.controller, kept.history
     coordinates = kept.coordinates
     found = validate(world, kept.space.params(coordinates[None])[0], config.search.finals)
