@@ -4,7 +4,7 @@ import functools
 import math
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
@@ -65,6 +65,11 @@ def finish(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
+def free_bytes(device: torch.device) -> int:
+    """Memory of its own that a device has left, 0 where it has none of its own."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
+
+
 def is_asynchronous(device: torch.device) -> bool:
     """Whether a number is there only after waiting for all that `device` was told before: to be read seldom."""
     return device.type != "cpu"
@@ -108,6 +113,13 @@ def autocast(device: torch.device | str, precision: Precision) -> torch.autocast
     kind = torch.device(device).type
     decided = fast_precision(kind) if precision == "auto" else precision
     return torch.autocast(kind, torch.bfloat16, enabled=decided == "bf16")
+
+
+def recurrent(device: torch.device) -> AbstractContextManager[object]:
+    """Around torch's own recurrent nets, within `autocast` or not: on a GPU they stay fp32. Whatever `autocast` is
+    asked for, it gives cuDNN's fp16 (torch's AutocastRNN.cpp), whose small gradients are zeros.
+    """
+    return torch.autocast(device.type, enabled=False) if device.type in ("cuda", "mps") else nullcontext()
 
 
 @functools.cache

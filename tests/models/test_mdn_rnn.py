@@ -1,10 +1,12 @@
 """The recurrence, the likelihood and the size of M."""
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 import torch
 
+from reverie.devices import recurrent
 from reverie.models.mdn_rnn import Memory, MemoryConfig
 from reverie.models.rewards import RewardConfig, RewardHead
 from reverie.models.two_hot import two_hot
@@ -54,6 +56,27 @@ def test_the_lstm_has_one_bias_and_the_zero_one_is_not_trained() -> None:
     assert not any("bias_hh" in key for key in memory.state_dict())
     memory.loss(make_batch())[0].backward()
     assert memory.lstm.bias_hh_l0.grad is None
+
+
+def test_on_a_gpu_the_lstm_is_left_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within its autocast, cuDNN's would be given fp16 where bf16 was asked for."""
+    asked, said = [], []
+
+    def none(kind: str, *, enabled: bool) -> AbstractContextManager[None]:
+        asked.append((kind, enabled))
+        return nullcontext()
+
+    monkeypatch.setattr(torch, "autocast", none)
+    for kind in ("cuda", "mps", "cpu"):
+        with recurrent(torch.device(kind)):
+            said.append(len(asked))
+    assert asked == [("cuda", False), ("mps", False)]
+    assert said == [1, 2, 2]
+
+    seen = []
+    monkeypatch.setattr("reverie.models.mdn_rnn.recurrent", lambda device: seen.append(device) or nullcontext())
+    make_memory().loss(make_batch())
+    assert seen == [torch.device("cpu")]
 
 
 def test_loss_is_the_mean_negative_log_density_of_the_next_latents() -> None:

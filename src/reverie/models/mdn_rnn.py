@@ -13,6 +13,7 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reverie.devices import recurrent
 from reverie.models.distributions import Mixture
 from reverie.models.rewards import RewardConfig, RewardHead
 from reverie.types import Factor, LossAndMetrics, SequenceBatch, Width
@@ -133,7 +134,8 @@ class Memory(nn.Module):
         assert act.shape == (b, t, self.action_size), f"act must be {(b, t, self.action_size)}, not {tuple(act.shape)}"
         state = state or self.initial_state(b)
         before = (state.h.transpose(0, 1).contiguous(), state.c.transpose(0, 1).contiguous())
-        hidden, (h, c) = self.lstm(self._inputs(z, act, prev_rew), before)
+        with recurrent(z.device):
+            hidden, (h, c) = self.lstm(self._inputs(z, act, prev_rew), before)
         return hidden, MemoryState(h.transpose(0, 1), c.transpose(0, 1))
 
     def step(self, z: Tensor, act: Tensor, state: MemoryState, prev_rew: Tensor | None = None) -> MemoryState:

@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from reverie.data.latents import LatentStore
 from reverie.data.store import EpisodeStore
+from reverie.devices import sent
 from reverie.models.coding import encode
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory, MemoryState
@@ -74,10 +75,10 @@ def sights_of(memory: Memory, episodes: Iterable[LatentEpisode]) -> Sights:
         padded = LatentEpisode(
             *(pad_sequence(list(values), batch_first=True).to(device) for values in zip(*group, strict=True))
         )
-        length = torch.tensor([len(one.rew) for one in group], device=device)
+        length = torch.tensor([len(one.rew) for one in group])
         state, rew = memory.initial_state(len(group)), torch.zeros(len(group), device=device)
         for t in range(padded.rew.shape[1]):
-            going = (t < length).nonzero().squeeze(1)
+            going = sent((t < length).nonzero().squeeze(1), device)
             z.append(padded.z[going, t])
             h.append(state.h[going])
             c.append(state.c[going])
