@@ -14,7 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from reverie import devices
 from reverie.actions import SteerGasBrake
-from reverie.devices import chosen_device
+from reverie.data import placed
+from reverie.devices import chosen_device, sent
 from reverie.dream.dreamer import load_dreams
 from reverie.dream.ensemble import DoubtConfig, Member
 from reverie.dream.imagine import DreamConfig, controlled, imagine
@@ -32,6 +33,7 @@ from reverie.training.controller.imagine.actor import Actor
 from reverie.training.controller.imagine.actor_critic import ActorCritic, DreamWorld
 from reverie.training.controller.imagine.critic import Critic
 from reverie.training.controller.search_space import SearchSpace
+from reverie.training.vision import in_a_mirror
 from reverie.types import SequenceBatch
 
 META = torch.device("meta")
@@ -79,6 +81,17 @@ def test_a_step_of_v_waits_for_no_number(config: VisionConfig) -> None:
         step(vision, loss)
         vision.after_step()
     assert {value.device for value in metrics.values()} == {META}
+
+
+@pytest.mark.parametrize("num_bytes", [0, 10**9])
+def test_frames_are_mirrored_where_v_is(num_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placed, "free_bytes", lambda _: num_bytes)
+    with _Apart():
+        frames = placed.PlacedFrames(np.zeros((20, 64, 64, 3), np.uint8), META)
+        assert frames.are_there == bool(num_bytes)
+        chosen = in_a_mirror(frames.take(np.arange(5)), sent(torch.ones(5, dtype=torch.bool), META))
+    assert chosen.device == META
+    assert chosen.shape == (5, 64, 64, 3)
 
 
 def born(*, reward_input: bool = True) -> Memory:

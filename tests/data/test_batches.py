@@ -76,45 +76,33 @@ def test_cache_in_a_place_that_cannot_be_written(store, tmp_path):
         FrameCache(store, tmp_path / "file" / "frames.npy")
 
 
-def numbered(num):
-    frames = np.zeros((num, 64, 64, 3), np.uint8)
-    frames[:, 0, 0, 0] = np.arange(num)
-    return frames
-
-
-def seen(batch):
-    return batch[:, 0, 0, 0].tolist()
-
-
 @settings(max_examples=25)
 @given(st.integers(1, 40), st.integers(1, 8), st.integers(0, 5))
 def test_an_epoch_sees_no_frame_twice(num, size, epoch):
     if num < size:
         return
-    sampler = FrameSampler(numbered(num), size, seed=1)
+    sampler = FrameSampler(np.arange(num), size, seed=1)
     assert sampler.steps_per_epoch == num // size
     steps = range(epoch * sampler.steps_per_epoch, (epoch + 1) * sampler.steps_per_epoch)
-    numbers = [number for step in steps for number in seen(sampler.batch(step))]
+    numbers = [number for step in steps for number in sampler.batch(step).tolist()]
     assert len(set(numbers)) == len(numbers) == num // size * size
 
 
 def test_frames_are_pure_in_the_step():
-    frames = numbered(20)
-    forward = FrameSampler(frames, 6, seed=1)
-    batches = [seen(forward.batch(step)) for step in range(9)]
-    fresh = FrameSampler(frames, 6, seed=1)
-    assert [seen(fresh.batch(step)) for step in reversed(range(9))] == batches[::-1]
+    rows = np.arange(20)
+    forward = FrameSampler(rows, 6, seed=1)
+    batches = [forward.batch(step).tolist() for step in range(9)]
+    fresh = FrameSampler(rows, 6, seed=1)
+    assert [fresh.batch(step).tolist() for step in reversed(range(9))] == batches[::-1]
     first, second = ({number for batch in batches[i : i + 3] for number in batch} for i in (0, 3))
     assert first != second  # epochs leave out other frames
-    assert [seen(FrameSampler(frames, 6, seed=2).batch(step)) for step in range(9)] != batches
+    other = FrameSampler(rows, 6, seed=2)
+    assert [other.batch(step).tolist() for step in range(9)] != batches
 
 
-def test_a_frame_batch_is_a_copy():
-    frames = numbered(4)
-    FrameSampler(frames, 4, seed=0).batch(0)[:] = 9
-    assert frames[3, 0, 0, 0] == 3
+def test_too_few_frames_for_a_batch():
     with pytest.raises(UserError, match="4 frames do not fill a batch of 5"):
-        FrameSampler(frames, 5, seed=0)
+        FrameSampler(np.arange(4), 5, seed=0)
 
 
 @pytest.fixture
@@ -219,11 +207,9 @@ def test_batch_moves_to_a_device(make_latents):
 
 def test_frames_of_some_episodes(store):
     rows = store.rows_of([0, 2])
-    sampler = FrameSampler(numbered(12), 5, seed=1, rows=rows)
+    sampler = FrameSampler(rows, 5, seed=1)
     assert sampler.steps_per_epoch == 2
-    assert sorted(number for step in range(2) for number in seen(sampler.batch(step))) == rows.tolist()
-    first, same = (FrameSampler(numbered(12), 5, seed=1, rows=rows) for rows in (None, np.arange(12)))
-    assert [seen(first.batch(i)) for i in range(4)] == [seen(same.batch(i)) for i in range(4)]
+    assert sorted(number for step in range(2) for number in sampler.batch(step).tolist()) == rows.tolist()
 
 
 def test_the_newest_episodes_have_a_share_of_their_own(make_latents):

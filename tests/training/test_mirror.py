@@ -18,6 +18,7 @@ from reverie.models.coding import encode as encode_frames
 from reverie.models.files import load_memory, load_vision
 from reverie.run.folder import RunFolder
 from reverie.training.encode import encode
+from reverie.training.vision import in_a_mirror
 
 
 @pytest.fixture
@@ -112,3 +113,10 @@ def test_a_world_whose_mirror_nobody_knows_is_refused(tiny_run: RunFolder, monke
     monkeypatch.setattr("reverie.training.encode.spec_of", lambda _: unknown)
     with pytest.raises(UserError, match=r"^memory\.mirror: nobody knows what the actions of 'CarRacing-v3'"):
         encode(tiny_run, quiet=True)
+
+
+def test_v_sees_some_frames_in_a_mirror_and_the_others_as_they_are() -> None:
+    frames = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8))
+    found = in_a_mirror(frames, torch.tensor([True, False, False, True]))
+    for i, columns in enumerate((slice(None, None, -1), slice(None), slice(None), slice(None, None, -1))):
+        np.testing.assert_array_equal(found[i].numpy(), frames[i].numpy()[:, columns])

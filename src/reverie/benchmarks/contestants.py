@@ -14,6 +14,7 @@ import torch
 from reverie.agent import Agent, AgentConfig
 from reverie.benchmarks import searches
 from reverie.benchmarks.speed import Clock, Round
+from reverie.data.placed import PlacedFrames
 from reverie.devices import Decided, autocast, chosen_device, finish, sent
 from reverie.dream.dreamer import Dreamer
 from reverie.dream.imagine import DreamConfig
@@ -35,6 +36,8 @@ BATCH = {"frames_64": 16, "rollout_fp32": 64, "rollout_bf16": 64}
 """Environments that are stepped together."""
 IMAGES_PER_STEP = 100
 """Of the paper's V in training."""
+NUM_FRAMES = 1000
+"""That it is trained on."""
 SEQUENCES = {"memory_bf16": 64, "memory_fp32": 64, "memory_small": 16}
 """Of a step of the paper's M in training, each of `SEQUENCE_LENGTH` decisions; small is bf16 too."""
 SEQUENCE_LENGTH = 32
@@ -118,13 +121,13 @@ def _vision(precision: Decided, device: torch.device) -> Round:
     with torch_seeded(0, "bench"):
         vision = make_vision(VisionConfig()).to(device).train()
     optimizer = torch.optim.Adam(vision.parameters(), lr=1e-4, fused=True)
-    clock, frames, rng = Clock(), roads(1000), np.random.default_rng(0)
+    clock, frames, rng = Clock(), PlacedFrames(roads(NUM_FRAMES), device), np.random.default_rng(0)
     noise = torch_generator(0, "bench", "noise", device=device)
 
     def turn(seconds: float) -> float:
         clock.start(seconds)
         while not clock.units or clock.running:
-            batch = sent(torch.from_numpy(frames[rng.integers(0, len(frames), IMAGES_PER_STEP)]), device)
+            batch = frames.take(rng.integers(0, NUM_FRAMES, IMAGES_PER_STEP))
             with autocast(device, precision):
                 loss, _ = vision.loss(batch, noise)
             optimizer.zero_grad(set_to_none=True)

@@ -76,14 +76,12 @@ class FrameCache:
 
 
 class FrameSampler:
-    """Batches of frames in random order: each epoch sees every frame once, but for a last incomplete batch. `rows` (m,)
-    restricts it to some of them."""
+    """Batches of frames, by their numbers, in random order: each epoch sees every one of `rows` (m,) once, but for a
+    last incomplete batch."""
 
-    def __init__(self, frames: Frames, batch_size: int, seed: int, *, rows: np.ndarray | None = None) -> None:
-        rows = np.arange(len(frames)) if rows is None else rows
+    def __init__(self, rows: np.ndarray, batch_size: int, seed: int) -> None:
         if len(rows) < batch_size:
             raise UserError(f"{len(rows)} frames do not fill a batch of {batch_size}: collect more, or lower the size")
-        self._frames = frames
         self._rows = rows
         self._batch_size = batch_size
         self._seed = seed
@@ -91,14 +89,13 @@ class FrameSampler:
         self._order = np.empty(0, np.int64)
         self.steps_per_epoch = len(rows) // batch_size
 
-    def batch(self, step: int) -> Frames:
-        """The frames of training step `step`, (b, 64, 64, 3) uint8."""
+    def batch(self, step: int) -> np.ndarray:
+        """The numbers of the frames of training step `step`, (b,) int64, rising: that is kinder to a disk."""
         epoch, position = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._order = generator(self._seed, "frames", epoch).permutation(self._rows)
             self._epoch = epoch
-        chosen = self._order[position * self._batch_size : (position + 1) * self._batch_size]
-        return np.asarray(self._frames[np.sort(chosen)])  # sorted: kinder to the disk
+        return np.sort(self._order[position * self._batch_size : (position + 1) * self._batch_size])
 
 
 class SequenceSampler:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import torch
 
 from reverie.data.batches import FrameCache, FrameSampler
+from reverie.data.placed import PlacedFrames
 from reverie.data.split import split
 from reverie.data.store import EpisodeStore
 from reverie.devices import sent
@@ -42,6 +43,11 @@ def forget_frames(run: RunFolder) -> None:
         (run.rollouts / name).unlink(missing_ok=True)
 
 
+def in_a_mirror(frames: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
+    """The frames (b, h, w, c), left and right exchanged in those of `which` (b,) bool."""
+    return torch.where(which[:, None, None, None], frames.flip(2), frames)
+
+
 def train_vision(run: RunFolder, metrics: Metrics, *, quiet: bool) -> None:
     """Fits V for the recipe's epochs, or goes on where it was cut; in a later round, from the weights of the round
     before, unless those are still good enough."""
@@ -54,19 +60,18 @@ def train_vision(run: RunFolder, metrics: Metrics, *, quiet: bool) -> None:
         return
     cache = open_frames(run, store, quiet=quiet)
     train, held_out = (store.rows_of(episodes) for episodes in split(store.rounds))
-    sampler = FrameSampler(cache.frames, stage.fit.batch_size, config.seed, rows=train)
+    sampler, frames = FrameSampler(train, stage.fit.batch_size, config.seed), PlacedFrames(cache.frames, device)
     with torch_seeded(config.seed, "vision"):
         vision = make_vision(stage).to(device)
     if last:
         vision.load_state_dict(last.vision.state_dict())
 
     def batch(step: int) -> tuple[torch.Tensor, torch.Generator]:
-        frames = sampler.batch(step)
+        chosen = frames.take(sampler.batch(step))
         if stage.mirror:
-            mirrored = generator(config.seed, "vision", "mirror", step).random(len(frames)) < 0.5
-            frames[mirrored] = frames[mirrored, :, ::-1]
-        noise = torch_generator(config.seed, "vision", "noise", step, device=device)
-        return sent(torch.from_numpy(frames), device), noise
+            mirrored = generator(config.seed, "vision", "mirror", step).random(len(chosen)) < 0.5
+            chosen = in_a_mirror(chosen, sent(torch.from_numpy(mirrored), device))
+        return chosen, torch_generator(config.seed, "vision", "noise", step, device=device)
 
     num_steps, size = stage.epochs * sampler.steps_per_epoch, stage.fit.batch_size
     fit = Fit(
