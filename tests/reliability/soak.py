@@ -136,8 +136,8 @@ class Kills:
             whole = self._folder / f"whole{seed}"
             subprocess.run(command(whole, seed, 0), check=True, capture_output=True)
             self._seconds, self._references[seed] = _processor_seconds() - begun, made(whole)
-        for _ in range(self._chance.randint(1, 6)):
-            alive = _kill_after(command(run, seed, 2), self._chance.uniform(0.2, 1.2) * self._seconds)
+        for _ in range(self._chance.randint(1, 8)):  # soon after each start, so that most come before the run is done
+            alive = _kill_after(command(run, seed, 2), self._chance.uniform(0.15, 0.6) * self._seconds)
             figures["kills"] += alive is not None
             figures["outlived their parent"] += alive or 0
         done = subprocess.run(command(run, seed, 0), check=False, capture_output=True, text=True)
