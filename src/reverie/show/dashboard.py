@@ -75,7 +75,7 @@ class Dashboard:
         low, high = self.spec.return_range or (min(returns), max(*returns, min(returns) + 1e-3))
 
         def level(value: float) -> float:
-            return bottom - (np.clip(value, low, high) - low) / (high - low) * (bottom - top)
+            return bottom - (min(max(value, low), high) - low) / (high - low) * (bottom - top)
 
         solved = self.spec.solved
         marks = [(0.0, "0")] + ([(solved, f"{solved:.0f}: solved")] if solved is not None and solved <= high else [])
