@@ -66,6 +66,8 @@ def foreign(run: RunFolder) -> Path:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_no_verb_runs_what_a_run_names(verb: str, tiny_run: RunFolder, tmp_path: Path, ran: Path) -> None:
+    if verb == "play":
+        pytest.importorskip("uvicorn")
     path = foreign(tiny_run)
     where: dict[str, list[str | Path]] = {
         "train": ["--run", path],
