@@ -40,8 +40,8 @@ class Canvas:
         """A frame (h, w, 3), each pixel a square of `scale` pixels."""
         assert frame.shape[2:] == (3,), f"a frame must be (h, w, 3), not {frame.shape}"
         assert frame.dtype == np.uint8, f"a frame must be uint8, not {frame.dtype}"
-        height, width, _ = frame.shape
-        self.image.paste(Image.fromarray(frame).resize((scale * width, scale * height), Image.Resampling.NEAREST), (x, y))
+        size = (scale * frame.shape[1], scale * frame.shape[0])
+        self.image.paste(Image.fromarray(frame).resize(size, Image.Resampling.NEAREST), (x, y))
 
     def text(
         self, text: str, x: float, y: float, size: int = 14, color: tuple[int, int, int] = INK, anchor: str = "la"
