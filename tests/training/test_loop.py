@@ -239,5 +239,5 @@ def test_a_loss_that_was_no_number_is_found_at_the_next_look(tmp_path: Path, mon
     fit, model = make(tmp_path, held_out=False)
     whole = model.loss
     monkeypatch.setattr(fit, "loss", lambda i: (whole(i)[0], {"loss": torch.tensor(math.nan if i == 5 else 1.0)}))
-    with pytest.raises(UserError, match="the loss became no number at step 20"):
+    with pytest.raises(UserError, match="the loss became no number at step 5:"):
         run(fit, tmp_path)

@@ -51,7 +51,8 @@ def challenged(run: RunFolder) -> list[Kept]:
 
 
 def table(run: RunFolder) -> list[Sequence[str]]:
-    """A row for each challenge that was measured, below what the same tracks score as they are, if that is known."""
+    """A header, and a row for each challenge that was measured, with what the same tracks score as they are, if that
+    is known."""
     plain, challenges = kept(run), challenged(run)
     with_paper = spec_of(run.config.env).in_paper
     head = ["challenge", "what is shown", "tracks", "score, 95% interval", "standard deviation", "as it is"]

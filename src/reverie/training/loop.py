@@ -218,21 +218,21 @@ class Fit(Generic[Batch]):
         keys = list(unread[-1])
         rows = torch.stack([torch.stack([values[key].float() for key in keys]) for values in unread]).tolist()
         unread.clear()
-        for row in rows:
+        for step, row in enumerate(rows, self.step - len(rows) + 1):
             values = dict(zip(keys, row, strict=True))
             if not math.isfinite(values["loss"]):
                 causes = [key for key, value in values.items() if key != "loss" and not math.isfinite(value)]
-                raise self._not_a_number(", ".join(causes) or "the loss")
+                raise self._not_a_number(", ".join(causes) or "the loss", step)
         return dict(zip(keys, rows[-1], strict=True))
 
-    def _not_a_number(self, cause: str) -> UserError:
-        """Names the cause, the cure, and what is left."""
-        left = "nothing was saved yet"
+    def _not_a_number(self, cause: str, step: int | None = None) -> UserError:
+        """Names the cause, the step, if not this one, the cure, and what is left."""
+        step, left = self.step if step is None else step, "nothing was saved yet"
         if self.state_path.exists():
             left = f"{self.state_path} holds the last good state, of step {checkpoint.load(self.state_path)[1]['step']}"
         stage = self.name.split(".")[0]
         return UserError(
-            f"{self.name}: {cause} became no number at step {self.step}: lower {stage}.fit.learning_rate, set "
+            f"{self.name}: {cause} became no number at step {step}: lower {stage}.fit.learning_rate, set "
             f"{stage}.fit.clip, or use precision fp32 (`reverie {stage} --run {self.state_path.parent} --again "
             f"--set {stage}.fit.learning_rate=...`); {left}"
         )
