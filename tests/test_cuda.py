@@ -10,7 +10,7 @@ import torch
 
 from reverie.data.batches import SequenceSampler
 from reverie.data.latents import LatentStore
-from reverie.devices import chosen_device, sent
+from reverie.devices import autocast, chosen_device, sent
 from reverie.metrics import Metrics
 from reverie.models.files import load_controller, load_memory, load_vision, save_memory, save_vision
 from reverie.models.mdn_rnn import Memory, MemoryConfig
@@ -94,6 +94,16 @@ def test_m_learns_as_on_the_cpu(tmp_path: Path) -> None:
 
         ends.append(np.mean(fitted(memory, batch, tmp_path / name)[-LAST:]))
     assert ends[1] == pytest.approx(ends[0], abs=0.03)
+
+
+def test_the_lstm_is_fp32_whatever_the_rest_is() -> None:
+    batch = sequences(0).each(lambda part: part.to("cuda"))
+    with torch_seeded(0, "m"):
+        memory = Memory(MemoryConfig(hidden_size=8), 3, 3).to("cuda")
+    with autocast("cuda", "bf16"):
+        hidden, state = memory(batch.z[:, :-1], batch.act)
+        assert memory.head(hidden).dtype == torch.bfloat16
+    assert hidden.dtype == state.h.dtype == state.c.dtype == torch.float32
 
 
 def test_a_fit_goes_on_where_the_other_device_left_it(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from reverie.devices import chosen_device, sent
 from reverie.dream.dreamer import load_dreams
 from reverie.dream.ensemble import DoubtConfig, Member
 from reverie.dream.imagine import DreamConfig, controlled, imagine
-from reverie.dream.moments import Moments, World
+from reverie.dream.moments import Moments, World, moments_after
 from reverie.errors import UserError
 from reverie.models.controller import Controller, ControllerConfig
 from reverie.models.files import load_models
@@ -112,6 +112,15 @@ def test_a_step_of_m_waits_for_no_number() -> None:
 
 def some_moments(memory: Memory) -> Moments:
     return Moments(z=torch.zeros(B, Z), state=memory.initial_state(B), rew=torch.zeros(B)).to(META)
+
+
+def test_moments_that_were_watched_lie_where_m_is() -> None:
+    """Also what nobody knows of them."""
+    memory = born()
+    found = moments_after(memory, torch.zeros(B, T + 1, Z), torch.zeros(B, T, 3), torch.zeros(B, T + 1))
+    with _Apart():
+        chosen = found.select(torch.arange(B, device=META).repeat_interleave(2))
+    assert {getattr(chosen, name).device for name in ("z", "rew", "earned", "frames", "held_out")} == {META}
 
 
 WORLD = World(env_id="CarRacing-v3", actions=SteerGasBrake(), action_repeat=4, max_decisions=250)

@@ -81,7 +81,7 @@ class Moments:
 
     def __post_init__(self) -> None:
         for name in ("earned", "frames", "held_out"):
-            object.__setattr__(self, name, getattr(self, name).expand(len(self.z)))
+            object.__setattr__(self, name, getattr(self, name).to(self.z.device).expand(len(self.z)))
 
     def __len__(self) -> int:
         return len(self.z)
