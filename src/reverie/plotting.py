@@ -1,12 +1,18 @@
-"""matplotlib, imported whatever the environment says of backends.
+"""matplotlib, imported whatever the environment says of backends, and whatever lies in the working folder.
 
 A notebook's kernel sets MPLBACKEND for all that it starts. Where that names a backend of another environment, importing
 matplotlib fails, and with it every package that imports it; we draw on its own canvas and need no backend.
+
+It also takes settings from a file there, before those of its user, and that folder may be somebody else's: one of them
+has every word of a chart set by LaTeX, a program that reads files, with a preamble from there.
 """
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+_SETTINGS = "matplotlibrc"
 
 
 def import_matplotlib() -> None:
@@ -15,10 +21,23 @@ def import_matplotlib() -> None:
         return
     wanted = os.environ.pop("MPLBACKEND", None)
     try:
-        import matplotlib
+        with _nothing_in_the_working_folder():
+            import matplotlib
     finally:
         if wanted is not None:
             os.environ["MPLBACKEND"] = wanted
     if wanted:
         with suppress(ValueError):
             matplotlib.rcParams["backend"] = wanted
+
+
+@contextmanager
+def _nothing_in_the_working_folder() -> Iterator[None]:
+    """There is no file of settings there, for whoever looks for one by its name alone. Other ways to have matplotlib
+    look elsewhere first there are none."""
+    exists = os.path.exists
+    os.path.exists = lambda path: path != _SETTINGS and exists(path)
+    try:
+        yield
+    finally:
+        os.path.exists = exists

@@ -13,6 +13,7 @@ import pytest
 from reverie.errors import UserError
 from reverie.models import packed
 from reverie.models.packed import CARD, MAX_MEMBERS, NAMES, SUMS, archive_of, remove_unpacked, unpacked, write_packed
+from reverie.scratch import ALIVE
 
 FILES = {name: name.encode() * 3 for name in NAMES if name != SUMS}
 MORE = {"evaluations/gymnasium_100_from_0.json": b"{}", "memory.1.safetensors": b"m", "evaluation.json": b"[]"}
@@ -33,7 +34,8 @@ def test_what_was_packed_comes_out(tmp_path: Path) -> None:
     path = tmp_path / "agent.zip"
     write_packed(path, FILES | MORE)
     folder = unpacked(path)
-    found = {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    files = [file for file in folder.rglob("*") if file.is_file() and file.name != ALIVE]
+    found = {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
     sums = found.pop(SUMS).decode().splitlines()
     assert found == FILES | MORE
     assert sums == [f"{hashlib.sha256(data).hexdigest()}  {name}" for name, data in sorted((FILES | MORE).items())]

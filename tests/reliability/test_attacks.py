@@ -45,6 +45,18 @@ def test_the_working_folder_does_not_say_where_machine_code_is(tmp_path: Path) -
     assert found == ["theirs", ""]
 
 
+def test_the_working_folder_does_not_say_how_charts_are_drawn(tmp_path: Path) -> None:
+    """matplotlib takes settings from a file there, also that LaTeX sets all words."""
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\n")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MPL")}
+    found = []
+    for before in ("", "from reverie.plotting import import_matplotlib; import_matplotlib(); "):
+        words = [sys.executable, "-P", "-c", f"{before}import matplotlib; print(matplotlib.rcParams['text.usetex'])"]
+        done = subprocess.run(words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+        found.append(done.stdout.strip())
+    assert found == ["True", "False"]
+
+
 @pytest.mark.parametrize("workers", [["1"], ["dask", "--scheduler", "local"]], ids=["processes", "cluster"])
 def test_the_working_folder_has_no_modules_for_workers(workers: list[str], tmp_path: Path, tiny_run: RunFolder) -> None:
     """Processes that multiprocessing starts look for Python's own modules there first, if they are let."""

@@ -5,12 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from reverie import scratch
 from reverie.errors import UserError
 from reverie.workers import child, pool
 from reverie.workers.contract import Workers
@@ -77,10 +79,12 @@ def test_half_of_an_answer_is_no_answer(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("kind", ["processes", "a cluster of its own"])
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_nothing_outlives_the_main_process(kind: str, how: signal.Signals, tmp_path: Path) -> None:
-    """Neither a process, nor a file among the temporary ones; but Dask leaves a folder, which it tidies up when it is
-    started there again."""
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, None])
+def test_nothing_outlives_the_main_process(
+    kind: str, how: signal.Signals | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a process, nor a file among the temporary ones, nor a semaphore, once another one has begun; also where
+    all processes are killed at once (`how` is None), and nobody is left who would tidy up."""
     if kind != "processes":
         pytest.importorskip("distributed", reason="the extra `cluster`")
     (met := tmp_path / "met").mkdir()
@@ -96,11 +100,18 @@ def test_nothing_outlives_the_main_process(kind: str, how: signal.Signals, tmp_p
         while not list(met.iterdir()):
             assert main.poll() is None, "it ended by itself"
             time.sleep(0.05)
-        main.send_signal(how)
+        names = [path.name for path in temporary.iterdir()]
+        assert len(names) == (kind != "processes")
+        if how is None:
+            kill_session(main.pid)
+        else:
+            main.send_signal(how)
         main.wait()
         while of_session(main.pid):
             time.sleep(0.05)
-        left = {"dask-scratch-space"} if kind != "processes" else set[str]()
-        assert {path.name for path in temporary.iterdir()} <= left
+        monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+        scratch.sweep()
+        assert not list(temporary.iterdir())
+        assert not [path for name in names for path in Path("/dev/shm").glob(f"sem.{name}*")]
     finally:
         kill_session(main.pid)

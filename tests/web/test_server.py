@@ -34,7 +34,7 @@ from reverie.models.files import load_controller, load_models
 from reverie.play.session import Session
 from reverie.run.folder import RunFolder
 from reverie.web.newest import Newest
-from reverie.web.server import HEADERS, MAX_MESSAGE, serving
+from reverie.web.server import HEADERS, MAX_CONNECTIONS, MAX_MESSAGE, MAX_STRANGERS, serving
 from reverie.web.sessions import MAX_SESSIONS, Sessions
 from reverie.web.worker import Worker
 
@@ -394,6 +394,46 @@ def test_who_is_hung_up_on_before_the_first_picture_leaves_nothing(
     gc.collect()
     assert not caplog.records
     assert not site.born
+
+
+def idle(site: Site) -> socket.socket:
+    """A connection that is opened, and says half of what it wants."""
+    where = urlsplit(site.address)
+    raw = socket.create_connection((where.hostname, where.port or 0), PATIENCE)
+    raw.sendall(b"GET / HTTP/1.1\r\nHost: ")
+    return raw
+
+
+def is_hung_up_on(raw: socket.socket) -> bool:
+    """Waits for it."""
+    with contextlib.suppress(ConnectionResetError):
+        return raw.recv(1) == b""
+    return True
+
+
+def test_who_says_nothing_keeps_nobody_out(serve: Serve):
+    """Any user of this machine may open connections; the page has room for a hundred."""
+    with contextlib.ExitStack() as opened:
+        site = serve()
+        strangers = [opened.enter_context(idle(site)) for _ in range(MAX_CONNECTIONS + 20)]
+        assert get(site.address)[0].status == 200
+        with site.drive() as tab:
+            read(tab.recv())
+            assert all(map(is_hung_up_on, strangers[: MAX_CONNECTIONS + 20 - MAX_STRANGERS - 2]))
+
+
+def test_nobody_waits_for_a_request_for_ever(serve: Serve, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("reverie.web.server.PATIENCE_SECONDS", 0.2)
+    site = serve()
+    with site.drive() as tab, idle(site) as raw:
+        read(tab.recv())
+        assert is_hung_up_on(raw)
+        assert ask(tab).state["decisions"] == 1, "a tab goes on"
+
+
+def test_who_is_refused_is_shut_out(serve: Serve):
+    answer, _ = get(serve().address, Origin="http://evil.example")
+    assert (answer.status, answer.headers["connection"]) == (403, "close")
 
 
 def test_a_world_that_breaks_is_said(serve: Serve, monkeypatch: pytest.MonkeyPatch):

@@ -9,16 +9,14 @@ import contextlib
 import hashlib
 import os
 import re
-import shutil
 import stat
 import struct
-import tempfile
 import zipfile
 from collections.abc import Mapping
-from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import BinaryIO
 
+from reverie import scratch
 from reverie.challenge import IN_WORDS
 from reverie.errors import UserError
 from reverie.reading import MAX_TEXT, MAX_TOML, open_regular, unreadable
@@ -75,8 +73,8 @@ def write_packed(path: Path, files: Mapping[str, bytes]) -> None:
 
 
 def unpacked(path: Path) -> Path:
-    """The folder of the agent in an archive: a private one that goes when this process ends, unless it is killed. A
-    second call for the same file gives the same folder.
+    """The folder of the agent in an archive: a private one that goes when this process ends (see `scratch`). A second
+    call for the same file gives the same folder.
 
     Raises UserError where the file is no archive of an agent, holds what it must not or more than it may, or is
     damaged.
@@ -85,7 +83,6 @@ def unpacked(path: Path) -> Path:
         found = os.fstat(file.fileno())
         key = (os.getpid(), str(path.resolve()), found.st_mtime_ns, found.st_size)
         if key not in _UNPACKED:
-            Finalize(None, remove_unpacked, exitpriority=0)  # at the end of workers, too, which atexit is not heard at
             _UNPACKED[key] = _unpack(path, file), path
     return _UNPACKED[key][0]
 
@@ -98,13 +95,13 @@ def archive_of(folder: Path) -> Path | None:
 def remove_unpacked() -> None:
     """Removes all folders that this process has made."""
     for key in [key for key in _UNPACKED if key[0] == os.getpid()]:  # not those of the process that forked it
-        shutil.rmtree(_UNPACKED.pop(key)[0], ignore_errors=True)
+        scratch.remove(_UNPACKED.pop(key)[0])
 
 
 def _unpack(path: Path, file: BinaryIO) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="reverie-agent-"))  # which nobody else may enter
+    folder = scratch.make()
     with contextlib.ExitStack() as unless_whole:
-        unless_whole.callback(shutil.rmtree, folder, ignore_errors=True)
+        unless_whole.callback(scratch.remove, folder)
         try:
             _require_small_directory(file)
             with zipfile.ZipFile(file) as archive:

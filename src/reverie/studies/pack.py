@@ -1,9 +1,9 @@
 """An agent as one file for others: the archive that every verb reads in place of a run."""
 
 import re
-import tempfile
 from pathlib import Path
 
+from reverie import scratch
 from reverie.errors import UserError
 from reverie.models.packed import CARD, MAX_MODEL, write_packed
 from reverie.reading import read_bytes
@@ -23,10 +23,15 @@ def pack(run: RunFolder, path: Path, *, licence: str | None = None) -> None:
         raise UserError(
             f"--license {licence}: give an identifier as SPDX has them, such as MIT or CC-BY-4.0", usage=True
         )
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "agent"
+    with scratch.temporary() as temporary:
+        folder = temporary / "agent"
         copy_bare_agent(run, folder)
+        made = RunFolder.open(folder)
+        try:
+            made.require_agent()
+        except UserError as error:
+            raise UserError(f"{run.path} was changed while it was copied: pack it again") from error
         names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
         files = {name: read_bytes(folder / name, MAX_MODEL) for name in names}
-        files[CARD] = card_of(RunFolder.open(folder), licence).encode()
+        files[CARD] = card_of(made, licence).encode()
     write_packed(path, files)

@@ -4,7 +4,6 @@ Shapes: n drives, t decisions, z latent; frames are (64, 64, 3) uint8.
 """
 
 import shlex
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from reverie import scratch
 from reverie.agent import Agent
 from reverie.data.episode import Episode
 from reverie.dream.moments import CONTEXT
@@ -70,8 +70,8 @@ def write_report(run: RunFolder, path: Path, *, pictures: Path | None = None, qu
     agent, params = agent_of(run)
     page, spec = WebPage(f"{run.name}: what it learned"), spec_of(run.config.env)
     rate = float(spec.decisions_per_second(run.config.env.action_repeat))
-    with tempfile.TemporaryDirectory() as temporary, Progress("report", 5, "parts", quiet=quiet) as bar:
-        folder = pictures or Path(temporary)
+    with scratch.temporary() as temporary, Progress("report", 5, "parts", quiet=quiet) as bar:
+        folder = pictures or temporary
         seen = _see(run, agent, params)
         trust = _trust(agent, seen)
         bar.advance()

@@ -5,12 +5,12 @@ Shapes: n tracks.
 """
 
 import shlex
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from reverie import scratch
 from reverie.challenge import IN_WORDS
 from reverie.envs.registry import spec_of
 from reverie.measure.statistics import confidence_interval, mean_text
@@ -43,8 +43,8 @@ def write_side_by_side(
         check_same_world(runs[0].config, run.config, run.name)
     names = _names(runs, given or [None] * len(runs))
     page, shared = WebPage("Runs side by side"), shared_returns(runs)
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = pictures or Path(temporary)
+    with scratch.temporary() as temporary:
+        folder = pictures or temporary
         folder.mkdir(parents=True, exist_ok=True)
         page.heading("What they are")
         page.table(_facts(runs, names))

@@ -7,9 +7,11 @@ load or tell anything elsewhere. No path leads to a file. A browser is started w
 once: whoever lists this machine's processes reads it there, and is too late.
 """
 
+import itertools
 import secrets
 import socket
 import threading
+from asyncio import Transport
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -21,12 +23,17 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reverie.errors import UserError
 
 MAX_MESSAGE = 4096
 """Bytes of a message of a tab."""
 MAX_CONNECTIONS = 100
+MAX_STRANGERS = 50
+"""Connections that have not asked for anything yet: the oldest makes room for the next."""
+PATIENCE_SECONDS = 10.0
+"""For the first request of a connection."""
 CLOSED_CONTENT = "default-src 'none'; frame-ancestors 'none'"
 """The policy of what is no page."""
 HEADERS = {
@@ -60,7 +67,7 @@ class Guard:
         if refusal and scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})  # before it is accepted: an answer of 403
         elif refusal:
-            await PlainTextResponse(f"{refusal}\n", 403)(scope, receive, _with_headers(send))
+            await PlainTextResponse(f"{refusal}\n", 403, {"connection": "close"})(scope, receive, _with_headers(send))
         elif scope["type"] == "websocket":
             with suppress(WebSocketDisconnect):  # it went while something was on its way to it
                 await self.app({**scope, "path": f"/{path}"}, receive, _to_who_may_be_gone(send))
@@ -114,6 +121,29 @@ def _said(_: Request, error: Exception) -> Response:
     return PlainTextResponse(f"{error}\n", 503)
 
 
+_NUMBERS = itertools.count()
+
+
+class _Connection(H11Protocol):
+    """One that has to say what it wants. Who opens many and says nothing, or a letter now and then, keeps nobody out:
+    who is refused is shut out at once, so those that stay have asked for something, and know the address."""
+
+    def connection_made(self, transport: Transport) -> None:
+        """asyncio."""
+        super().connection_made(transport)
+        self.number = next(_NUMBERS)
+        strangers = [each for each in self.connections if isinstance(each, _Connection) and each.cycle is None]
+        if len(strangers) > MAX_STRANGERS:
+            oldest = min(strangers, key=lambda each: each.number)
+            oldest.transport.abort()
+            self.connections.discard(oldest)  # uvicorn would hear of it when others have come
+        self.loop.call_later(PATIENCE_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        if self in self.connections and self.cycle is None:  # it still is one, and has not become a websocket
+            self.transport.abort()
+
+
 class Serving(threading.Thread):
     """A server in a thread of its own, from `start` on."""
 
@@ -129,7 +159,7 @@ class Serving(threading.Thread):
         self._server = uvicorn.Server(
             uvicorn.Config(
                 Guard(app, token, once, port),
-                http="h11",
+                http=_Connection,
                 ws="websockets-sansio",
                 loop="asyncio",
                 lifespan="off",

@@ -9,9 +9,11 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from multiprocessing import resource_tracker
+from multiprocessing import process, resource_tracker
+from pathlib import Path
 from typing import Any
 
+from reverie import scratch
 from reverie.devices import num_cores
 from reverie.errors import UserError
 
@@ -41,9 +43,13 @@ class OwnCluster:
         self._hidden = ExitStack()
         self._hidden.enter_context(_without_the_users_script())
         self._hidden.enter_context(_nothing_from_the_working_folder())  # nor are those that are started anew
-        with dask.config.set(_NO_PAGES), _deaf_to_interrupts():
+        folder = self._hidden.enter_context(scratch.temporary())  # else one that all users of the machine share
+        self._hidden.enter_context(_semaphores_called_as(folder))
+        settings = {**_NO_PAGES, "temporary-directory": str(folder)}
+        with dask.config.set(settings), _deaf_to_interrupts():
             self.cluster: Any = LocalCluster(
                 n_workers=num_cores(),
+                local_directory=str(folder),
                 threads_per_worker=1,
                 host="127.0.0.1",
                 protocol="tls",
@@ -56,6 +62,19 @@ class OwnCluster:
         """Ends them."""
         with self._hidden:
             self.cluster.close()
+
+
+@contextmanager
+def _semaphores_called_as(folder: Path) -> Iterator[None]:
+    """Those that multiprocessing makes within stay where the whole session is killed, since whoever would remove them
+    is killed, too: by their names they go with the folder."""
+    config: Any = process.current_process()._config  # pyright: ignore[reportAttributeAccessIssue] (no other way is there)
+    before = config["semprefix"]
+    config["semprefix"] = f"/{folder.name}"
+    try:
+        yield
+    finally:
+        config["semprefix"] = before
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from reverie import scratch
 from reverie.devices import MAX_PROCESSES, num_cores
 from reverie.errors import UserError
 from reverie.notes import note
@@ -19,6 +20,7 @@ def make_workers(num_workers: int, scheduler: str | None = None) -> Iterator[Wor
     """The workers of a Dask `scheduler`, where one is given; else `num_workers` processes, one a core for a negative
     number, this process itself for 0. What happened to them is said at the end."""
     workers: Workers
+    scratch.sweep()
     if scheduler:
         workers = DaskWorkers(scheduler)
     elif num_workers:

@@ -11,9 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from reverie import scratch
 from reverie.envs.take_cover import launch
 from reverie.errors import UserError
 
@@ -67,9 +67,9 @@ def tidy(game: Any) -> Iterator[None]:
     import vizdoom
 
     program = Path(vizdoom.__file__).with_name("vizdoom")
-    with TemporaryDirectory(prefix="reverie-doom-") as folder:
-        start = Path(folder, "start")
-        python = [sys.executable, "-I", "-S", str(launch.__file__), str(os.getpid()), folder, str(program)]
+    with scratch.temporary() as folder:
+        start = folder / "start"
+        python = [sys.executable, "-I", "-S", str(launch.__file__), str(os.getpid()), str(folder), str(program)]
         start.write_text(f'#!/bin/sh\nexec {shlex.join(python)} "$@"\n')
         start.chmod(0o700)
         game.set_vizdoom_path(str(start))
