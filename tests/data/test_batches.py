@@ -55,6 +55,18 @@ def test_a_damaged_cache_is_rebuilt(store, tmp_path, name, keep):
     assert (cache.frames[4:6] == store[1].obs).all()
 
 
+def test_a_cache_with_another_frame_in_it_is_rebuilt(store, tmp_path):
+    """A bit that a disk has lost, or a file of another run: V would learn it without a word."""
+    FrameCache(store, tmp_path / "frames.npy")
+    with (tmp_path / "frames.npy").open("r+b") as file:
+        file.seek(-5 * 64 * 64 * 3, 2)
+        file.write(bytes(64 * 64 * 3))
+    done = []
+    cache = FrameCache(store, tmp_path / "frames.npy", done.append)
+    assert done == [4, 6, 12]
+    assert (cache.frames[6:] == store[2].obs).all()
+
+
 def test_a_killed_build_leaves_no_cache(store, tmp_path):
     def kill(_):
         raise KeyboardInterrupt

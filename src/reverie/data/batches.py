@@ -8,12 +8,14 @@ Shapes: b batch, t decisions, z latent, a action; frames are (64, 64, 3) uint8.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from reverie.checkpoint import file_sha256
 from reverie.data.arrays import mapped
 from reverie.data.latents import LatentStore
 from reverie.data.store import EpisodeStore
@@ -27,8 +29,9 @@ from reverie.writing import create_array, refused, write_json
 class FrameCache:
     """All observations of a store, uncompressed, as one memory-mapped array: `frames` (n, 64, 64, 3) uint8.
 
-    Built at `path` (an `.npy`) on first use, and again where the store has changed since; `progress` is called with
-    the number of frames done. A build that was killed is begun again. Raises UserError where the disk is too small.
+    Built at `path` (an `.npy`) on first use, and again where the store has changed since, or the file, which is read
+    against its checksum; `progress` is called with the number of frames done. A build that was killed is begun again.
+    Raises UserError where the disk is too small.
     """
 
     def __init__(self, store: EpisodeStore, path: Path, progress: Callable[[int], None] | None = None) -> None:
@@ -48,7 +51,7 @@ class FrameCache:
     def _open(self) -> Frames | None:
         """The cache, or None where it is missing, damaged, or of another store."""
         try:
-            if read_json(self._sidecar) != self._source:
+            if read_json(self._sidecar) != {**self._source, "sha256": file_sha256(self._path)}:
                 return None
             return mapped(self._path, (self._source["num_frames"], 64, 64, 3), "|u1")
         except (UserError, OSError, ValueError):
@@ -63,8 +66,12 @@ class FrameCache:
             for old in (self._sidecar, self._path, temporary):
                 old.unlink(missing_ok=True)
             frames = create_array(temporary, shape, np.dtype(np.uint8))
+            with temporary.open("rb") as file:
+                digest = hashlib.sha256(file.read(frames.offset))  # of what is to be there, not of what is
             for i in range(len(store)):
-                frames[self.offsets[i] : self.offsets[i + 1]] = store[i].obs
+                obs = store[i].obs
+                frames[self.offsets[i] : self.offsets[i + 1]] = obs
+                digest.update(np.ascontiguousarray(obs).data)
                 if progress is not None:
                     progress(int(self.offsets[i + 1]))
             frames.flush()
@@ -72,7 +79,7 @@ class FrameCache:
             temporary.replace(self._path)
         except OSError as error:
             raise refused(self._path, error) from error
-        write_json(self._sidecar, self._source)
+        write_json(self._sidecar, {**self._source, "sha256": digest.hexdigest()})
 
 
 class FrameSampler:
