@@ -12,6 +12,7 @@ os.environ.setdefault("REVERIE_TRUST", "tinypix")
 import random
 import shutil
 import warnings
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -34,6 +35,8 @@ from reverie.notes import forget_notes
 from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.seeding import torch_seeded
+from reverie.training.controller import evolve
+from reverie.training.controller.imagine import learn
 from reverie.training.controller.search import Evolution
 from reverie.training.memory import world_of
 from reverie.training.stage_clock import StageClock
@@ -70,6 +73,15 @@ def _no_luck() -> None:
 def _nothing_said_yet() -> None:
     """Each test may say what another has said before it in this process."""
     forget_notes()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_curve_on_the_way() -> Iterator[None]:
+    """A search draws its curve at each evaluation, half a second each: tests of that draw it again."""
+    with pytest.MonkeyPatch.context() as patch:
+        for learner in (evolve, learn):
+            patch.setattr(learner, "draw_learning_curve", lambda run: None)  # noqa: ARG005
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -33,6 +33,8 @@ from reverie.training.rounds import describe_rounds
 from reverie.training.summary import summarise
 from tests.training.small_rounds import SMALL, of_rounds, rounds_of
 
+pytestmark = pytest.mark.usefixtures("few_steps_of_imitation")
+
 
 @pytest.fixture(scope="module")
 def _whole(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -21,6 +21,7 @@ from reverie.seeding import VALIDATION_TRACKS
 from reverie.training.controller import rollouts
 from reverie.training.controller.search import Evolution, first_params
 from reverie.training.controller.stage import train_controller
+from reverie.training.pictures import draw_learning_curve
 from reverie.workers.inline import InlineWorkers
 
 
@@ -96,6 +97,16 @@ def test_best_and_current_are_kept_as_controllers(tiny_run: RunFolder, tasks: li
     for name, params in (("best", evolution.best), ("current", evolution.strategy.center)):
         kept = load_controller(run.evolution / f"{name}.safetensors")[1]
         np.testing.assert_array_equal(kept, params.astype(np.float32))
+
+
+def test_the_curve_is_drawn_on_the_way(
+    tiny_run: RunFolder,
+    tasks: list[RolloutTask],  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("reverie.training.controller.evolve.draw_learning_curve", draw_learning_curve)
+    evolve(with_settings(tiny_run, generations=1, finals={"eval_every": 1}))
+    assert (tiny_run.pictures / "learning_curve.png").stat().st_size > 10_000
 
 
 def test_retraining_goes_back_to_the_best(tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,8 @@ from reverie.training.controller.laps import LapsTask, run_laps
 from reverie.training.pipeline import DRIVING_STAGES, run_stages
 from tests.training.small_rounds import of_rounds, rounds_of
 
+pytestmark = pytest.mark.usefixtures("few_steps_of_imitation")
+
 ON_ROAD = (
     "controller.world=dream",
     "memory.members=2",

@@ -14,6 +14,8 @@ from reverie.training.pipeline import DRIVING_STAGES, run_stages
 from tests.training.controller.test_laps import ON_ROAD
 from tests.training.small_rounds import of_rounds, rounds_of
 
+pytestmark = pytest.mark.usefixtures("few_steps_of_imitation")
+
 IMAGINE = (
     "controller.learner=imagine",
     "controller.imagine.steps=4",

@@ -24,6 +24,7 @@ from reverie.training.controller.imagine.kept import Imagination
 from reverie.training.controller.search_world import SearchWorld
 from reverie.training.controller.stage import train_controller
 from reverie.training.controller.validation import Validation
+from reverie.training.pictures import draw_learning_curve
 from reverie.training.summary import summarise
 from reverie.workers.inline import InlineWorkers
 
@@ -96,7 +97,10 @@ def test_what_is_no_number_is_not_driven(run: RunFolder, monkeypatch: pytest.Mon
     assert np.isfinite(driven).all()
 
 
-def test_it_makes_a_controller_like_any_other_and_says_what_that_took(run: RunFolder) -> None:
+def test_it_makes_a_controller_like_any_other_and_says_what_that_took(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "draw_learning_curve", draw_learning_curve)
     train(run)
     controller, params = load_controller(run.controller)
     assert controller.config == run.config.controller.model
