@@ -22,6 +22,7 @@ from tests.cli.conftest import reverie
 from tests.interchange.conftest import BOX, CHOICE
 
 minari = pytest.importorskip("minari", reason="needs `pip install 'minari[hdf5]'`")
+h5py = pytest.importorskip("h5py")
 NAME = "tiny/pix-v0"
 
 
@@ -187,6 +188,33 @@ def test_what_does_not_fit_gets_a_line(tmp_path: Path, root: Path) -> None:
     data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
     with pytest.raises(UserError, match="cannot be read"):
         list(Source(BOX, minari=NAME, npz="", rewards="of_action"))
+
+
+@pytest.mark.parametrize("trick", ["external", "linked", "virtual", "huge", "packed", "itself"])
+def test_no_dataset_shows_other_files_or_fills_the_memory(trick: str, tmp_path: Path, root: Path) -> None:
+    """HDF5 can have any file of the machine appear as pictures, which a report hands on."""
+    export_minari(EpisodeStore(collected(tmp_path / "run", BOX).rollouts), BOX, NAME)
+    (secret := tmp_path / "secret").write_bytes(bytes(64 * 64 * 3 * 100))
+    with h5py.File(root / NAME / "data" / "main_data.hdf5", "a") as file:
+        group: Any = file["episode_0"]
+        shape, key = group["observations"].shape, "observations"
+        if trick != "itself":
+            del group[key]
+        if trick == "external":
+            group.create_dataset(key, shape, "u1", external=[(str(secret), 0, h5py.h5f.UNLIMITED)])
+        elif trick == "linked":
+            with h5py.File(tmp_path / "other.hdf5", "w") as other:
+                other.create_dataset("key", shape, "u1")
+            group[key] = h5py.ExternalLink(str(tmp_path / "other.hdf5"), "key")
+        elif trick == "virtual":
+            group.create_virtual_dataset(key, h5py.VirtualLayout(shape, "u1"))
+        elif trick == "itself":
+            group["again"] = group
+        else:  # nothing of them is on the disk
+            group.create_dataset(key, (2**20, 64, 64, 3), "u1", **({"compression": 9} if trick == "packed" else {}))
+    reason = {"linked": "a link", "external": "another file", "virtual": "another file"}.get(trick, "holds more than")
+    with pytest.raises(UserError, match=rf"Minari's {NAME} cannot be read \(.*{reason}"):
+        taken(tmp_path / "new", BOX)
 
 
 def test_a_disk_that_refuses_leaves_no_half_dataset(

@@ -55,6 +55,9 @@ class MinariData:
                 f"env.action_repeat = {repeat}",
                 usage=True,
             )
+        self._file = None  # others than HDF5 are Minari's to read, with packages that nobody else here needs
+        if metadata.get("data_format", "hdf5") == "hdf5":
+            self._file = folder / "data" / "main_data.hdf5"
         try:
             self._dataset = minari.load_dataset(dataset_id)
         except Exception as error:
@@ -64,9 +67,14 @@ class MinariData:
         return int(self._dataset.total_episodes)
 
     def __iter__(self) -> Iterator[tuple[str, ForeignEpisode]]:
-        """Episodes, and what to call them. Raises UserError for one that cannot be read."""
+        """Episodes, and what to call them. Raises UserError for one that cannot be read, or is not in the dataset
+        alone."""
+        from reverie.interchange.hdf5 import require_plain  # late: it needs the extra
+
         for i in range(len(self)):
             try:
+                if self._file:
+                    require_plain(self._file, f"episode_{i}")
                 episode = self._dataset[i]
                 seed = next(iter(self._dataset.storage.get_episode_metadata([i]))).get("seed")
             except Exception as error:
