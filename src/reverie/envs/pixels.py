@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from reverie.envs.closing import closes
 from reverie.envs.config import EnvConfig
 from reverie.envs.picture import SIZE
 from reverie.envs.registry import draw_on_demand, make_env
@@ -23,6 +24,7 @@ class GymnasiumBatch:
         self.num_envs, self.spec = num_envs, spec
         self._id, self._repeat = config.id, config.action_repeat
         self._envs = [make_env(config, disable_env_checker=True, **kwargs) for _ in range(num_envs)]
+        self._closing = closes(self, self._envs)
         self._draw = [draw_on_demand(config, env) for env in self._envs]
         self._live = np.zeros(num_envs, dtype=bool)
 
@@ -84,5 +86,4 @@ class GymnasiumBatch:
 
     def close(self) -> None:
         """Close every environment."""
-        for env in self._envs:
-            env.close()
+        self._closing()

@@ -9,6 +9,7 @@ from reverie.envs.car_racing.env import FastCarRacing
 from reverie.envs.car_racing.labels import read_labels
 from reverie.envs.car_racing.raster import render_64
 from reverie.envs.car_racing.scene import Scenes
+from reverie.envs.closing import closes
 from reverie.envs.config import EnvConfig
 from reverie.envs.spec import EnvSpec
 from reverie.envs.truth import Labels
@@ -23,6 +24,7 @@ class CarRacingBatch:
         self._repeat, self._max_frames = config.action_repeat, config.max_frames
         self._scenes = Scenes.empty(num_envs)
         self._envs = [FastCarRacing(**config.kwargs, scenes=self._scenes, row=row) for row in range(num_envs)]
+        self._closing = closes(self, self._envs)
         self._frames = [0] * num_envs
         self._live = [False] * num_envs
 
@@ -72,9 +74,8 @@ class CarRacingBatch:
         return read_labels([self._envs[row] for row in np.atleast_1d(rows).tolist()])
 
     def close(self) -> None:
-        """Nothing is held beyond memory."""
-        for env in self._envs:
-            env.close()
+        """Close every environment."""
+        self._closing()
 
     def _draw(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         out = np.empty((len(rows), 64, 64, 3), np.uint8)

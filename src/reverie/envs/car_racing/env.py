@@ -108,6 +108,11 @@ class FastCarRacing(gym_car.CarRacing):
             self._drawing = True
         self._scenes.load_state(self._row, self)
 
+    def close(self) -> None:
+        """Leaves nothing: bodies that stay in their world keep themselves alive, and all that they touch."""
+        super().close()
+        self._destroy()
+
     def advance(self, action: Any) -> tuple[float, bool]:
         """One frame without drawing: (reward, terminated). `action` as for `step`."""
         wheels = self._wheels or self._take_wheels()
