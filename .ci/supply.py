@@ -110,9 +110,8 @@ def _package(requirement: str) -> str:
 
 def _release(archive: str) -> str:
     """Package and version of an archive's name."""
-    name, _, rest = archive.removesuffix(".tar.gz").partition("-")
-    if archive.endswith(".tar.gz"):
-        name, _, rest = archive.removesuffix(".tar.gz").rpartition("-")
+    source = archive.removesuffix(".tar.gz")
+    name, _, rest = source.rpartition("-") if source != archive else archive.partition("-")
     return f"{_normal(name)}-{rest.partition('-')[0]}"
 
 

@@ -117,8 +117,7 @@ def autocast(device: torch.device | str, precision: Precision) -> torch.autocast
 
 def recurrent(device: torch.device) -> AbstractContextManager[object]:
     """Around torch's own recurrent nets, within `autocast` or not: on a GPU they stay fp32. Whatever `autocast` is
-    asked for, it gives cuDNN's fp16 (torch's AutocastRNN.cpp), whose small gradients are zeros.
-    """
+    asked for, it gives cuDNN's fp16 (torch's AutocastRNN.cpp), in which small gradients lose their digits or vanish."""
     return torch.autocast(device.type, enabled=False) if device.type in ("cuda", "mps") else nullcontext()
 
 

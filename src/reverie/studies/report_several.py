@@ -74,8 +74,8 @@ def _names(runs: Sequence[RunFolder], given: Sequence[str | None]) -> list[str]:
     names = [""] * len(runs)
     for label, indices in zip(labels, groups, strict=True):
         for i in indices:
-            words = [label] if len(groups) > 1 or given[i] else []
-            names[i] = ", ".join([*words, *([f"seed {runs[i].config.seed}"] if len(indices) > 1 else [])])
+            parts = [label] if len(groups) > 1 or given[i] else []
+            names[i] = ", ".join([*parts, *([f"seed {runs[i].config.seed}"] if len(indices) > 1 else [])])
     return [name if names.count(name) == 1 else f"{name} ({run.name})" for name, run in zip(names, runs, strict=True)]
 
 
