@@ -24,6 +24,11 @@ class Dream(NamedTuple):
     end: Tensor | None
     """(b, t) probability that the decision ends the episode, or None where M has no head for it. The dream goes on."""
 
+    def to(self, device: torch.device | str) -> "Dream":
+        """The same on another device."""
+        rew, end = (None if part is None else part.to(device) for part in (self.rew, self.end))
+        return Dream(self.z.to(device), rew, end)
+
 
 @torch.inference_mode()
 def replay(

@@ -151,8 +151,7 @@ def measure_dream(
     generator = torch_generator(0, "median of dreams", device=memory.device)
 
     def dream_on(temperature: float) -> Dream:
-        found = replay(memory, shown, act, temperature=temperature, generator=generator, prev_rew=told)
-        return Dream(*(None if part is None else part.cpu() for part in found))  # pyright: ignore[reportArgumentType]
+        return replay(memory, shown, act, temperature=temperature, generator=generator, prev_rew=told).to("cpu")
 
     at = [CONTEXT + horizon for horizon in HORIZONS]
     dreamt = dream_on(0.0)

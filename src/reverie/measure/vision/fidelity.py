@@ -192,8 +192,5 @@ def _measure_shifts(gate: Gate, vision: Autoencoder, frames: LabelledFrames) -> 
 
 @torch.inference_mode()
 def _features(vision: VaeGan, frames: Frames) -> np.ndarray:
-    return (
-        torch.cat([vision.features(some) for some in batches(frames, 128, next(vision.parameters()).device)])
-        .cpu()
-        .numpy()
-    )
+    device = next(vision.parameters()).device
+    return torch.cat([vision.features(some) for some in batches(frames, 128, device)]).cpu().numpy()

@@ -70,10 +70,11 @@ class Imagination:
         settings = config.controller.imagine
         with torch_seeded(config.seed, "imagine"):
             critic = Critic(settings.critic, dreams.num_features)
-        device = dreams.memories[0].device
-        actor = Actor(controller, self.space, settings.actor).to(device)
-        self.learner = ActorCritic(actor, critic.to(device), dreams, settings)
-        self.exploits = self.exploits.to(device)
+        self.device = dreams.memories[0].device
+        """Where it dreams and learns."""
+        actor = Actor(controller, self.space, settings.actor).to(self.device)
+        self.learner = ActorCritic(actor, critic.to(self.device), dreams, settings)
+        self.exploits = self.exploits.to(self.device)
         if tensors:
             with checkpoint.as_written(self.path, anew):
                 self.learner.load_state(tensors, meta["learner"])
@@ -99,8 +100,7 @@ class Imagination:
 
     def learn(self) -> dict[str, Tensor]:
         """Takes a step; gives numbers to log."""
-        device = self.exploits.device
-        chance = torch_generator(self._run.config.seed, "imagine", "chance", self.step, device=device)
+        chance = torch_generator(self._run.config.seed, "imagine", "chance", self.step, device=self.device)
         values = self.learner.step(self.step, self._starts.batch(self.step), chance)
         self.step += 1
         self.exploits = self.exploits + values["exploits"].long()

@@ -52,7 +52,7 @@ def learn(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) ->
             values = kept.learn()
             is_last = kept.step == settings.steps
             is_logged = (kept.step - 1) % LOG_EVERY == 0 or is_last
-            if is_logged or not is_asynchronous(kept.exploits.device):
+            if is_logged or not is_asynchronous(kept.device):
                 shown = _shown(values, kept)
             if is_logged:
                 metrics.log("controller", kept.step - 1, {f"controller/train/{k}": v for k, v in values.items()})
