@@ -109,4 +109,5 @@ def test_what_was_done_is_told_in_the_order_in_which_it_was(tiny_run: RunFolder)
     assert "as 8 numbers" in told[1]
     pretrained = words.steps(RunFolder.open("pretrained"))
     assert "500 by an agent" in pretrained[0]
+    assert "132 times 64 candidates" in pretrained[3], "its search ended early: the recipe allows 1,000"
     assert "in M's dreams alone" in words.steps(RunFolder.open("dreamt"))[3]

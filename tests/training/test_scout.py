@@ -22,9 +22,11 @@ def scouted(path: Path, *overrides: str) -> RunFolder:
     return RunFolder.create(path, settings.load("debug", [*SETTINGS, *overrides]))
 
 
-def test_it_is_trained_drives_and_counts(tmp_path: Path) -> None:
+def test_it_is_trained_drives_and_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = scouted(tmp_path / "run", "env.action_repeat=2", "agent.precision=bf16", "seed=3")
-    run_stages(run, ("collect",), quiet=True)
+    run_stages(run, ("collect",), quiet=False)
+    said = capsys.readouterr().err
+    assert said.index("first its scout, by the recipe debug") < said.index("collect  10/10 episodes")
     scout = RunFolder.open(run.scout)
     scout.require_agent()
     assert (scout.config.seed, scout.config.env, scout.config.agent) == (3, run.config.env, run.config.agent)

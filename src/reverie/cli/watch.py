@@ -54,7 +54,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         drive = show_window(driver, config, args.track, quiet=args.quiet)
     else:
         path = args.output or output_of(run, run.videos / f"{'planned' if plan else 'track'}_{args.track}.mp4")
-        title = f"{run.config.name}{', planned,' if plan else ''} on track {args.track}"
+        title = f"{Path(run.name).name}{', planned,' if plan else ''} on track {args.track}"
         drive = record(path, driver, config, args.track, title=title, quiet=args.quiet)
     if args.json:
         print_json({"run": run.name, "video": str(path) if path else None, **asdict(drive)})

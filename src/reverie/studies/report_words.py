@@ -89,7 +89,7 @@ def cost_sentence(run: RunFolder) -> str:
 def steps(run: RunFolder) -> list[str]:
     """What the recipe had done, a sentence or two for each part."""
     config = run.config
-    said = [_collected(run, config), _seen(config), _foreseen(config), _driven(config)]
+    said = [_collected(run, config), _seen(config), _foreseen(config), _driven(run, config)]
     if config.rounds.num > 1:
         said.append(
             f"All of that in {config.rounds.num} rounds: what the agent of one round drove, the next one learned from."
@@ -130,7 +130,7 @@ def _foreseen(config: RunConfig) -> str:
     )
 
 
-def _driven(config: RunConfig) -> str:
+def _driven(run: RunFolder, config: RunConfig) -> str:
     stage = config.controller
     numbers = parameter_counts(config)["controller"]
     what = f"C, a formula with {numbers:,} numbers from what V sees and M remembers to an action,"
@@ -139,8 +139,9 @@ def _driven(config: RunConfig) -> str:
     search = stage.search
     how = _STRATEGIES.get(search.strategy.name, search.strategy.name)
     where = "in M's dreams alone" if stage.world == "dream" else "on the road"
+    generations = run.stage("controller").get("generations", search.generations)  # one that ended early had fewer
     return (
-        f"{what} was searched for by {how}: {search.generations} times {search.strategy.settings.population} "
+        f"{what} was searched for by {how}: {generations:,} times {search.strategy.settings.population} "
         f"candidates drove {where}, and each time the better ones said where to look next."
     )
 

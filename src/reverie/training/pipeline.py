@@ -140,6 +140,8 @@ def _train_forerunner(run: RunFolder, workers: Workers, quiet: bool) -> None:
     """Trains the run whose agent takes part in collecting, a scout or the round before, or goes on where it was cut. It
     may have one itself."""
     forerunner = _open_forerunner(run)
+    if run.recipe.rounds.num == 1 and not quiet:
+        note(f"first its scout, by the recipe {run.recipe.collect.scout}: these stages come twice, up to controller")
     with forerunner.locked(), Metrics(forerunner.path) as metrics:
         for name in DRIVING_STAGES:
             if not forerunner.is_done(name):
