@@ -4,15 +4,20 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+LONGEST = 2000
+"""Characters of a message: what it quotes of a file that is damaged may have any length."""
+
 
 class UserError(Exception):
     """Something the user can mend: one line that says what is wrong, where, and what to do.
 
-    `usage` tells a mistake in what was asked (exit code 2) from one in what was found (exit code 1).
+    `usage` tells a mistake in what was asked (exit code 2) from one in what was found (exit code 1). Of a message that
+    is too long the middle is left out.
     """
 
     def __init__(self, message: str, *, usage: bool = False) -> None:
-        super().__init__(message)
+        half = LONGEST // 2
+        super().__init__(message if len(message) <= LONGEST else f"{message[:half]} ... {message[-half:]}")
         self.usage = usage
 
 
