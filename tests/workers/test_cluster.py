@@ -47,9 +47,15 @@ class Nodes:
     def __init__(self, folder: Path) -> None:
         self.file = folder / "scheduler.json"
         self.folder = folder
-        self.running = [self._start("scheduler", "--port", "0", "--scheduler-file", str(self.file))]
+        self.running = []
+        self.start_scheduler("0")
+
+    def start_scheduler(self, port: str) -> None:
+        """At a port, which is any for 0."""
+        self.file.unlink(missing_ok=True)
+        self.running.append(self._start("scheduler", "--port", port, "--scheduler-file", str(self.file)))
         while not (self.file.exists() and self.file.read_text()):
-            assert self.running[0].poll() is None, "the scheduler ended"
+            assert self.running[-1].poll() is None, "the scheduler ended"
             time.sleep(0.1)
         self.address = json.loads(self.file.read_text())["address"]
 
