@@ -1,14 +1,13 @@
 """Every command and every program of the course runs as it is written, in the order of its lessons."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import reverie
 from tests.pages import blocks, commands
+from tests.processes import python
 
 COURSE = Path(__file__).parents[1] / "docs" / "course"
 PAGES = [COURSE / "README.md", *sorted(COURSE.glob("[0-9]_*.md"))]
@@ -50,8 +49,7 @@ def test_programs() -> None:
     programs = [block for page in PAGES for block in blocks(page.read_text(), "python")]
     assert programs
     for program in programs:
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        python("-c", program)
 
 
 def test_every_lesson_has_a_picture_a_command_and_questions() -> None:

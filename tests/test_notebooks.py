@@ -1,13 +1,12 @@
 """The notebooks run from above to below, cell by cell, and are kept without what they show."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.processes import python
 
 FOLDER = Path(__file__).parents[1] / "docs" / "notebooks"
 BOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -24,16 +23,8 @@ for number, cell in enumerate(book["cells"]):
 
 @pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.stem)
 def test_it_runs(book: Path, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore:FigureCanvasAgg", "-c", RUN, book],
-        cwd=tmp_path,
-        env=os.environ | {"MPLBACKEND": "agg"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "pictures done" in done.stdout  # it has trained to the end
+    said = python("-W", "ignore:FigureCanvasAgg", "-c", RUN, book, cwd=tmp_path, MPLBACKEND="agg")
+    assert "pictures done" in said  # it has trained to the end
     assert any((tmp_path / "runs").glob("*/controller.safetensors"))
 
 

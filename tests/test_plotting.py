@@ -1,11 +1,11 @@
 """No verb depends on MPLBACKEND, which a notebook of another environment hands down to all that it starts."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.processes import python
 
 NOWHERE = "module://a_package_of_another_environment.backend"
 
@@ -59,16 +59,7 @@ with tempfile.TemporaryDirectory() as folder:
 
 
 def run(backend: str, *command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=Path(__file__).parents[1],  # where `bench` is
-        env=os.environ | {"MPLBACKEND": backend},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return python(*command, cwd=Path(__file__).parents[1], MPLBACKEND=backend)  # where `bench` is
 
 
 def test_recipes_in_a_notebook_of_another_environment() -> None:

@@ -2,8 +2,6 @@
 
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 
 from reverie.models.files import SHIPPED
 from tests.cli.conftest import reverie, reverie_in_a_process
+from tests.processes import python
 
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = {"make run", "make test"}
@@ -71,8 +70,7 @@ def test_its_python_runs() -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     assert blocks
     for block in blocks:
-        done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        python("-c", block)
 
 
 def test_the_oldest_versions_that_are_tested_are_those_that_are_allowed() -> None:

@@ -1,8 +1,5 @@
 """Named generators: the same everywhere, apart from one another; and the split of tracks."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -18,6 +15,7 @@ from reverie.seeding import (
     sample_tracks,
     torch_generator,
 )
+from tests.processes import python
 
 names = st.lists(st.text(max_size=5) | st.integers(), max_size=4)
 
@@ -34,8 +32,7 @@ def test_known_values():
 
 def test_another_process_draws_the_same():
     code = "from reverie.seeding import generator; print(generator(7, 'frames', 3).integers(2**63))"
-    out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert int(out) == draw(7, "frames", 3)
+    assert int(python("-c", code)) == draw(7, "frames", 3)
 
 
 @given(st.integers(0, 2**63), names, names)

@@ -1,10 +1,7 @@
 """docs/ as a site: every page has its place in the menu, links lead somewhere, and nothing is asked of others."""
 
 import importlib
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +14,7 @@ from reverie.cli.main import VERBS
 from reverie.models.files import SHIPPED
 from reverie.run.reference import all_settings
 from tests.pages import commands
+from tests.processes import python
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -115,15 +113,8 @@ def test_all_that_a_program_may_use_is_in_the_api() -> None:
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     pytest.importorskip("mkdocs", reason="needs `pip install -e '.[docs]'`, as `make test` does")
-    done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path / "site"],
-        cwd=ROOT,
-        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    words = ("-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path / "site")
+    python(*words, cwd=ROOT, NO_MKDOCS_2_WARNING="1")
     api = (tmp_path / "site/api.html").read_text(encoding="utf-8")
     assert "Scores the agent on test tracks" in api
     assert '<span class="gp">&gt;&gt;&gt; </span>' in api  # examples are code

@@ -3,8 +3,6 @@
 import doctest
 import importlib
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import gymnasium
@@ -17,6 +15,7 @@ from reverie.policies import AgentPolicy
 from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.training.controller.rollouts import agent_of
+from tests.processes import python
 
 ROOT = Path(__file__).parents[2]
 ONE_GENERATION = {"controller.search.generations": 1, "vision.epochs": 1}
@@ -35,17 +34,15 @@ def test_the_page_runs_as_one_script_without_a_guard(tmp_path: Path) -> None:
     assert len(blocks) >= 5
     script = tmp_path / "script.py"
     script.write_text("\n".join(blocks))
-    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    python(script, cwd=tmp_path)
     assert (tmp_path / "runs/try/controller.safetensors").exists()
 
 
 def test_to_import_it_loads_nothing_else() -> None:
     code = "import sys; before = set(sys.modules); import reverie; print(*sorted(set(sys.modules) - before))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    ours = [name for name in done.stdout.split() if name.startswith("reverie")]
-    assert ours == ["reverie"]
-    assert not {"numpy", "torch", "gymnasium", "pydantic"} & set(done.stdout.split())
+    loaded = python("-c", code).split()
+    assert [name for name in loaded if name.startswith("reverie")] == ["reverie"]
+    assert not {"numpy", "torch", "gymnasium", "pydantic"} & set(loaded)
 
 
 def test_all_of_its_names_are_there() -> None:

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ import pytest
 from reverie.checkpoint import file_sha256
 from reverie.cli.main import main
 from reverie.run.folder import RunFolder
+from tests.processes import python
 
 
 def test_says_what_is_there(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]):
@@ -93,9 +92,6 @@ loaded("evaluate", run, "--tracks", "1", "--renderer", "fast", "--workers", "0",
 def test_it_loads_no_more_than_it_uses(tiny_run: RunFolder) -> None:
     """In a process of its own: here all is loaded. Torch's compiler, with what it stands on, costs as much as torch."""
     heavy = ("torch._dynamo", "sympy", "scipy.stats", "matplotlib", "Box2D", "numba")
-    words = [sys.executable, "-W", "ignore", "-c", LOADED, str(tiny_run.path), *heavy]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    after_info, after_evaluate = done.stdout.splitlines()
+    after_info, after_evaluate = python("-W", "ignore", "-c", LOADED, tiny_run.path, *heavy).splitlines()
     assert after_info.split() == []
     assert set(after_evaluate.split()) == {"Box2D", "numba"}

@@ -1,7 +1,5 @@
 """FastCarRacing is Gymnasium's CarRacing in all but the painter."""
 
-import subprocess
-import sys
 from typing import Any, cast
 
 import gymnasium
@@ -10,6 +8,7 @@ import pytest
 from gymnasium.envs.box2d import car_dynamics
 from gymnasium.envs.box2d.car_racing import CarRacing
 from gymnasium.utils.env_checker import check_env
+from tests.processes import python
 
 from reverie.envs import EnvConfig, make_env
 from reverie.envs.car_racing.env import FastCarRacing
@@ -133,8 +132,7 @@ def test_same_seed_and_actions_give_the_same_bytes_in_any_run_and_process():
     here: dict[str, Any] = {}
     exec(DRIVE, here)
     assert here["found"][0] == here["found"][1]
-    done = subprocess.run([sys.executable, "-c", f"{DRIVE}\nprint(*found)"], capture_output=True, text=True, check=True)
-    assert tuple(done.stdout.split()) == here["found"]
+    assert tuple(python("-c", f"{DRIVE}\nprint(*found)").split()) == here["found"]
 
 
 def test_frames_belong_to_the_caller():
@@ -171,14 +169,12 @@ def test_gymnasium_makes_it_in_a_fresh_process():
         "obs, _ = env.reset(seed=0)\n"
         "print(type(env.unwrapped).__name__, obs.shape, obs.dtype)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "FastCarRacing (96, 96, 3) uint8"
+    assert python("-c", code).splitlines()[-1] == "FastCarRacing (96, 96, 3) uint8"
 
 
 def test_importing_the_package_loads_no_environment():
     code = "import sys, reverie.envs; print({'numba', 'pygame', 'Box2D', 'torch'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    assert python("-c", code).strip() == "set()"
 
 
 @pytest.mark.parametrize("renderer", ["fast", "gymnasium"])

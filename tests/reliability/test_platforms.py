@@ -1,8 +1,6 @@
 """What only Linux has, or only POSIX, is not needed to read a run and to see it drive; where it is, that is said."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from reverie.errors import UserError
 from reverie.run.folder import RunFolder
 from reverie.workers.local_cluster import OwnCluster
 from reverie.workers.processes import ProcessWorkers
+from tests.processes import python
 
 ELSEWHERE = """
 import importlib, os, pkgutil, signal, sys
@@ -56,9 +55,7 @@ sys.exit(
 def test_everything_is_imported_and_an_agent_watched_without_what_only_linux_has(
     tiny_run: RunFolder, tmp_path: Path
 ) -> None:
-    words = [sys.executable, "-W", "ignore", "-c", ELSEWHERE, str(tiny_run.path), str(tmp_path / "drive.mp4")]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    python("-W", "ignore", "-c", ELSEWHERE, tiny_run.path, tmp_path / "drive.mp4")
     assert (tmp_path / "drive.mp4").stat().st_size > 1000
 
 

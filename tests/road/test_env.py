@@ -1,8 +1,6 @@
 """The real world as a run's agent meets it."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import gymnasium
@@ -19,6 +17,7 @@ from reverie.road.env import RoadEnv
 from reverie.run.folder import RunFolder
 from reverie.seeding import TEST_TRACKS, TRAINING_TRACKS
 from reverie.training.controller.rollouts import agent_of
+from tests.processes import python
 
 UNBOUNDED = pytest.mark.filterwarnings("ignore:.*observation space (min|max)imum value")
 TRACK = TRAINING_TRACKS[3]
@@ -98,6 +97,4 @@ def test_the_example_learns_in_the_dream_and_drives_on_the_road() -> None:
     (program,) = (block for block in re.findall(r"^```python\n(.*?)^```", page, re.M | re.S) if "PPO" in block)
     short = program.replace("200_000", "512").replace("range(20)", "range(1)")
     assert short != program
-    done = subprocess.run([sys.executable, "-c", short], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"mean return on 1 test tracks: -?\d+", done.stdout)
+    assert re.search(r"mean return on 1 test tracks: -?\d+", python("-c", short))

@@ -11,6 +11,7 @@ import pytest
 
 from reverie.errors import UserError
 from reverie.run.lock import locked
+from tests.processes import python
 
 HOLD = "import sys; from pathlib import Path; from reverie.run.lock import locked"
 DIE = f"{HOLD}; import os; lock = locked(Path(sys.argv[1])); lock.__enter__(); os._exit(9)"
@@ -76,5 +77,4 @@ def test_a_folder_that_refuses_is_named(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_system_without_fcntl_can_import_it_all() -> None:
     code = "import sys; sys.modules['fcntl'] = None; import reverie.cli.main, reverie.training.pipeline"
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    python("-W", "ignore", "-c", code)
