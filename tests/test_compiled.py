@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from numba.core import caching
 
 import reverie
-from reverie.compiled import compiled
+from reverie.compiled import compiled, compiled_with
 
 NOBODY = "65534"
 
@@ -62,6 +63,50 @@ def test_without_a_folder_to_write_to_a_temporary_one_keeps_the_code(
 def test_without_any_folder_it_is_compiled_for_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     only_in(None, monkeypatch)
     assert kept()(4) == 8
+
+
+NUMBER, NUMBERS, here = 3, np.array([1.0, 2.0]), sys.modules[__name__]
+
+
+@compiled()
+def inner(x):
+    return x * NUMBER
+
+
+def outer(x):
+    return inner(x) + NUMBERS[0] + here.NUMBER
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("NUMBER", 4), ("NUMBERS", np.array([1.5, 2.0])), ("inner", compiled()(double))]
+)
+def test_what_a_function_is_compiled_with_is_all_that_it_names(
+    name: str, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = compiled_with(outer)
+    assert compiled_with(outer) == before
+    monkeypatch.setitem(globals(), name, value)
+    assert compiled_with(outer) != before
+
+
+def test_code_that_was_compiled_with_other_numbers_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may come from another file, or another package: that of the function itself has not changed."""
+    only_in(Path(tempfile.gettempdir()), monkeypatch)
+    assert [compiled(kept=True)(outer)(1.0) for _ in range(2)] == [7.0, 7.0]
+    monkeypatch.setitem(globals(), "NUMBERS", np.array([1.5, 2.0]))
+    assert compiled(kept=True)(outer)(1.0) == 7.5
+
+
+def test_all_processes_share_the_code() -> None:
+    code = (
+        "from reverie.envs.car_racing import raster, track, wheels; from reverie.compiled import compiled_with; "
+        "kept = raster.render_64, raster.render_96, track._make_track, wheels._drive, wheels._look; "
+        "print(*(compiled_with(each.py_func) for each in kept))"
+    )
+    words = [sys.executable, "-W", "ignore", "-c", code]
+    said = {subprocess.run(words, capture_output=True, text=True, check=True).stdout for _ in range(2)}
+    assert len(said) == 1
+    assert len(set(said.pop().split())) == 5
 
 
 def _open_to_all(folder: Path) -> None:

@@ -3,19 +3,23 @@
 numba itself refuses to decorate a function when it finds no folder to write to (a package that belongs to another user,
 and no home), and lets a full disk end the call that compiles. It also takes settings from a file in the folder where a
 command is run, which may be somebody else's: one of them says where machine code is read from, as a pickle, and another
-which module is imported to find it.
+which module is imported to find it. And it goes by the file of the function alone that is called: it would go on with
+code that was compiled from older functions behind it, or with older numbers of another package.
 """
 
 import contextlib
+import hashlib
 import os
 import pickle
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import CodeType, ModuleType
 from typing import Any
 
 import numba
+import numpy as np
 from numba.core import config
 from numba.core.caching import FunctionCache
 
@@ -38,7 +42,11 @@ def compiled(*, kept: bool = False) -> Callable[[Callable[..., Any]], Any]:
 
 
 class _Cache(FunctionCache):
-    """numba's, but for a disk that fails or is full: then the code is compiled anew, or not kept."""
+    """numba's, but for a disk that fails or is full: then the code is compiled anew, or not kept; and for whatever the
+    function is compiled with."""
+
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        return (*super()._index_key(sig, codegen), compiled_with(self._py_func))
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
@@ -47,6 +55,32 @@ class _Cache(FunctionCache):
     def save_overload(self, sig: Any, data: Any) -> None:
         with contextlib.suppress(OSError):
             super().save_overload(sig, data)
+
+
+def compiled_with(function: Callable[..., Any]) -> str:
+    """A checksum of a function's code, and of all that it names, as it is now: numbers, arrays, and in the same way the
+    compiled functions that it calls."""
+    digest, seen, waiting = hashlib.sha256(), set[int](), [(function.__code__, function.__globals__)]
+    while waiting:
+        code, known = waiting.pop()
+        if id(code) in seen:
+            continue
+        seen.add(id(code))
+        digest.update(code.co_code)
+        named = [known[name] for name in code.co_names if name in known]
+        modules = [value for value in named if isinstance(value, ModuleType)]
+        named += [getattr(module, name) for module in modules for name in code.co_names if hasattr(module, name)]
+        for value in (*code.co_consts, *named):
+            inner: Any = getattr(value, "py_func", None) or getattr(value, "_defn", None)  # numba has it so
+            if isinstance(value, CodeType):
+                waiting.append((value, known))
+            elif isinstance(getattr(inner, "__code__", None), CodeType):
+                waiting.append((inner.__code__, inner.__globals__))
+            elif isinstance(value, np.ndarray):
+                digest.update(f"{value.dtype} {value.shape}\n".encode() + value.tobytes())
+            elif isinstance(value, (bool, int, float, complex, str, tuple, np.generic)):
+                digest.update(f"{value!r}\n".encode())
+    return digest.hexdigest()
 
 
 def _cache(function: Callable[..., Any]) -> _Cache | None:

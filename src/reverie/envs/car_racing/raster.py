@@ -8,9 +8,6 @@ that crosses itself) the colours are averaged. The car is drawn over the rest (s
 Shapes: T tiles, S state (see `scene`), H x W = 84 x 96 cells of the picture without the panel. Colours 0..255.
 """
 
-import hashlib
-from pathlib import Path
-
 import numpy as np
 
 from reverie.compiled import compiled
@@ -112,49 +109,29 @@ def _over_63(v):
     return (v + 31) * 66577 >> 22
 
 
-def _compiled(version: int):
-    """The two entry points. numba keeps their machine code on disk under a key of which `version` is a part.
-
-    By itself numba looks only at the file of the function that is called, and would go on using code compiled from
-    older versions of the modules behind it.
-    """
-
-    @compiled(kept=True)
-    def render_96(edges, colors, kerbs, palette, state, score):
-        """The whole observation (96, 96, 3) uint8 of one scene; score (12, 12) is the picture of its score."""
-        _ = version
-        work = _workspace(len(edges))
-        _draw(edges, colors, kerbs, palette, state, work)
-        whole = work[4]
-        _round(work[3], whole)
-        out = np.empty((96, 96, 3), np.uint8)
-        for y in range(H):
-            for x in range(W):
-                for c in range(3):
-                    out[y, x, c] = whole[y, c, x]
-        panel.draw(out[H:], state, score)
-        return out
-
-    @compiled(kept=True)
-    def render_64(rows, edges, colors, kerbs, num_tiles, palettes, states, out):
-        """The pictures of the scenes `rows` without panel, shrunk: out (n, 64, 64, 3) uint8."""
-        _ = version
-        work = _workspace(edges.shape[1])
-        for k in range(len(rows)):
-            e = rows[k]
-            n = num_tiles[e]
-            _draw(edges[e, :n], colors[e, :n], kerbs[e, :n], palettes[e], states[e], work)
-            _round(work[3], work[4])
-            _shrink(work[4], out[k])
-
-    return render_96, render_64
+@compiled(kept=True)
+def render_96(edges, colors, kerbs, palette, state, score):
+    """The whole observation (96, 96, 3) uint8 of one scene; score (12, 12) is the picture of its score."""
+    work = _workspace(len(edges))
+    _draw(edges, colors, kerbs, palette, state, work)
+    whole = work[4]
+    _round(work[3], whole)
+    out = np.empty((96, 96, 3), np.uint8)
+    for y in range(H):
+        for x in range(W):
+            for c in range(3):
+                out[y, x, c] = whole[y, c, x]
+    panel.draw(out[H:], state, score)
+    return out
 
 
-def _version() -> int:
-    """A number that changes with the text of any module of the rasteriser."""
-    folder = Path(__file__).parent
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py"))))
-    return int.from_bytes(digest.digest()[:7])
-
-
-render_96, render_64 = _compiled(_version())
+@compiled(kept=True)
+def render_64(rows, edges, colors, kerbs, num_tiles, palettes, states, out):
+    """The pictures of the scenes `rows` without panel, shrunk: out (n, 64, 64, 3) uint8."""
+    work = _workspace(edges.shape[1])
+    for k in range(len(rows)):
+        e = rows[k]
+        n = num_tiles[e]
+        _draw(edges[e, :n], colors[e, :n], kerbs[e, :n], palettes[e], states[e], work)
+        _round(work[3], work[4])
+        _shrink(work[4], out[k])
