@@ -8,6 +8,8 @@ first one on, and is written anew with each: a soak that is ended has said what 
 nothing was lost.
 """
 
+import ctypes
+import gc
 import json
 import os
 import random
@@ -239,6 +241,10 @@ def _taken(session: int) -> float:
 
 
 def _resident() -> int:
+    """kB of memory, without what the C library keeps for later: how full its pages are is luck."""
+    gc.collect()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
