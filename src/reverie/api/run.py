@@ -105,6 +105,7 @@ class Run:
         """
         test_seeds(tracks, first_seed)
         self.folder.require_agent()
+        agent = self.folder.agent_digest
         with make_workers(number_of(str(workers))) as made:
             found = evaluate_run(
                 self.folder,
@@ -115,7 +116,7 @@ class Run:
                 challenge=challenge,
                 quiet=quiet,
             )
-        evaluations.keep(self.folder, found)
+        evaluations.keep(self.folder, found, agent)
         return found
 
 
