@@ -11,8 +11,13 @@ from reverie.run.manifest import NAME, RECIPE
 
 
 def require_own_place(path: Path) -> None:
-    """Raises UserError where a new run would lie inside another one, of which a stage may remove all that is there."""
-    for folder in path.resolve().parents:
+    """Raises UserError where a new run would lie inside another one, of which a stage may remove all that is there, or
+    where this system has no such place."""
+    try:
+        around = path.resolve().parents
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, or letters that this system's names lack
+        raise UserError(f"{path} cannot be a folder here ({error}): choose another", usage=True) from error
+    for folder in around:
         if (folder / RECIPE).is_file() and (folder / NAME).is_file():
             raise UserError(f"{path} lies inside the run {folder}: choose another folder", usage=True)
 
