@@ -130,7 +130,7 @@ def test_words_do_not_run_into_each_other_however_small_the_world_is_drawn(
         Filmed(track=7, ret=2100.0, frames=2100, decisions=525, terminated=False),
     )
     drawn = Dashboard("runs/doom, track 7", 2100, spec_of(EnvConfig())).draw(
-        episode_film._large(shot), minds, shot.act, shot.filmed.ret, shot.filmed.frames
+        episode_film._picture(shot), minds, shot.act, shot.filmed.ret, shot.filmed.frames
     )
     assert boxes
     for text, (left, top, right, bottom) in boxes:

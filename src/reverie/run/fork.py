@@ -36,8 +36,8 @@ def fork(run: RunFolder, path: Path, overrides: Sequence[str]) -> tuple[RunFolde
     if cut_off and not RunFolder.open(path).is_cut_off:
         raise UserError(f"{path} is a run already: choose another folder", usage=True)
     require_own_place(path)
-    config = settings.load(str(run.path / "recipe.toml"), overrides)
-    old, new = settings.flatten(settings.load(str(run.path / "recipe.toml"))), settings.flatten(config)
+    config = settings.load(str(run.path / RECIPE), overrides)
+    old, new = settings.flatten(settings.load(str(run.path / RECIPE))), settings.flatten(config)
     changed = [key for key in new if new[key] != old.get(key) and key not in BESIDE]
     _check(run, changed)
     first = min((STAGES.index(_stage(key)) for key in changed), default=len(STAGES))

@@ -12,6 +12,9 @@ from reverie.envs.spec import EnvSpec
 from reverie.show.canvas import ACCENT, BAD, GOOD, Canvas
 from reverie.types import Frames
 
+LARGE = 600
+"""Pixels, about as many as CarRacing's pictures have, to which those of small worlds are enlarged: words have to fit
+below them."""
 MAX_BARS = 12
 """Numbers of an action that there is room for."""
 TILE, CAPTION, GAP = 192, 24, 10
@@ -41,13 +44,14 @@ class Dashboard:
 
     def draw(self, picture: Frames, minds: Minds, act: np.ndarray, ret: float, frame: int) -> Frames:
         """The whole picture (even height, even width, 3) uint8, for simulator frame `frame` and the return so far."""
-        h, w, _ = picture.shape
+        times = max(1, round(LARGE / max(picture.shape[:2])))
+        h, w = times * picture.shape[0], times * picture.shape[1]
         column, bottom = w + 2 * GAP, h + GAP
         width, height = column + TILE + GAP, 3 * (TILE + CAPTION) + 2 * GAP
         height = max(height, bottom + 150)
         self._base = self._base or self._background(width + width % 2, height + height % 2, column)
         canvas = self._base.copy()
-        canvas.frame(picture, GAP, GAP)
+        canvas.frame(picture, GAP, GAP, times)
         for i, tile in enumerate(minds):
             canvas.frame(tile, column, GAP + i * (TILE + CAPTION) + CAPTION, TILE // tile.shape[0])
         self._score(canvas, GAP, bottom + GAP, 0.5 * w, canvas.image.height - bottom - 2 * GAP, ret, frame)

@@ -26,9 +26,6 @@ from reverie.progress import Progress
 from reverie.show.dashboard import Dashboard, Minds
 from reverie.show.mp4 import write_mp4
 
-LARGE = 600
-"""Pixels, about as many as CarRacing's pictures have, to which those of small worlds are enlarged: words have to fit
-below them."""
 NO_SCREEN = "there is no screen to open a window on"
 
 
@@ -138,7 +135,7 @@ def record(path: Path, driver: Driver, config: EnvConfig, track: int, *, title: 
             for shot in shots(env, driver, track, config.action_repeat):
                 filmed = shot.filmed
                 found[:] = [filmed]
-                yield dashboard.draw(_large(shot), shot.minds, shot.act, filmed.ret, filmed.frames)
+                yield dashboard.draw(_picture(shot), shot.minds, shot.act, filmed.ret, filmed.frames)
                 bar.update(filmed.frames, score=f"{filmed.ret:.0f}")
 
     try:
@@ -149,11 +146,9 @@ def record(path: Path, driver: Driver, config: EnvConfig, track: int, *, title: 
     return found[0]
 
 
-def _large(shot: Shot) -> np.ndarray:
-    """The picture (h, w, 3) uint8 for the video: what the agent sees where the environment shows nothing else."""
-    picture = shot.minds.frame if shot.picture is None else np.asarray(shot.picture)
-    times = max(1, round(LARGE / max(picture.shape[:2])))
-    return picture.repeat(times, 0).repeat(times, 1)
+def _picture(shot: Shot) -> np.ndarray:
+    """(h, w, 3) uint8, for the video: what the agent sees where the environment shows nothing else."""
+    return shot.minds.frame if shot.picture is None else np.asarray(shot.picture)
 
 
 def require_screen(instead: str) -> None:
