@@ -11,6 +11,7 @@ from reverie.cli.main import main
 from reverie.measure.dream.trust import Trust
 from reverie.run.evaluations import keep
 from reverie.run.folder import RunFolder
+from reverie.show.canvas import Canvas
 from reverie.studies import report_words as words
 from reverie.studies import robustness
 from tests.evaluations import EVALUATION
@@ -44,6 +45,8 @@ def test_the_page_says_what_was_measured_and_needs_nothing_else(
 
 def test_json_and_a_place_of_ones_own(tiny_run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tiny_run.forget("evaluate")
+    tiny_run.pictures.mkdir(exist_ok=True)
+    Canvas(8, 8).save(tiny_run.pictures / "learning_curve.png")
     path = tmp_path / "page.html"
     kept = ["--pictures", str(tmp_path / "pictures")]
     assert main(["report", str(tiny_run.path), "--output", str(path), *kept, "--quiet", "--json"]) == 0
@@ -52,7 +55,7 @@ def test_json_and_a_place_of_ones_own(tiny_run: RunFolder, tmp_path: Path, capsy
     assert "Nobody has measured yet" in path.read_text()
     assert f"reverie evaluate {tiny_run.path} --challenge colour --renderer fast" in path.read_text()
     assert {one.name for one in (tmp_path / "pictures").iterdir()} == {
-        *("seen.png", "moved.png", "trust.png", "film.mp4", "challenges.png")
+        *("seen.png", "moved.png", "trust.png", "film.mp4", "challenges.png", "learning_curve.png")
     }
 
 
@@ -92,9 +95,21 @@ def test_mistakes(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]) -> No
     assert "has not finished its stage controller" in capsys.readouterr().err
 
 
+def test_the_commands_that_make_it_again_look_at_what_they_made() -> None:
+    install, *train, evaluate, watch = words.rerun(RunFolder.open("pretrained")).splitlines()
+    assert install.startswith("pip install -c constraints.txt . ")
+    assert train == [
+        "reverie train marathon --run runs/again \\",
+        "    --set seed=2 \\",
+        "    --set controller.search.generations=1000 \\",
+        "    --set controller.search.minutes=90.0",
+    ]
+    assert (evaluate, watch) == ("reverie evaluate runs/again --tracks 100", "reverie watch runs/again")
+
+
 @pytest.mark.parametrize(
     ("decisions", "said"),
-    [(0, "foresees nothing"), (5, "for about 0.4\u00a0s"), (10, "for 0.8\u00a0s at least")],
+    [(0, "not sure"), (5, "for about 0.4\u00a0s"), (10, "for 0.8\u00a0s at least")],
 )
 def test_how_long_a_dream_can_be_trusted_is_said_in_seconds(decisions: int, said: str) -> None:
     some = (1.0,) * 10

@@ -101,9 +101,9 @@ def _video(args: DreamArguments, run: "RunFolder") -> None:
     print(
         f"{path}: {len(film.rewards[0])} decisions; return on the road {real:.0f}, in the dream with the same actions "
         f"{same:.0f}, in the dream with the agent at its wheel {own:.0f}\n"
-        "Told the same actions, M foresees the road for less than a second or two, and then dreams another one, which "
-        f"they do not fit: `reverie report {run.name}` measures for how long. Judge the dream by the last picture, in "
-        "which the agent acts by what it sees there."
+        "Told the same actions, M foresees the road for a while (`pretrained`: a third of a second), and then dreams "
+        f"another one, which they do not fit: `reverie report {run.name}` measures for how long. Judge the dream by "
+        "the last picture, in which the agent acts by what it sees there."
     )
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_BLANK = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+"""Behind words that a line runs through."""
+
 
 def learning_curve(path: Path, log: Log, *, title: str, with_paper: bool) -> None:
     """A run's log.csv: return against wall time, and against simulator frames, or decisions where they were dreamt;
@@ -157,10 +160,10 @@ def scores(
             axes.plot(ci95, (row, row), color="black", linewidth=4, solid_capstyle="butt")
         axes.plot([mean], [row], "D", color="black", markersize=6)
         interval = " [{:.0f}, {:.0f}]".format(*ci95) if ci95 else ""
-        axes.annotate(f"{mean:.0f}{interval}", (mean, row - 0.29), ha="center", va="bottom")
+        axes.annotate(f"{mean:.0f}{interval}", (mean, row - 0.29), ha="center", va="bottom", bbox=_BLANK)
     if with_paper:
         axes.axvline(PAPER_SCORE, color=PAPER, linewidth=1.2, linestyle="--")
-        axes.annotate(f"paper {PAPER_SCORE:.0f}", (PAPER_SCORE, -0.62), color=PAPER, ha="right", fontsize=9)
+        axes.annotate(f"paper {PAPER_SCORE:.0f} ", (PAPER_SCORE, -0.62), color=PAPER, ha="right", fontsize=9)
     axes.set_yticks(range(len(groups)), list(groups))
     axes.set_ylim(len(groups) - 0.4, -0.75)
     axes.set_xlabel("return of a track (a point each); diamond and bar: mean and its 95% interval")

@@ -30,7 +30,7 @@ from reverie.show.dashboard import DARK, DIM, LIGHT, PANEL
 from reverie.show.mp4 import write_mp4
 from reverie.types import Floats, Frames
 
-SCALE, CAPTION, GAP, CURVE = 5, 26, 10, 90
+SCALE, CAPTION, GAP, CURVE = 5, 26, 24, 90
 BLUE = (90, 150, 230)
 
 
@@ -97,7 +97,8 @@ def _pictures(film: Film, title: str, quiet: bool) -> Iterator[Frames]:
     base = Canvas(width, height + height % 2, DARK)
     named = (("real road", GOOD), ("dream, same actions", ACCENT), ("dream, driven in the dream", BLUE))
     base.rectangle(GAP, top, width - 2 * GAP, CURVE, PANEL)
-    base.text(title, GAP, height - GAP - 6, 14, DIM, "ls")
+    base.text(title, GAP, height - GAP, 14, DIM, "ls")
+    base.text("above: the three returns, from the first decision to the last", width - GAP, height - GAP, 14, DIM, "rs")
 
     def place(i: int, value: float) -> tuple[float, float]:
         x = GAP + 4 + (width - 2 * GAP - 8) * i / max(t, 1)

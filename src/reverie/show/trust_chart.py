@@ -20,13 +20,13 @@ def trust(
     trusted: int,
     decisions_per_second: float,
 ) -> None:
-    """Errors (t,) over the seconds dreamt, and until when the dream is the best of the three."""
+    """Errors (t,) over the seconds dreamt, and for how many decisions the dream is `trusted`."""
     seconds = (np.arange(len(dream)) + 1) / decisions_per_second
     figure = new_figure(9.0, 4.2)
     axes = figure.subplots()
     if trusted:
         axes.axvspan(
-            0, seconds[trusted - 1], color=OURS, alpha=0.12, linewidth=0, label="here the dream can be trusted"
+            0, seconds[trusted - 1], color=OURS, alpha=0.12, linewidth=0, label="nearer than both, beyond chance"
         )
     for values, label, color in (
         (dream, "the dream", OURS),

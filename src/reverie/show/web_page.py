@@ -1,6 +1,7 @@
 """One HTML file that needs nothing else: words, tables, pictures and films, which opens from the disk."""
 
 import base64
+import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -33,7 +34,8 @@ pre { background: color-mix(in srgb, var(--line) 45%, transparent); padding: .8r
 
 
 class WebPage:
-    """A page that is put together from above to below; what is given as words is shown as it is, never as HTML."""
+    """A page that is put together from above to below; what is given as words is shown as it is, never as HTML,
+    but for `code`, which stands in backticks."""
 
     def __init__(self, title: str) -> None:
         self.title = title
@@ -46,11 +48,11 @@ class WebPage:
     def paragraph(self, text: str, kind: str = "") -> None:
         """Words; their `kind` is a class of the style: `quiet`, `score`."""
         said = f' class="{escape(kind)}"' if kind else ""
-        self._parts.append(f"<p{said}>{escape(text)}</p>")
+        self._parts.append(f"<p{said}>{_words(text)}</p>")
 
     def steps(self, texts: Sequence[str]) -> None:
         """Sentences, one below the other."""
-        self._parts.append(f"<ol>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ol>")
+        self._parts.append(f"<ol>{''.join(f'<li>{_words(text)}</li>' for text in texts)}</ol>")
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
         """Cells; the first row is the header."""
@@ -93,7 +95,11 @@ class WebPage:
         )
 
     def _figure(self, content: str, words: str) -> None:
-        self._parts.append(f"<figure>{content}<figcaption>{escape(words)}</figcaption></figure>")
+        self._parts.append(f"<figure>{content}<figcaption>{_words(words)}</figcaption></figure>")
+
+
+def _words(text: str) -> str:
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _png(path: Path) -> bytes:

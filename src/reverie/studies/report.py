@@ -24,17 +24,19 @@ from reverie.measure.statistics import mean_text
 from reverie.models.coding import decode, encode, information
 from reverie.policies import AgentPolicy
 from reverie.progress import Progress
+from reverie.reading import read_bytes
 from reverie.run.evaluations import score
 from reverie.run.folder import RunFolder
 from reverie.seeding import VALIDATION_TRACKS
 from reverie.show import charts, latent_sheets, sheets
 from reverie.show.dream_film import make_film, write_film
 from reverie.show.trust_chart import trust as draw_trust
-from reverie.show.web_page import WebPage
+from reverie.show.web_page import MAX_PICTURE, WebPage
 from reverie.studies import report_words as words
 from reverie.studies import robustness
 from reverie.training.controller.rollouts import agent_of
 from reverie.training.recorder import EPISODES_PER_TASK, record
+from reverie.writing import write_atomically
 
 HORIZON = 75
 """Decisions of the dreams that are measured."""
@@ -166,10 +168,12 @@ def _memory(
             trusted=trust.decisions,
             decisions_per_second=rate,
         )
+        until = "so far the picture is shaded" if trust.decisions else "here that is at no time sure"
         page.picture(
             folder / "trust.png",
             "Lower is better. A dream can be trusted while it is nearer to what really came than either guess that "
-            "knows nothing. Later it may well show a road that is worth driving on, but another one.",
+            f"knows nothing, by more than chance gives on a few drives: {until}. Later it may well show a road that is "
+            "worth driving on, but another one.",
         )
     try:
         film = make_film(agent, params, run.config.env, VALIDATION_TRACKS[0], FILMED, 1.0, run.config.seed)
@@ -194,7 +198,9 @@ def _controller(page: WebPage, run: RunFolder, found: Mapping[str, Any] | None, 
             head_start = (
                 " This search did not begin at zero: its first C does what the agent that drove for it would do."
             )
-        page.picture(curve, f"The search for C, generation by generation.{head_start}")
+        with write_atomically(folder / curve.name) as file:
+            file.write(read_bytes(curve, MAX_PICTURE))
+        page.picture(folder / curve.name, f"The search for C, generation by generation.{head_start}")
     else:
         page.paragraph(f"There is no curve of it yet: `reverie train --run {run.name}` draws one.", "quiet")
     page.heading("What it scores")
@@ -237,7 +243,7 @@ def _robustness(page: WebPage, run: RunFolder, agent: Agent, seen: Seen, folder:
 
 def _costs(page: WebPage, run: RunFolder) -> None:
     page.heading("What it cost")
-    page.table(words.costs(run))
+    page.table([(what, time.replace(" ", "\u00a0"), *counts) for what, time, *counts in words.costs(run)])
     page.paragraph(words.made_with(run), "quiet")
     page.heading("How to do it again")
     page.code(words.rerun(run))

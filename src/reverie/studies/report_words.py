@@ -29,6 +29,10 @@ _STAGES = {
     "evaluate": "the score is measured",
     "pictures": "pictures are drawn",
 }
+AGAIN = "runs/again"
+"""Where the commands that make a run again make it."""
+WIDE = 90
+"""Letters of a command that a page still shows in one line."""
 CITATION = """@inproceedings{ha2018worldmodels,
   title     = {Recurrent World Models Facilitate Policy Evolution},
   author    = {Ha, David and Schmidhuber, J{\\"u}rgen},
@@ -62,8 +66,8 @@ def trust_sentence(trust: Trust | None, decisions_per_second: float) -> str:
         )
     if not trust.decisions:
         return (
-            "Its dream foresees nothing: from the first decision on, a guess that knows nothing of driving is as near "
-            "to what really comes."
+            "It is not sure that its dream foresees anything: already after the first decision it is not nearer to "
+            "what really comes than a guess that knows nothing of driving, or by no more than chance."
         )
     seconds = trust.decisions / decisions_per_second
     if trust.is_open:
@@ -160,30 +164,31 @@ def costs(run: RunFolder) -> list[Sequence[str]]:
     if (before := 60 * minutes(run) - own) > 1:
         rows.append(("what was trained before it (its frames stand above)", duration(before), "", ""))
     rows.append(("all, but for the frames of the score", duration(60 * minutes(run)) or "-", f"{cost.frames:,}", ""))
-    return list(rows)
+    return [row if cost.dreamt else row[:-1] for row in rows]
 
 
 def rerun(run: RunFolder) -> str:
-    """The commands that make the same run again, and look at this one. The recipe of one that was packed is taken out
-    of its archive first, where it is needed."""
-    name, folder = shlex.quote(run.name), f"{Path(run.name).stem}_recipe"
+    """The commands that make the same run again, and look at it. The recipe of one that was packed is taken out of its
+    archive first, where it is needed."""
+    folder = f"{Path(run.name).stem}_recipe"
     is_packed = archive_of(run.path) is not None
     own = f"{folder}/recipe.toml" if is_packed else str(run.path / "recipe.toml")
     again = remade(run, own)
     if is_packed and own in again[-1]:
         again.insert(1, shlex.join(["python", "-m", "zipfile", "-e", run.name, folder]))
-    return "\n".join([*again, f"reverie evaluate {name} --tracks 100", f"reverie watch {name}"])
+    return "\n".join([*again, f"reverie evaluate {AGAIN} --tracks 100", f"reverie watch {AGAIN}"])
 
 
 def remade(run: RunFolder, own: str) -> list[str]:
     """The commands that make the same run again; where no recipe that ships is like its own, from that as a file."""
-    words = ["reverie", "train", own, "--run", "runs/again"]
+    words, given = ["reverie", "train", own, "--run", AGAIN], []
     if run.recipe.name in settings.names():
         config, shipped = settings.flatten(run.recipe), settings.flatten(settings.load(run.recipe.name))
         given = [f"{key}={json.dumps(value)}" for key, value in config.items() if _differs(key, value, shipped)]
         words[2] = run.recipe.name
-        words += [word for one in given for word in ("--set", one)]
-    return [f"pip install reverie=={run.manifest['reverie']}", shlex.join(words)]
+    install = f"pip install -c constraints.txt .  # in a copy of the repository, version {run.manifest['reverie']}"
+    parts = [shlex.join(words), *(shlex.join(["--set", one]) for one in given)]
+    return [install, (" " if sum(map(len, parts)) < WIDE else " \\\n    ").join(parts)]
 
 
 def _differs(key: str, value: Any, shipped: Mapping[str, Any]) -> bool:

@@ -88,8 +88,10 @@ def show(run: RunFolder) -> None:
     if found["pictures"]:
         console.print(f"pictures  {escape(str(run.pictures))}")
     table = Table("stage", "status", "time", "what it says", box=None, pad_edge=False, header_style="dim")
+    before = "scout's minutes" if run.recipe.rounds.num == 1 else "minutes of earlier rounds"
     for name, stage in found["stages"].items():
-        table.add_row(name, stage["status"], duration(stage["seconds"]), escape(_facts_text(stage["facts"])))
+        facts = {before if key == "forerunner_minutes" else key: value for key, value in stage["facts"].items()}
+        table.add_row(name, stage["status"], duration(stage["seconds"]), escape(_facts_text(facts)))
     for each in (table_of(found["rounds"]) if found["rounds"] else None, table):
         if each:
             console.print()
@@ -116,7 +118,7 @@ def _facts_text(facts: dict[str, Any]) -> str:
 
 
 def _is_short(value: Any) -> bool:
-    return isinstance(value, int | float) or (isinstance(value, str) and len(value) < 40)
+    return isinstance(value, int | float) or (isinstance(value, str) and 0 < len(value) < 40)
 
 
 def _value(value: Any) -> str:

@@ -155,7 +155,7 @@ def search_space(run: RunFolder, controller: Controller, *, quiet: bool = True) 
         params, error = imitated(controller, space, sights, act, chance)
         space = replace(space, origin=params)
         if not quiet:
-            note(f"controller: imitates {teacher.name}; {error:.0%} of its actions' variance is left")
+            note(f"controller: C begins as a copy of {teacher.name} ({1 - error:.0%} of its actions explained)")
     return space
 
 

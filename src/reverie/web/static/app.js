@@ -109,6 +109,7 @@ globalThis.Reverie ??= {};
       find("drive").hidden = false;
       state.firstPicture = performance.now();
     }
+    find("beside").hidden = !find("road-wasm");
     state.roadWasm ??= find("road-wasm") && (await unpack(find("road-wasm").textContent));
     const road = state.roadWasm ? (state.road ??= await Reverie.Road.create(state.roadWasm)) : null;
     if (road) state.stage = new Reverie.Stage(state.run, road, state.wheel, { ...asked, said: say });

@@ -51,7 +51,7 @@ Reverie.See = class {
       Reverie.show(canvas, moment.rgba);
       return make("button", { class: "moment", "aria-label": `Moment ${i + 1}`, onclick: () => this.choose(i) }, canvas);
     });
-    this.given = Reverie.picture(real ? "a real frame" : "a moment of the bank", "road");
+    this.given = Reverie.picture(real ? "a real frame" : "a moment at which dreams begin", "road");
     this.seen = Reverie.picture("what V keeps of it", "dream");
     this.changed = Reverie.picture("with your changes", "you");
     this.modes = ["still", "hold", "push"].map((mode) => make("button", { "aria-pressed": mode === "still", onclick: () => this.setMode(mode) }, { still: "Still", hold: "Hold in the dream", push: "Push the dream" }[mode]));
@@ -69,7 +69,7 @@ Reverie.See = class {
     this.path = make("input", { type: "range", min: 0, max: 1, step: 0.01, value: 0, "aria-label": "From A to B", oninput: () => this.between() });
     this.way = make("div", { class: "way" }, ...Array.from({ length: 7 }, () => make("canvas", { width: 64, height: 64, role: "img", "aria-label": "on the way from A to B" })));
     this.host.append(
-      make("section", { class: "panel" }, make("h2", {}, real ? "Moments of a real drive" : "Moments of the bank (this file has no road)"), make("div", { class: "strip" }, ...this.strip)),
+      make("section", { class: "panel" }, make("h2", {}, real ? "Moments of a real drive" : "Moments at which dreams begin (this file has no road)"), make("div", { class: "strip" }, ...this.strip)),
       make("div", { class: "seeing" },
         make("section", { class: "panel" },
           make("div", { class: "three" }, this.given.figure, this.seen.figure, this.changed.figure),
