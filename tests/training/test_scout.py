@@ -1,5 +1,6 @@
 """A scout: an agent that is trained first, within the run, and takes part in collecting."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,11 @@ def test_it_is_trained_drives_and_counts(tmp_path: Path, capsys: pytest.CaptureF
     run_stages(run, ("collect",), quiet=False)
     said = capsys.readouterr().err
     assert said.index("first its scout, by the recipe debug") < said.index("collect  10/10 episodes")
+    stages = ("collect", "vision", "encode", "memory", "controller")
+    assert re.findall(r"reverie: (part .*)", said) == [
+        *(f"part {i + 1} of 6: {name} of {run.scout}" for i, name in enumerate(stages)),
+        f"part 6 of 6: collect of {run.path}",
+    ]
     scout = RunFolder.open(run.scout)
     scout.require_agent()
     assert (scout.config.seed, scout.config.env, scout.config.agent) == (3, run.config.env, run.config.agent)

@@ -14,6 +14,7 @@ import torch
 
 from reverie import scratch
 from reverie.agent import Agent
+from reverie.challenge import IN_WORDS
 from reverie.data.episode import Episode
 from reverie.dream.moments import CONTEXT
 from reverie.envs.challenges import has_challenges
@@ -230,8 +231,9 @@ def _robustness(page: WebPage, run: RunFolder, agent: Agent, seen: Seen, folder:
         "The road is the same, and so is the car; only what the agent is shown differs from what it has learned. It "
         "learns nothing anew. What V cannot draw, M and C have never met."
     )
+    ways = "; ".join(f"{name}, {what}" for name, what in IN_WORDS.items())
     robustness.draw(folder / "challenges.png", agent, run.config.env, seen.drives[0], VALIDATION_TRACKS[0])
-    page.picture(folder / "challenges.png", "The same moment, as each challenge shows it.")
+    page.picture(folder / "challenges.png", f"The same moment, as each challenge shows it: {ways}.")
     rows = robustness.table(run)
     if len(rows) > 1:
         page.table(rows)

@@ -66,8 +66,8 @@ def trust_sentence(trust: Trust | None, decisions_per_second: float) -> str:
         )
     if not trust.decisions:
         return (
-            "It is not sure that its dream foresees anything: already after the first decision it is not nearer to "
-            "what really comes than a guess that knows nothing of driving, or by no more than chance."
+            "It is not sure that its dream foresees anything: already after the first decision it is nearer to what "
+            "really comes than a guess that knows nothing of driving by no more than chance gives."
         )
     seconds = trust.decisions / decisions_per_second
     if trust.is_open:

@@ -90,11 +90,21 @@ def run_stages(
             return
         if run.manifest["stages"] and (others := other_versions(run.manifest)):
             note(f"{run.path} was begun with {others}: what is made now may not be what it would have been with those")
+        several = len(todo) > 1 or (todo[0] == "collect" and run.recipe.has_forerunner)
+        parts = _part(run, todo[-1]) if several and not quiet else 0
         with Metrics(run.path) as metrics, make_workers(run.config.workers, scheduler) as workers:
             for name in todo:
                 if name not in looked_at:
                     _check_needs(run, name)
-                _run(name, run, workers, metrics, quiet)
+                _run(name, run, workers, metrics, quiet, parts)
+
+
+def _part(run: RunFolder, name: str) -> int:
+    """Which part of a whole training a stage is, from 1 on: what is trained before the run comes first."""
+    before, config = 0, run.recipe
+    while config := settings.forerunner_of(config):
+        before += len(DRIVING_STAGES)
+    return before + STAGES.index(name) + 1
 
 
 def _check_needs(run: RunFolder, name: str) -> None:
@@ -136,7 +146,7 @@ def _require_no_successor(run: RunFolder, name: str) -> None:
         )
 
 
-def _train_forerunner(run: RunFolder, workers: Workers, quiet: bool) -> None:
+def _train_forerunner(run: RunFolder, workers: Workers, quiet: bool, parts: int) -> None:
     """Trains the run whose agent takes part in collecting, a scout or the round before, or goes on where it was cut. It
     may have one itself."""
     forerunner = _open_forerunner(run)
@@ -146,7 +156,7 @@ def _train_forerunner(run: RunFolder, workers: Workers, quiet: bool) -> None:
         for name in DRIVING_STAGES:
             if not forerunner.is_done(name):
                 _check_needs(forerunner, name)
-                _run(name, forerunner, workers, metrics, quiet)
+                _run(name, forerunner, workers, metrics, quiet, parts)
         forget_frames(forerunner)
 
 
@@ -170,9 +180,12 @@ def _open_forerunner(run: RunFolder) -> RunFolder:
     return forerunner
 
 
-def _run(name: str, run: RunFolder, workers: Workers, metrics: Metrics, quiet: bool) -> None:
+def _run(name: str, run: RunFolder, workers: Workers, metrics: Metrics, quiet: bool, parts: int) -> None:
+    """Runs a stage, and says before it which of the command's `parts` it is; 0 to say nothing."""
     if name == "collect" and run.recipe.has_forerunner:
-        _train_forerunner(run, workers, quiet)
+        _train_forerunner(run, workers, quiet, parts)
+    if parts:
+        note(f"part {_part(run, name)} of {parts}: {name} of {run.name}")
     stages: dict[str, Callable[[], object]] = {
         "collect": lambda: collect(run, workers, quiet=quiet),
         "vision": lambda: train_vision(run, metrics, quiet=quiet),
