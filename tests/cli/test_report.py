@@ -117,6 +117,13 @@ def test_how_long_a_dream_can_be_trusted_is_said_in_seconds(decisions: int, said
     assert "could not be measured" in words.trust_sentence(None, 12.5)
 
 
+def test_a_column_that_would_be_empty_is_left_out() -> None:
+    for name, last in (("pretrained", "frames of the simulator"), ("dreamt", "decisions dreamt")):
+        rows = words.costs(RunFolder.open(name))
+        assert rows[0][-1] == last
+        assert {len(row) for row in rows} == {len(rows[0])}
+
+
 def test_what_was_done_is_told_in_the_order_in_which_it_was(tiny_run: RunFolder) -> None:
     told = words.steps(tiny_run)
     assert [one.split()[0].strip(":,") for one in told] == ["Drive", "V", "M", "C"]
