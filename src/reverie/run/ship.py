@@ -12,10 +12,10 @@ from reverie.dream.moments import DREAM, load_moments, save_moments
 from reverie.models.files import CONTROLLER, MEMORY, VISION, num_members, numbered
 from reverie.run.evaluations import kept_since, read
 from reverie.run.folder import RunFolder
-from reverie.run.manifest import write_manifest
+from reverie.run.manifest import RECIPE, write_manifest
 
 _SHIPPED = (
-    "recipe.toml",
+    RECIPE,
     "evaluation.json",
     "evolution/log.csv",
     *(name for file in (VISION, MEMORY, CONTROLLER) for name in (file, file.replace(".safetensors", ".json"))),
@@ -53,7 +53,7 @@ def copy_bare_agent(run: RunFolder, destination: Path) -> None:
     """
     run.require_agent()
     banks = [numbered(name, member) for name in (MEMORY, DREAM) for member in range(num_members(run.path))]
-    copied = ["recipe.toml", VISION, *banks, CONTROLLER]
+    copied = [RECIPE, VISION, *banks, CONTROLLER]
     destination.mkdir(parents=True)
     for file in copied:
         shutil.copyfile(run.path / file, destination / file)
