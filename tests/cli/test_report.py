@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from reverie.cli.main import main
+from reverie.errors import UserError
 from reverie.measure.dream.trust import Trust
 from reverie.run.evaluations import keep
 from reverie.run.folder import RunFolder
@@ -57,6 +59,24 @@ def test_json_and_a_place_of_ones_own(tiny_run: RunFolder, tmp_path: Path, capsy
     assert {one.name for one in (tmp_path / "pictures").iterdir()} == {
         *("seen.png", "moved.png", "trust.png", "film.mp4", "challenges.png", "learning_curve.png")
     }
+
+
+def test_it_computes_on_one_thread_and_leaves_the_others_as_they_were(
+    tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, seen = torch.get_num_threads(), []
+
+    def see(*_: object) -> None:
+        seen.append(torch.get_num_threads())
+        raise UserError("seen enough")
+
+    monkeypatch.setattr("reverie.studies.report._see", see)
+    torch.set_num_threads(3)
+    try:
+        assert main(["report", str(tiny_run.path), "--quiet"]) == 1
+        assert (seen, torch.get_num_threads()) == ([1], 3)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_challenges_stand_beside_what_others_had(tiny_run: RunFolder) -> None:

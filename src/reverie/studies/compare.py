@@ -13,6 +13,7 @@ import numpy as np
 
 from reverie.challenge import Challenge
 from reverie.checkpoint import file_sha256
+from reverie.devices import one_thread
 from reverie.envs.registry import spec_of
 from reverie.envs.truth import require_truth
 from reverie.errors import UserError
@@ -99,7 +100,7 @@ def compare_runs(
     if scores != 0 and all(run.is_done("controller") for run in runs):
         returns = common_returns(runs, scores, workers, quiet=quiet)
         challenged = challenged_returns(runs)
-    with Progress("compare", len(runs) + 1, "steps", quiet=quiet) as bar:
+    with one_thread(), Progress("compare", len(runs) + 1, "steps", quiet=quiet) as bar:
         grounds = _grounds(runs, tracks, split, seed)
         bar.advance(1)
         found, models = [], _Models(judges, grounds, seed)
