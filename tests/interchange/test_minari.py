@@ -1,5 +1,6 @@
 """Episodes go to Minari and come back as the same bytes; Minari loads them itself; what does not fit gets a line."""
 
+import io
 import json
 import sys
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from PIL import Image
 
 from reverie.data.store import EpisodeStore
 from reverie.envs.config import EnvConfig
@@ -177,7 +179,10 @@ def test_what_does_not_fit_gets_a_line(tmp_path: Path, root: Path) -> None:
     for text, named in (
         (json.dumps({key: value for key, value in json.loads(whole).items() if key != "action_space"}), "its spaces"),
         ("{", "is not valid JSON"),
-        (whole.replace('"hdf5"', '"tape"'), "cannot be read"),
+        (whole.replace('"hdf5"', '"arrow"'), "is kept as arrow, .*write it anew with data_format='hdf5'"),
+        (whole.replace('"total_episodes": 4', '"total_episodes": -1'), "has -1 episodes, where 0 to"),
+        (whole.replace('"total_episodes": 4', f'"total_episodes": {2**100}'), "episodes, where 0 to"),
+        (whole.replace('"total_episodes": 4', '"total_episodes": "4"'), "has '4' episodes, where 0 to"),
         (whole.replace('"minari_version": "0', '"minari_version": "9'), "cannot be read"),
     ):
         metadata.write_text(text)
@@ -190,7 +195,29 @@ def test_what_does_not_fit_gets_a_line(tmp_path: Path, root: Path) -> None:
         list(Source(BOX, minari=NAME, npz="", rewards="of_action"))
 
 
-@pytest.mark.parametrize("trick", ["external", "linked", "virtual", "huge", "packed", "itself"])
+def a_file_of_a_picture() -> np.ndarray:
+    """Small, and of 100 million pixels."""
+    Image.new("1", (10_000, 10_000)).save(file := io.BytesIO(), "PNG")
+    assert len(file.getvalue()) < 20_000
+    return np.frombuffer(file.getvalue(), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "trick",
+    [
+        "external",
+        "linked",
+        "virtual",
+        "huge",
+        "packed",
+        "itself",
+        "piece",
+        "pictures",
+        "one picture",
+        "words",
+        "nested",
+    ],
+)
 def test_no_dataset_shows_other_files_or_fills_the_memory(trick: str, tmp_path: Path, root: Path) -> None:
     """HDF5 can have any file of the machine appear as pictures, which a report hands on."""
     export_minari(EpisodeStore(collected(tmp_path / "run", BOX).rollouts), BOX, NAME)
@@ -210,9 +237,23 @@ def test_no_dataset_shows_other_files_or_fills_the_memory(trick: str, tmp_path: 
             group.create_virtual_dataset(key, h5py.VirtualLayout(shape, "u1"))
         elif trick == "itself":
             group["again"] = group
+        elif trick == "piece":  # which is unpacked whole
+            group.create_dataset(key, (8, 4), "u1", maxshape=(None, None), chunks=(2**11, 2**20 + 2), compression=9)
+        elif trick == "pictures":
+            group.create_dataset(key, data=np.stack([a_file_of_a_picture()] * 8))
+        elif trick == "picture":  # the others are as large as the first, for all that is known before
+            rows = group.create_dataset(key, (8,), h5py.vlen_dtype(np.uint8))
+            rows[0] = a_file_of_a_picture()
+        elif trick == "words":
+            group.create_dataset(key, (2**20,), h5py.string_dtype(), chunks=(2**10,))
+        elif trick == "nested":
+            group.create_dataset(key, (8,), np.dtype([("a", h5py.string_dtype())]))
         else:  # nothing of them is on the disk
             group.create_dataset(key, (2**20, 64, 64, 3), "u1", **({"compression": 9} if trick == "packed" else {}))
-    reason = {"linked": "a link", "external": "another file", "virtual": "another file"}.get(trick, "holds more than")
+    metadata = root / NAME / "data" / "metadata.json"
+    metadata.write_text(metadata.read_text().replace('"jpeg_encoding": false', '"jpeg_encoding": true'))
+    reasons = {"linked": "a link", "external": "another file", "virtual": "another file", "words": "1,048,576 rows"}
+    reason = (reasons | {"nested": "no number, text or picture"}).get(trick, "holds more than")
     with pytest.raises(UserError, match=rf"Minari's {NAME} cannot be read \(.*{reason}"):
         taken(tmp_path / "new", BOX)
 

@@ -25,6 +25,7 @@ from reverie.reading import read_json
 from reverie.writing import refused
 
 _ID = re.compile(r"(?:[-_\w]+/)*[-_\w]+-v[0-9]{1,9}")
+_MAX_EPISODES = 1_000_000
 _REPEAT = "action_repeat"
 """Beside Minari's own metadata: simulator frames of a decision."""
 
@@ -55,16 +56,23 @@ class MinariData:
                 f"env.action_repeat = {repeat}",
                 usage=True,
             )
-        self._file = None  # others than HDF5 are Minari's to read, with packages that nobody else here needs
-        if metadata.get("data_format", "hdf5") == "hdf5":
-            self._file = folder / "data" / "main_data.hdf5"
+        if (kept_as := metadata.get("data_format", "hdf5")) != "hdf5":
+            raise UserError(
+                f"{self.name} is kept as {kept_as}, of which more is read than can be looked at before: write it anew "
+                "with data_format='hdf5'"
+            )
+        number = metadata.get("total_episodes")
+        if not isinstance(number, int) or not 0 <= number <= _MAX_EPISODES:
+            raise UserError(f"{self.name} has {number!r} episodes, where 0 to {_MAX_EPISODES:,} can be: get it anew")
+        self._number, self._file = number, folder / "data" / "main_data.hdf5"
+        self._pictures = bool(metadata.get("jpeg_encoding", True))
         try:
             self._dataset = minari.load_dataset(dataset_id)
         except Exception as error:
             raise self._damaged(error) from error
 
     def __len__(self) -> int:
-        return int(self._dataset.total_episodes)
+        return self._number
 
     def __iter__(self) -> Iterator[tuple[str, ForeignEpisode]]:
         """Episodes, and what to call them. Raises UserError for one that cannot be read, or is not in the dataset
@@ -73,8 +81,7 @@ class MinariData:
 
         for i in range(len(self)):
             try:
-                if self._file:
-                    require_plain(self._file, f"episode_{i}")
+                require_plain(self._file, f"episode_{i}", pictures=self._pictures)
                 episode = self._dataset[i]
                 seed = next(iter(self._dataset.storage.get_episode_metadata([i]))).get("seed")
             except Exception as error:
