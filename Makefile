@@ -7,7 +7,8 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 # What pip has installed is what constraints.sha256 knows under its name: before anything of it is used.
 CHECK := $(BIN)/python -I .ci/supply.py check $(REPORT)
 
-.PHONY: run test test-min soak lint bench docs web web-test web-tools web-packages page-packages fetch-road clean
+.PHONY: run test test-min soak lint bench docs wheel-test wheel-tools web web-test web-tools web-packages \
+	page-packages fetch-road clean
 
 run: $(VENV)/.run
 	$(BIN)/reverie train
@@ -46,6 +47,23 @@ bench: $(VENV)/.bench
 # docs/ as a site that needs no network to be read: site/index.html.
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# The wheel as users get it, away from the checkout: all that the package needs is in it.
+BACKEND := build/backend
+
+wheel-test: $(VENV)/.dev $(BACKEND)/.there
+	rm -rf build/wheel
+	PYTHONPATH=$(BACKEND) $(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		-w build/wheel .
+	$(BIN)/python .ci/wheel.py build/wheel/*.whl
+
+# What builds a wheel, which a machine may lack.
+wheel-tools: $(BACKEND)/.there
+
+$(BACKEND)/.there: pyproject.toml | $(VENV)/bin/python
+	rm -rf $(BACKEND)
+	$(BIN)/pip install --quiet --disable-pip-version-check --target $(BACKEND) 'hatchling>=1.28'
+	touch $@
 
 # The page's engine, and CarRacing for it from Box2D's own sources: clang, and what it needs for WebAssembly.
 WEB_PACKAGES := clang lld wasi-libc libc++-dev-wasm32 libclang-rt-dev-wasm32 make
