@@ -26,6 +26,7 @@ from reverie.reading import (
     read_text,
     typed_path,
 )
+from reverie.run.settings import load as load_recipe
 from reverie.writing import open_to_append
 
 needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
@@ -238,3 +239,5 @@ def test_a_path_is_meant_as_it_was_typed(monkeypatch: pytest.MonkeyPatch) -> Non
         "$HOME.old/x": "$HOME.old/x",
     }.items():
         assert typed_path(typed) == Path(meant)
+    with pytest.raises(UserError, match=r"'a\\x00b' is no path, which no zero can be in"):
+        load_recipe("debug", ['collect.from_npz="a\\u0000b"'])

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from reverie.events import Event, is_heard, tell
+from reverie.notes import console, warn
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -105,7 +106,7 @@ class Progress:
 
     def _print(self) -> None:
         self._shown = time.monotonic()
-        print(f"{self.description}  {self.text()}", file=sys.stderr, flush=True)
+        warn(f"{self.description}  {self.text()}")
 
     def _tell(self) -> None:
         self._told = time.monotonic()
@@ -130,7 +131,7 @@ class Progress:
 
 def _rich_progress(progress: Progress) -> RichProgress:
     """A line of what it has come to above a bar, which read `progress` each time they are drawn."""
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
     from rich.progress import BarColumn, ProgressColumn, TextColumn
     from rich.progress import Progress as RichProgress
     from rich.progress_bar import ProgressBar
@@ -161,7 +162,7 @@ def _rich_progress(progress: Progress) -> RichProgress:
         TextColumn("{task.description}", markup=False),
         Bar(),
         Status(),
-        console=Console(stderr=True),
+        console=console(stderr=True),
         redirect_stdout=False,
     )
     bar.add_task(progress.description, total=progress.total)

@@ -34,11 +34,6 @@ _MAX_CONTAINERS = 2_000_000
 _DOTTED = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){64}")
 """A dotted key of so many parts: ours have five, and the time that TOML takes grows with the square of them."""
 
-_ESCAPED = r"\\(?:u|U0000)00(?:0[0-8bcefBCEF]|1[0-9a-fA-F]|7[fF]|[89][0-9a-fA-F])"
-_CONTROLS = re.compile(f"{_ESCAPED}|[\x7f-\x9f]")
-_CONTROLS_IN_BYTES = re.compile(f"{_ESCAPED}|\x7f|\xc2[\x80-\x9f]".encode("latin-1"))
-"""Control characters as both languages write them, and those that JSON lets stand as they are."""
-
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})(?=/|$)")
 
 
@@ -107,13 +102,6 @@ def read_text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _require_printable(text: str | bytes) -> None:
-    """Raises ValueError where a string in a JSON or TOML text has a control character, beside ends of lines and tabs: a
-    terminal that shows it would do as it says."""
-    if (_CONTROLS_IN_BYTES.search(text) if isinstance(text, bytes) else _CONTROLS.search(text)) is not None:
-        raise ValueError("a control character in it")
-
-
 def read_json(path: Path) -> Any:
     """The content of a JSON file; UserError where it is missing or not JSON."""
     text = read_text(path)
@@ -127,7 +115,6 @@ def parse_json(text: str | bytes) -> Any:
     """What a JSON text says. Raises ValueError where it is none, too deep, too large, or has a number that is none."""
     if len(text) > MAX_TEXT:
         raise ValueError(f"{len(text):,} characters, where {MAX_TEXT:,} are the most")
-    _require_printable(text)
     brackets = (b"[", b"{") if isinstance(text, bytes) else ("[", "{")
     if sum(text.count(bracket) for bracket in brackets) > _MAX_CONTAINERS:  # pyright: ignore[reportArgumentType]
         raise ValueError(f"more than {_MAX_CONTAINERS:,} lists and objects")
@@ -141,7 +128,6 @@ def parse_toml(text: str) -> dict[str, Any]:
     """What a TOML text says; errors as `parse_json`."""
     if len(text) > MAX_TOML:
         raise ValueError(f"{len(text):,} characters, where {MAX_TOML:,} are the most")
-    _require_printable(text)
     if _DOTTED.search(text):
         raise ValueError("a key of 64 parts or more")
     try:
@@ -178,8 +164,11 @@ def read_csv(path: Path) -> dict[str, list[float]]:
 
 def typed_path(text: str | Path) -> Path:
     """A path as people type it: what `~` or a variable (`$HOME`, `${SCRATCH}`) says at its beginning, also in a recipe,
-    or where quotes kept the shell from saying so. Elsewhere, or where it is not set, a `$` is a `$`."""
+    or where quotes kept the shell from saying so. Elsewhere, or where it is not set, a `$` is a `$`. Raises UserError
+    for what names no file on any system."""
     text = str(text)
+    if "\0" in text:
+        raise UserError(f"{text!r} is no path, which no zero can be in: correct it", usage=True)
     if begins := _VARIABLE.match(text):
         text = (os.environ.get(begins[1] or begins[2]) or begins[0]) + text[begins.end() :]
     try:

@@ -102,6 +102,26 @@ def _identity(folder: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
+def may_write(path: Path) -> bool:
+    """Whether this user may make `path`, or write into it, by what the system says of the first folder above it that is
+    there."""
+    return os.access(_first_there(path), os.W_OK)
+
+
+def require_writable(path: Path) -> None:
+    """Raises UserError where `may_write` is false: for whoever has work to do before there is something to write."""
+    if not may_write(path):
+        raise UserError(
+            f"cannot write {path}: {_first_there(path)} may only be read; make it writable, or choose another folder"
+        )
+
+
+def _first_there(path: Path) -> Path:
+    while not path.is_dir() and path != path.parent:
+        path = path.parent
+    return path
+
+
 def sweep(folder: Path) -> None:
     """Removes what writes that were killed left in `folder`. Only for one who knows that nobody writes there now."""
     for temporary in folder.glob(".*.tmp"):

@@ -16,6 +16,7 @@ import tyro
 from annotated_types import Ge, Gt, Le
 
 from reverie.errors import UserError
+from reverie.notes import say
 from reverie.reading import typed_path
 from reverie.types import Device
 
@@ -208,13 +209,20 @@ def named(text: str) -> tuple[str | None, str]:
     return name, folder
 
 
-def output_of(run: "RunFolder", inside: Path) -> Path:
-    """Where a verb puts what it makes of a run, if nobody says: `inside` it; of a run that ships, which is only read,
-    in the folder where the command is run."""
-    return Path(f"{Path(run.name).stem}_{inside.name}") if run.is_packaged else inside
+def output_of(run: "RunFolder", asked: Path | None, inside: Path) -> Path:
+    """Where a verb puts what it makes of a run: where it was `asked` to; else `inside` the run, or, where that is only
+    read, since it ships or this user may not write into it, in the folder where the command is run. Raises UserError
+    where that cannot be written to, which is known before the work."""
+    from reverie.writing import may_write, require_writable
+
+    path = asked or inside
+    if asked is None and (run.is_packaged or not may_write(inside)):
+        named = Path(run.name).stem if run.is_packaged else run.path.resolve().name
+        path = Path(f"{named}_{inside.name}")
+    require_writable(path)
+    return path
 
 
 def print_json(value: Any) -> None:
     """One object on standard output."""
-    json.dump(value, sys.stdout, indent=2)
-    sys.stdout.write("\n")
+    say(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))

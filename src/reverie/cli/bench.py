@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt, Le
 
 from reverie.cli.arguments import DeviceArguments, parse, print_json
 from reverie.errors import UserError
+from reverie.notes import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,15 +127,15 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         return
     for name, values in rates.items():
         row = _spread(values)
-        print(f"{name:<18} {row['median']:>9,.0f} {unit}/s  ({row['min']:,.0f} to {row['max']:,.0f})")
+        say(f"{name:<18} {row['median']:>9,.0f} {unit}/s  ({row['min']:,.0f} to {row['max']:,.0f})")
     for key, values in ratios.items():
-        print(_line(_RATIOS[args.what][key].text, values))
+        say(_line(_RATIOS[args.what][key].text, values))
     if card:
-        print(
+        say(
             f"{card['device']}: copies {card['bytes_per_second'] / 1e9:,.0f} GB/s, multiplies matrices at "
             f"{card['flops_fp32'] / 1e12:,.1f} TFLOP/s in fp32, {card['flops_bf16'] / 1e12:,.1f} in bf16"
         )
-    print(f"medians of {args.rounds} turns of {args.seconds:g} s each, min to max; {_HOW[args.what]}")
+    say(f"medians of {args.rounds} turns of {args.seconds:g} s each, min to max; {_HOW[args.what]}")
 
 
 def _card(args: BenchArguments) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from annotated_types import Ge, Le
 
 from reverie.cli.arguments import DeviceArguments, named, parse, print_json
 from reverie.errors import UserError
+from reverie.notes import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,9 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     from reverie.run.folder import RunFolder
     from reverie.studies.compare import compare_runs
     from reverie.workers.make import make_workers, number_of
+    from reverie.writing import require_writable
 
+    require_writable(args.output)
     processes = number_of(args.workers)
     given, runs = zip(*map(named, args.runs), strict=True)
     runs = [RunFolder.open(name, args.device) for name in runs]
@@ -75,6 +78,6 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     if args.json:
         print_json({"runs": [run.name for run in runs], "numbers": str(found.numbers), "table": str(found.table)})
     else:
-        print(found.text)
+        say(found.text)
         pictures = f"{found.sheet}, {found.scores}" if found.scores else found.sheet
-        print(f"numbers: {found.numbers}; table: {found.table}; pictures: {pictures}")
+        say(f"numbers: {found.numbers}; table: {found.table}; pictures: {pictures}")

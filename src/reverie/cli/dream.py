@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt, Le
 
 from reverie.cli.arguments import DeviceArguments, Seed, WorldArguments, output_of, parse, print_json
 from reverie.errors import UserError
+from reverie.notes import say
 
 if TYPE_CHECKING:
     from reverie.run.folder import RunFolder
@@ -87,7 +88,7 @@ def _video(args: DreamArguments, run: "RunFolder") -> None:
     agent, params = agent_of(run, args.controller)
     env = run.config.env
     name = f"dream_{args.track}.mp4"
-    path = args.output or output_of(run, run.videos / name)
+    path = output_of(run, args.output, run.videos / name)
     decisions = max(1, round(args.seconds * spec_of(env).decisions_per_second(env.action_repeat)))
     film = make_film(agent, params, env, args.track, decisions, args.temperature, args.seed)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +99,7 @@ def _video(args: DreamArguments, run: "RunFolder") -> None:
         found = {"real_return": real, "same_actions_return": same, "own_return": own, "decisions": len(film.rewards[0])}
         print_json({"video": str(path), **found})
         return
-    print(
+    say(
         f"{path}: {len(film.rewards[0])} decisions; return on the road {real:.0f}, in the dream with the same actions "
         f"{same:.0f}, in the dream with the agent at its wheel {own:.0f}\n"
         "Told the same actions, M foresees the road for a while (`pretrained`: a third of a second), and then dreams "
@@ -113,6 +114,7 @@ def _truth(args: DreamArguments, run: "RunFolder") -> None:
     from reverie.studies.dream_truth import measure_truth
     from reverie.workers.make import make_workers
 
+    folder = output_of(run, args.output, run.path / "dream")
     with make_workers(run.config.workers) as pool:
         truth = measure_truth(
             run,
@@ -126,10 +128,9 @@ def _truth(args: DreamArguments, run: "RunFolder") -> None:
             test=args.split == "test",
             quiet=args.quiet,
         )
-    folder = args.output or run.path / "dream"
     text = write_truth(folder, run, truth, seed=args.seed, test=args.split == "test")
     if args.json:
         print_json({"folder": str(folder), **numbers_of(truth)})
     else:
-        print(text)
-        print(f"written to {folder}")
+        say(text)
+        say(f"written to {folder}")

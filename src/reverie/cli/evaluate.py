@@ -8,6 +8,7 @@ import tyro
 
 from reverie.challenge import Challenge
 from reverie.cli.arguments import DriverArguments, parse, print_json
+from reverie.notes import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,4 +74,4 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     if args.json:
         print_json(asdict(evaluation))
     else:
-        print(evaluation.text() + (f"; kept in {where}" if where else ""))
+        say(evaluation.text() + (f"; kept in {where}" if where else ""))

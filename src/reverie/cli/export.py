@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Sequence
 
 from reverie.errors import UserError
+from reverie.notes import say
 
 KINDS = {
     "web": "a page that opens from the disk: the dream, and the road beside it",
@@ -16,7 +17,7 @@ KINDS = {
 def main(verb: str, arguments: Sequence[str]) -> None:
     """Hands over to the kind that is asked for. Raises UserError where there is none."""
     if arguments and arguments[0] in ("-h", "--help"):
-        print(_help(verb))
+        say(_help(verb))
         return
     kind, *rest = arguments or ("",)
     if kind not in KINDS:

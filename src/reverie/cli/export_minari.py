@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from reverie.cli.arguments import parse, print_json
+from reverie.notes import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,5 +50,5 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     if args.json:
         print_json({**facts, "bytes": size})
         return
-    print(f"{folder}: {len(store):,} episodes, {store.num_decisions:,} decisions, {size:,} bytes")
-    print(f"minari.load_dataset({dataset_id!r})")
+    say(f"{folder}: {len(store):,} episodes, {store.num_decisions:,} decisions, {size:,} bytes")
+    say(f"minari.load_dataset({dataset_id!r})")

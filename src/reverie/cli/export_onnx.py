@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from reverie.cli.arguments import output_of, parse, print_json
+from reverie.notes import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,16 +31,16 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     from reverie.web.onnx import CARD, export_onnx
 
     run = RunFolder.open(args.run)
-    folder = args.out or output_of(run, run.path / "onnx")
+    folder = output_of(run, args.out, run.path / "onnx")
     card = export_onnx(run, folder)
     if args.json:
         print_json(card)
         return
-    print("largest difference between torch and onnxruntime, by the size of the batch")
+    say("largest difference between torch and onnxruntime, by the size of the batch")
     for name, file in card["files"].items():
         size = (folder / name).stat().st_size
-        print(f"{folder / name}  {size:,} bytes")
+        say(f"{folder / name}  {size:,} bytes")
         for output in file["outputs"]:
             errors = (f"{error[output]:.1e} ({b})" for b, error in file["largest_error"].items())
-            print(f"  {output:<9} {', '.join(errors)}")
-    print(folder / CARD)
+            say(f"  {output:<9} {', '.join(errors)}")
+    say(str(folder / CARD))

@@ -9,6 +9,7 @@ import tyro
 
 from reverie.cli.arguments import WorldArguments, parse, print_json
 from reverie.errors import UserError
+from reverie.notes import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,6 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     if args.json:
         print_json({"page": str(page), "bytes": page.stat().st_size, "road": ROAD.exists()})
         return
-    print(f"{page}  {page.stat().st_size:,} bytes; open it in a browser")
+    say(f"{page}  {page.stat().st_size:,} bytes; open it in a browser")
     if not ROAD.exists():
-        print("the dream is alone in it: `make web` builds the road, then export again")
+        say("the dream is alone in it: `make web` builds the road, then export again")

@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from reverie.cli.arguments import WorldArguments, parse, print_json
+from reverie.notes import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,5 +37,5 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     if args.json:
         print_json({"run": str(made.path), "forked_from": made.manifest["forked_from"], "kept": kept})
     else:
-        print(f"{made.path}: has {', '.join(kept)} of {args.run}")
-        print(f"next: reverie train --run {made.path}")
+        say(f"{made.path}: has {', '.join(kept)} of {args.run}")
+        say(f"next: reverie train --run {made.path}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from reverie.cli.arguments import parse, print_json
-from reverie.notes import printable
+from reverie.notes import console, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -61,11 +61,11 @@ def _say(run: "RunFolder", found: "Verification", as_json: bool) -> None:
         print_json({"run": run.name, "files": total, "faults": faults})
     else:
         for line in found.faults.values():
-            print(line)
+            say(line)
     if num:
         raise UserError(f"{num} of the {total} files of {run.name} are not what was written")
     if not as_json:
-        print(f"{run.name}: all {total} files are what was written")
+        say(f"{run.name}: all {total} files are what was written")
 
 
 def describe(run: "RunFolder") -> dict[str, Any]:
@@ -85,7 +85,6 @@ def _size(path: Path) -> int:
 
 
 def _show(found: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.filesize import decimal
     from rich.markup import escape
     from rich.table import Table
@@ -93,7 +92,7 @@ def _show(found: dict[str, Any]) -> None:
     from reverie.training.rounds import table_of
     from reverie.training.summary import cost_text, duration, score_text, selected_text
 
-    console = Console(highlight=False, soft_wrap=True)
+    wide = console(soft_wrap=True)
     machine = found["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     lines = {
@@ -107,24 +106,24 @@ def _show(found: dict[str, Any]) -> None:
     }
     if found["selected"]:
         lines["selected"] = selected_text(found["selected"])
-    console.print(f"[bold]{escape(found['run'])}[/bold]")
+    wide.print(f"[bold]{escape(found['run'])}[/bold]")
     for name, text in lines.items():
-        console.print(f"{name:<9} {escape(text)}")
+        wide.print(f"{name:<9} {escape(text)}")
     stages = Table("stage", "status", "time", "SHA-256", box=None, pad_edge=False, header_style="dim")
     for name, stage in found["stages"].items():
         state = f"{stage['status']}, verified" if name in found["verified"] else stage["status"]
         stages.add_row(name, state, duration(stage["seconds"]), _checksums(found["sha256"], name))
     sizes = Table("on disk", "size", box=None, pad_edge=False, header_style="dim")
     for name, size in found["bytes"].items():
-        sizes.add_row(escape(printable(name)), decimal(size))
+        sizes.add_row(escape(name), decimal(size))
     sizes.add_row("all", decimal(sum(found["bytes"].values())), style="bold")
     tables = [table_of(found["rounds"])] if found["rounds"] else []
     if len(found["evaluations"]) > 1:
         tables.append(_evaluations(found["evaluations"]))
     for table in [*tables, stages, sizes]:
-        console.print()
-        console.print(table)
-    console.print("\nEvery file of a stage that is marked as verified is what its checksum says.")
+        wide.print()
+        wide.print(table)
+    wide.print("\nEvery file of a stage that is marked as verified is what its checksum says.")
 
 
 def _evaluations(found: list[dict[str, Any]]) -> "Table":

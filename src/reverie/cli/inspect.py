@@ -10,6 +10,7 @@ from annotated_types import Ge, Le
 
 from reverie.cli.arguments import DeviceArguments, Seed, output_of, parse, print_json
 from reverie.errors import UserError
+from reverie.notes import console, say
 
 if TYPE_CHECKING:
     from reverie.measure.vision.arithmetic import Arithmetic
@@ -22,7 +23,7 @@ class InspectArguments(DeviceArguments):
     run: Annotated[str, tyro.conf.Positional]
     """Folder of a run, `pretrained` or `dreamt`."""
     output: Path | None = None
-    """Folder for pictures and numbers. Default: RUN/inspect, or NAME_inspect for a run that ships."""
+    """Folder for pictures and numbers. Default: RUN/inspect, or NAME_inspect for a run that is only read."""
     dims: tuple[int, int] | None = None
     """Two dimensions of the latent for the grid. Default: the two most informative ones."""
     tracks: Annotated[int, Ge(1), Le(100_000)] = 60
@@ -51,7 +52,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     run = RunFolder.open(args.run, args.device)
     run.require("vision")
     run.verify("vision")
-    output = args.output or output_of(run, run.path / "inspect")
+    output = output_of(run, args.output, run.path / "inspect")
     found = inspect_run(
         run,
         load_judges(device=chosen_device(args.device)),
@@ -67,14 +68,13 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         print_json({"run": run.name, "split": args.split, **paths, "arithmetic": asdict(found.arithmetic)})
     else:
         _show(found.arithmetic)
-        print(f"{run.name}: {len(found.pictures)} pictures and {found.numbers.name} in {output}")
+        say(f"{run.name}: {len(found.pictures)} pictures and {found.numbers.name} in {output}")
 
 
 def _show(arithmetic: "Arithmetic") -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    print("shares of n frames flipped, of other verdicts kept, [95% interval]; random: both for random vectors")
+    say("shares of n frames flipped, of other verdicts kept, [95% interval]; random: both for random vectors")
     table = Table("attribute", "vector", "s", "flipped", "kept", "random", "n/tracks", box=None, pad_edge=False)
     for score in arithmetic.scores:
         table.add_row(
@@ -86,7 +86,7 @@ def _show(arithmetic: "Arithmetic") -> None:
             f"{_rate(score.random.flip)}/{_rate(score.random.keep)}",
             f"{score.num_frames}/{score.num_tracks}",
         )
-    Console(highlight=False).print(table)
+    console().print(table)
 
 
 def _rate(rate: float | None, interval: tuple[float, float] | None = None) -> str:

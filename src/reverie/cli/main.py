@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from reverie import __version__
 from reverie.cli.interrupt import INTERRUPTED, Interruption
 from reverie.errors import UserError
-from reverie.notes import forget_notes, printable
+from reverie.notes import forget_notes, say, warn
 
 VERBS = {
     "train": "the whole pipeline, from nothing to a driving agent; continues a run that was cut",
@@ -47,10 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a console that lacks a letter shows another
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_help())
+        say(_help())
         return 0 if arguments else 2
     if arguments[0] == "--version":
-        print(f"reverie {__version__}")
+        say(f"reverie {__version__}")
         return 0
     verb, *rest = arguments
     forget_notes()
@@ -73,15 +73,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _said(error: BaseException, verb: str, interruption: Interruption) -> int:
     """Says in one line what a user can mend; returns the exit code. Raises the rest again."""
     if isinstance(error, UserError):
-        print(printable(f"reverie {verb}: {error}" if verb in VERBS else f"reverie: {error}"), file=sys.stderr)
+        warn(f"reverie {verb}: {error}" if verb in VERBS else f"reverie: {error}")
         return 2 if error.usage else 1
     if isinstance(error, KeyboardInterrupt):
-        print(f"\n{interruption.line}", file=sys.stderr)
+        warn(f"\n{interruption.line}")
         return INTERRUPTED
     if isinstance(error, BrokenPipeError):
         return 1
     if isinstance(error, OSError):  # those that are likely have words of their own
-        print(printable(f"reverie {verb}: the system refused: {error}"), file=sys.stderr)
+        warn(f"reverie {verb}: the system refused: {error}")
         return 1
     raise error
 

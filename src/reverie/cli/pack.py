@@ -9,6 +9,7 @@ import tyro
 
 from reverie.cli.arguments import WorldArguments, parse, print_json
 from reverie.errors import UserError
+from reverie.notes import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,4 +45,4 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     if args.json:
         print_json({"archive": str(args.out), "bytes": size, "sha256": sha256})
     else:
-        print(f"{args.out}: {size / 1e6:.1f} MB, SHA-256 {sha256}; try it with `reverie watch {args.out}`")
+        say(f"{args.out}: {size / 1e6:.1f} MB, SHA-256 {sha256}; try it with `reverie watch {args.out}`")

@@ -11,6 +11,7 @@ from annotated_types import Ge, Le
 
 from reverie.cli.arguments import Seed, WorldArguments, parse
 from reverie.errors import UserError, require_extra
+from reverie.notes import say
 
 if TYPE_CHECKING:
     from reverie.play.session import Session
@@ -122,7 +123,7 @@ def _serve(run: "RunFolder", newest: "Newest", args: PlayArguments) -> None:
     else:
         site = Sessions(Path(run.name).name, _sessions(run, newest, args), newest, worker)
     with serving(site.routes, args.port or 0) as server:
-        print(f"{run.name} in a browser, for this machine alone (Ctrl-C ends):\n{server.address}{link}", flush=True)
+        say(f"{run.name} in a browser, for this machine alone (Ctrl-C ends):\n{server.address}{link}", flush=True)
         if not args.no_browser:
             webbrowser.open(server.address_once + link)
         server.join()

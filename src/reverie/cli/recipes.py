@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reverie.cli.arguments import parse, print_json
+from reverie.notes import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         print_json(table)
         return
     for name, row in table.items():
-        print(_text(name, row), end="\n\n")
+        say(_text(name, row), end="\n\n")
 
 
 def _text(name: str, row: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ import tyro
 
 from reverie.cli.arguments import WorldArguments, named, output_of, parse, print_json
 from reverie.errors import UserError
+from reverie.notes import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +20,8 @@ class ReportArguments(WorldArguments):
     """Folder of a run that has an agent, `pretrained` or `dreamt`. Several are put side by side, each with a name of
     yours before it if you like: full=runs/a z=runs/b."""
     output: Path | None = None
-    """Where to write the page, an .html. Default: RUN/report.html, or NAME_report.html for a run that ships; of several
-    runs report.html."""
+    """Where to write the page, an .html. Default: RUN/report.html, or NAME_report.html for a run that is only read; of
+    several runs report.html."""
     pictures: Path | None = None
     """Folder to write its pictures and its film to, too, as files for a text of your own."""
     quiet: bool = False
@@ -51,14 +52,14 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     given, folders = zip(*map(named, args.runs), strict=True)
     runs = [RunFolder.open(name, "cpu") for name in folders]
     if len(runs) == 1:
-        path = args.output or output_of(runs[0], runs[0].report)
+        path = output_of(runs[0], args.output, runs[0].report)
         write_report(runs[0], path, pictures=args.pictures, quiet=args.quiet)
         found = {"run": runs[0].name}
     else:
-        path = args.output or Path("report.html")
+        path = output_of(runs[0], args.output or Path("report.html"), runs[0].report)
         write_side_by_side(runs, path, given=given, pictures=args.pictures)
         found = {"runs": [run.name for run in runs]}
     if args.json:
         print_json({**found, "report": str(path), "bytes": path.stat().st_size})
     else:
-        print(f"{path}: open it in a browser ({path.stat().st_size / 1e6:.1f} MB, needs nothing else)")
+        say(f"{path}: open it in a browser ({path.stat().st_size / 1e6:.1f} MB, needs nothing else)")

@@ -9,6 +9,7 @@ import tyro
 
 from reverie.cli.arguments import parse, print_json
 from reverie.errors import UserError
+from reverie.notes import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         print_json({setting.key: asdict(setting) | {"value": v} for setting, v in zip(found, values, strict=True)})
         return
     for setting, value in zip(found, values, strict=True):
-        print(f"{setting.key} = {_text(value)}  ({setting.kind})\n    {setting.line}")
+        say(f"{setting.key} = {_text(value)}  ({setting.kind})\n    {setting.line}")
 
 
 def _text(value: object) -> str:

@@ -9,6 +9,7 @@ import tyro
 
 from reverie.cli.arguments import StageArguments, parse, print_json
 from reverie.errors import UserError
+from reverie.notes import say
 
 if TYPE_CHECKING:
     from reverie.run.folder import RunFolder
@@ -67,4 +68,4 @@ def run_stage(name: str, run: "RunFolder", args: StageArguments, more: int = 0) 
         print_json({"run": str(run.path), "stage": name, **facts})
     else:
         shown = "  ".join(f"{key} {value}" for key, value in facts.items() if key not in ("status", *CHECKSUMS))
-        print(f"{run.path}: {name} is done  {shown}")
+        say(f"{run.path}: {name} is done  {shown}")

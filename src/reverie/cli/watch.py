@@ -9,6 +9,7 @@ import tyro
 
 from reverie.cli.arguments import DriverArguments, Seed, output_of, parse, print_json
 from reverie.errors import UserError
+from reverie.notes import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     if args.window:
         drive = show_window(driver, config, args.track, quiet=args.quiet)
     else:
-        path = args.output or output_of(run, run.videos / f"{'planned' if plan else 'track'}_{args.track}.mp4")
+        path = output_of(run, args.output, run.videos / f"{'planned' if plan else 'track'}_{args.track}.mp4")
         title = f"{Path(run.name).name}{', planned,' if plan else ''} on track {args.track}"
         drive = record(path, driver, config, args.track, title=title, quiet=args.quiet)
     if args.json:
@@ -61,4 +62,4 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     else:
         where = f"; video: {path}" if path else ""
         ended = "ended by the environment" if drive.terminated else "to the time limit"
-        print(f"{run.name}: track {args.track}, return {drive.ret:.1f}, {drive.frames} frames, {ended}{where}")
+        say(f"{run.name}: track {args.track}, return {drive.ret:.1f}, {drive.frames} frames, {ended}{where}")

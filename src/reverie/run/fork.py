@@ -8,10 +8,10 @@ from pathlib import Path
 
 from reverie.errors import UserError
 from reverie.metrics import stage_of as logged_by
-from reverie.reading import open_regular, read_text
+from reverie.reading import open_regular, read_text, unreadable
 from reverie.run import settings
 from reverie.run.folder import RunFolder
-from reverie.run.manifest import NAME, RECIPE
+from reverie.run.manifest import NAME, RECIPE, read_manifest
 from reverie.run.paths import require_own_place
 from reverie.run.stages import BESIDE, OUTPUTS, STAGES, stage_of
 from reverie.run.status import FORGOTTEN, TAKING
@@ -27,15 +27,17 @@ _UNPACKED = ("frames.npy", "frames.json")
 def fork(run: RunFolder, path: Path, overrides: Sequence[str]) -> tuple[RunFolder, list[str]]:
     """A new run in `path` with the recipe of `run` but for `overrides`; gives it, and the stages it has of `run`: those
     that are finished and come before the first one that a changed setting is about. Large files are linked where the
-    file system can, copied where not. What was cut off in the midst of it is made anew.
+    file system can, copied where not. What was cut off in the midst of it is made anew. `run` is only read, and not
+    locked, so that it may be somebody else's, or be gone on with meanwhile.
 
-    Raises UserError where `path` is taken, or lies in another run; where nothing can be kept; and where what is to be
-    kept is damaged, or a link.
+    Raises UserError where `path` is taken, or lies in another run; where nothing can be kept; where what is to be kept
+    is damaged, or a link; and where it is made anew meanwhile.
     """
     cut_off = (path / RECIPE).exists()
     if cut_off and not RunFolder.open(path).is_cut_off:
         raise UserError(f"{path} is a run already: choose another folder", usage=True)
     require_own_place(path)
+    run.require_whole()
     config = settings.load(str(run.path / RECIPE), overrides)
     old, new = settings.flatten(settings.load(str(run.path / RECIPE))), settings.flatten(config)
     changed = [key for key in new if new[key] != old.get(key) and key not in BESIDE]
@@ -48,20 +50,19 @@ def fork(run: RunFolder, path: Path, overrides: Sequence[str]) -> tuple[RunFolde
         kept.append(name)
     if not kept:
         raise UserError(f"{run.path} has not finished its first stage: run `reverie train --run {run.path}` first")
-    with run.locked():
-        for name in kept:
-            run.verify(name)
-        if cut_off:
-            _clear(RunFolder.open(path))
-        new_run = RunFolder.create(
-            path,
-            config,
-            run.manifest["precision"],
-            forked_from=str(run.path.resolve()),
-            **{TAKING: True},
-        )
-        with new_run.locked(taking=True):
-            _take_stages(run, new_run, kept)
+    for name in kept:
+        run.verify(name)
+    if cut_off:
+        _clear(RunFolder.open(path))
+    new_run = RunFolder.create(
+        path,
+        config,
+        run.manifest["precision"],
+        forked_from=str(run.path.resolve()),
+        **{TAKING: True},
+    )
+    with new_run.locked(taking=True):
+        _take_stages(run, new_run, kept)
     return new_run, kept
 
 
@@ -74,7 +75,8 @@ def _clear(cut_off: RunFolder) -> None:
 
 
 def _take_stages(run: RunFolder, new_run: RunFolder, kept: Sequence[str]) -> None:
-    """What these stages have made, and what is said of them. Both runs are locked."""
+    """What these stages have made, and what is said of them. The new run is locked. Raises UserError where they are no
+    longer what they were: who does a stage anew, or goes on with it, says so in the manifest first."""
     new_run.manifest["stages"] = {name: {"status": FORGOTTEN, "seconds": 0.0} for name in kept}
     new_run.write_manifest()  # what a kill leaves from here on is cleared away, not taken for a stage's
     for name in kept:
@@ -82,6 +84,9 @@ def _take_stages(run: RunFolder, new_run: RunFolder, kept: Sequence[str]) -> Non
             for source in run.path.glob(pattern):
                 _take(source, new_run.path / source.name)
     _take_metrics(run.metrics, new_run.metrics, kept)
+    stages = read_manifest(run.path)["stages"]
+    if any(stages.get(name) != run.stage(name) for name in kept):
+        raise UserError(f"{run.path} was changed by another process meanwhile: give the same `reverie fork` again")
     del new_run.manifest[TAKING]
     new_run.manifest["stages"] = {name: dict(run.stage(name)) for name in kept}
     new_run.write_manifest()
@@ -124,7 +129,7 @@ def _take(source: Path, target: Path) -> None:
             target.mkdir(exist_ok=True)
         except OSError as error:
             raise refused(target, error) from error
-        for entry in source.iterdir():
+        for entry in _entries(source):
             if not entry.name.startswith(".") and entry.name not in _UNPACKED:
                 _require_no_link(entry)
                 _take(entry, target / entry.name)
@@ -136,6 +141,13 @@ def _take(source: Path, target: Path) -> None:
             return
     with open_regular(source) as content, write_atomically(target) as file:
         shutil.copyfileobj(content, file)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise unreadable(folder, error) from error
 
 
 def _require_no_link(path: Path) -> None:

@@ -33,6 +33,14 @@ class RunStatus(RunPaths):
         """Whether it was to be made from another run, and does not have yet what it was to take from there."""
         return TAKING in self.manifest
 
+    def require_whole(self) -> None:
+        """Raises UserError for a fork that was cut off."""
+        if self.is_cut_off:
+            raise UserError(
+                f"{self.path} was to be made from {self.manifest['forked_from']}, and that was cut off: give the same "
+                "`reverie fork` again"
+            )
+
     def write_manifest(self) -> None:
         """Replaces manifest.json."""
         write_manifest(self.path, self.manifest)

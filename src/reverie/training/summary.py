@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from reverie.notes import console
 from reverie.run.evaluations import kept, read, score
 from reverie.run.folder import RunFolder
 from reverie.run.ledger import Ledger, ledger, minutes
@@ -73,20 +74,19 @@ def cost_text(found: dict[str, Any]) -> str:
 
 def show(run: RunFolder) -> None:
     """Prints the summary on standard output."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     found = summarise(run)
-    console = Console(highlight=False, soft_wrap=True)
+    wide = console(soft_wrap=True)
     state = "complete" if found["complete"] else "not complete"
-    console.print(f"[bold]{escape(found['run'])}[/bold]  recipe {escape(found['recipe'])}, {state}")
-    console.print(f"score     [bold]{score_text(found['evaluation'])}[/bold]")
+    wide.print(f"[bold]{escape(found['run'])}[/bold]  recipe {escape(found['recipe'])}, {state}")
+    wide.print(f"score     [bold]{score_text(found['evaluation'])}[/bold]")
     if found["selected"]:
-        console.print(f"selected  {selected_text(found['selected'])}")
-    console.print(f"cost      {cost_text(found)}")
+        wide.print(f"selected  {selected_text(found['selected'])}")
+    wide.print(f"cost      {cost_text(found)}")
     if found["pictures"]:
-        console.print(f"pictures  {escape(str(run.pictures))}")
+        wide.print(f"pictures  {escape(str(run.pictures))}")
     table = Table("stage", "status", "time", "what it says", box=None, pad_edge=False, header_style="dim")
     before = "scout's minutes" if run.recipe.rounds.num == 1 else "minutes of earlier rounds"
     for name, stage in found["stages"].items():
@@ -94,13 +94,13 @@ def show(run: RunFolder) -> None:
         table.add_row(name, stage["status"], duration(stage["seconds"]), escape(_facts_text(facts)))
     for each in (table_of(found["rounds"]) if found["rounds"] else None, table):
         if each:
-            console.print()
-            Console(highlight=False).print(each)
-    console.print()
+            wide.print()
+            console().print(each)
+    wide.print()
     resume = not found["complete"] and not run.is_packaged
     name = escape(found["run"])
     page = f", and a page of all that it has learned: reverie report {name}"
-    console.print(f"next: reverie train --run {name}" if resume else f"next: reverie watch {name}{page}")
+    wide.print(f"next: reverie train --run {name}" if resume else f"next: reverie watch {name}{page}")
 
 
 def duration(seconds: float) -> str:

@@ -190,7 +190,7 @@ class FastCarRacing(gym_car.CarRacing):
         if self._start is not None:  # Gymnasium puts the car on the first point of its track; reset then restores it
             self.track[0] = self._pose(self._start)
         if self.verbose:
-            print(f"Track generation: {len(self.track)}-tiles track")
+            print(f"Track generation: {len(self.track)}-tiles track")  # noqa: T201 (as Gymnasium's own)
         return True
 
     def _create_tiles(self) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reverie.errors import UserError
+from reverie.notes import say
 from reverie.writing import write_atomically
 
 FOLDER = Path(__file__).parent
@@ -67,4 +68,4 @@ def _section(content: bytes) -> bytes:
 if __name__ == "__main__":
     with write_atomically(BINARY) as file:
         file.write(build())
-    print(f"{BINARY}: {BINARY.stat().st_size:,} bytes by {compiler()}")
+    say(f"{BINARY}: {BINARY.stat().st_size:,} bytes by {compiler()}")
