@@ -35,8 +35,7 @@ from reverie.notes import forget_notes
 from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.seeding import torch_seeded
-from reverie.training.controller import evolve
-from reverie.training.controller.imagine import learn
+from reverie.training.controller import curve
 from reverie.training.controller.search import Evolution
 from reverie.training.memory import world_of
 from reverie.training.stage_clock import StageClock
@@ -77,10 +76,9 @@ def _nothing_said_yet() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_curve_on_the_way() -> Iterator[None]:
-    """A search draws its curve at each evaluation, half a second each: tests of that draw it again."""
+    """A search draws its curve now and then, half a second each: tests of that draw it again."""
     with pytest.MonkeyPatch.context() as patch:
-        for learner in (evolve, learn):
-            patch.setattr(learner, "draw_learning_curve", lambda run: None)  # noqa: ARG005
+        patch.setattr(curve, "draw_learning_curve", lambda run: None)  # noqa: ARG005
         yield
 
 

@@ -2,17 +2,24 @@
 
 import json
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from reverie.checkpoint import file_sha256
 from reverie.cli.main import main
 from reverie.measure.truth.judges import NUM_FEATURES
+from reverie.models.files import load_memory, save_memory
 from reverie.reading import read_json
 from reverie.run import settings
 from reverie.run.folder import RunFolder
+from reverie.studies import compare
 
 
 class Judges:
@@ -104,6 +111,34 @@ def test_what_was_not_evaluated_is_driven_and_kept(tiny_run: RunFolder, tmp_path
         "gymnasium_1_from_4.json",
     ]
     assert "gymnasium_5_from_0.json" in {path.name for path in other.evaluations.iterdir()}
+
+
+def test_what_runs_share_is_measured_once(tiny_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """V and M of a fork that keeps its source's, and M of one that keeps its V."""
+    twin, other = (another(tiny_run, tmp_path / name, "seed=1") for name in ("twin", "other"))
+    memory = load_memory(other.memory)
+    with torch.no_grad():
+        for weights in memory.parameters():
+            weights += 0.1
+    save_memory(other.memory, memory, vision_sha256=file_sha256(other.vision))
+    other.stage("memory")["files"]["memory.safetensors"] = file_sha256(other.memory)
+    other.write_manifest()
+    measured: list[str] = []
+    for name in ("measure_fidelity", "measure_arithmetic", "measure_dream"):
+        measure = getattr(compare, name)
+        monkeypatch.setattr(compare, name, partial(_counted, measured, measure))
+    runs = [f"{name}={run.path}" for name, run in (("one", tiny_run), ("two", other), ("three", twin))]
+    options = ["--tracks", "6", "--scores", "0", "--output", str(tmp_path / "found"), "--quiet"]
+    assert main(["compare", *runs, *options]) == 0
+    assert sorted(measured) == ["measure_arithmetic", "measure_dream", "measure_dream", "measure_fidelity"]
+    one, two, three = read_json(tmp_path / "found" / "comparison.json")["runs"]
+    assert one["fidelity"] == two["fidelity"] == three["fidelity"]
+    assert one["dream"] == three["dream"] != two["dream"]
+
+
+def _counted(measured: list[str], measure: Callable[..., Any], *arguments: Any) -> Any:
+    measured.append(measure.__name__)
+    return measure(*arguments)
 
 
 def test_v_alone_is_enough(tiny_run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from reverie.cli.main import main
+from reverie.errors import UserError
 from reverie.measure.dream.trust import Trust
 from reverie.run.evaluations import keep
 from reverie.run.folder import RunFolder
@@ -57,6 +59,24 @@ def test_json_and_a_place_of_ones_own(tiny_run: RunFolder, tmp_path: Path, capsy
     assert {one.name for one in (tmp_path / "pictures").iterdir()} == {
         *("seen.png", "moved.png", "trust.png", "film.mp4", "challenges.png", "learning_curve.png")
     }
+
+
+def test_it_computes_on_one_thread_and_leaves_the_others_as_they_were(
+    tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, seen = torch.get_num_threads(), []
+
+    def see(*_: object) -> None:
+        seen.append(torch.get_num_threads())
+        raise UserError("seen enough")
+
+    monkeypatch.setattr("reverie.studies.report._see", see)
+    torch.set_num_threads(3)
+    try:
+        assert main(["report", str(tiny_run.path), "--quiet"]) == 1
+        assert (seen, torch.get_num_threads()) == ([1], 3)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_challenges_stand_beside_what_others_had(tiny_run: RunFolder) -> None:
@@ -115,6 +135,13 @@ def test_how_long_a_dream_can_be_trusted_is_said_in_seconds(decisions: int, said
     some = (1.0,) * 10
     assert said in words.trust_sentence(Trust(dream=some, still=some, usual=some, decisions=decisions), 12.5)
     assert "could not be measured" in words.trust_sentence(None, 12.5)
+
+
+def test_a_column_that_would_be_empty_is_left_out() -> None:
+    for name, last in (("pretrained", "frames of the simulator"), ("dreamt", "decisions dreamt")):
+        rows = words.costs(RunFolder.open(name))
+        assert rows[0][-1] == last
+        assert {len(row) for row in rows} == {len(rows[0])}
 
 
 def test_what_was_done_is_told_in_the_order_in_which_it_was(tiny_run: RunFolder) -> None:

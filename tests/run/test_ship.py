@@ -3,29 +3,36 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from reverie.challenge import IN_WORDS
 from reverie.checkpoint import file_sha256
 from reverie.cli.main import VERBS
 from reverie.dream.dreamer import load_dreams
 from reverie.dream.moments import load_moments
 from reverie.models.files import SHIPPED, check_made_for, packaged
+from reverie.run.evaluations import faults, keep, kept, kept_since
 from reverie.run.folder import RunFolder
 from reverie.run.ship import copy_agent
 from tests.cli.conftest import reverie
+from tests.evaluations import EVALUATION
 
 
 def test_shipped_agent_is_whole_and_has_no_data(tiny_run: RunFolder, tmp_path: Path) -> None:
     run = tiny_run
     (run.evolution / "state.safetensors").write_bytes(b"large")
+    keep(run, replace(EVALUATION, run=str(run.path), challenge="bars"), run.agent_digest)
     run.manifest["stages"]["controller"]["files"]["evolution/state.safetensors"] = "0" * 64
     copy_agent(run, tmp_path / "shipped")
     shipped = RunFolder.open(tmp_path / "shipped")
     assert shipped.config == run.config
     assert json.loads(shipped.evaluation.read_text())["run"] == "shipped"
+    assert [(one["run"], one["challenge"]) for one in kept_since(shipped).values()] == [("shipped", "bars")]
+    assert not list(faults(shipped))
     for stage in ("vision", "memory", "controller", "evaluate"):
         assert shipped.is_done(stage)
         shipped.verify(stage)
@@ -75,6 +82,10 @@ def test_an_agent_in_the_package_is_whole(name: str, tmp_path: Path, monkeypatch
     assert found["complete"]
     assert found["verified"] == ["vision", "memory", "controller", "evaluate", "pictures"]
     assert found["evaluation"]["run"] == name
+    assert not list(faults(run))
+    assert {one["run"] for one in kept(run)} == {name}
+    measured = {(one["renderer"], one["challenge"]) for one in kept_since(run).values() if one["num_tracks"] == 100}
+    assert measured == {("fast", None), *(("fast", challenge) for challenge in IN_WORDS)}
     assert sum(found["bytes"].values()) < 12e6
     assert {file for file in found["sha256"] if not (run.path / file).exists()} == set()
     assert not list(run.path.rglob("*optimizer*"))

@@ -69,3 +69,16 @@ def test_score_text():
 )
 def test_duration(seconds: float, text: str):
     assert duration(seconds) == text
+
+
+def test_facts_are_in_words_and_what_is_empty_is_left_out(
+    tiny_run: RunFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "200")
+    tiny_run.stage("collect")["forerunner_minutes"] = 16.5
+    tiny_run.stage("vision")["held_out_collapse"] = ""
+    show(tiny_run)
+    said = capsys.readouterr().out
+    assert "scout's minutes 16.5" in said
+    assert "forerunner" not in said
+    assert "collapse" not in said

@@ -16,7 +16,7 @@ from reverie.run import settings
 from reverie.run.chain import as_round
 from reverie.run.given import as_given, given
 from reverie.run.lock import is_lock, locked
-from reverie.run.manifest import cure_of_version, new_manifest, read_manifest
+from reverie.run.manifest import NAME, RECIPE, cure_of_version, new_manifest, read_manifest
 from reverie.run.paths import require_own_place
 from reverie.run.recipe import RunConfig
 from reverie.run.stages import EXTENDABLE, LENGTHS, REMADE, STAGES, WORDS, stage_of
@@ -74,10 +74,10 @@ class RunFolder(RunStatus):
         if not self.is_earlier_round:
             return None
         after = self.rounds / str(self.recipe.rounds.num)
-        if (after / "recipe.toml").is_file():
+        if (after / RECIPE).is_file():
             return after
         last = self.rounds.parent
-        is_last_but_one = settings.load(str(last / "recipe.toml")).rounds.num == self.recipe.rounds.num + 1
+        is_last_but_one = settings.load(str(last / RECIPE)).rounds.num == self.recipe.rounds.num + 1
         return last if is_last_but_one and "collect" in read_manifest(last)["stages"] else None
 
     @classmethod
@@ -96,7 +96,7 @@ class RunFolder(RunStatus):
         except OSError as error:
             raise UserError(f"cannot make {path}: {error.strerror}; choose another --run") from error
         with locked(path):
-            if (path / "recipe.toml").exists():
+            if (path / RECIPE).exists():
                 raise UserError(f"{path} was made by another process just now: run the same command again")
             run = cls(path, config, new_manifest(config, precision) | known)
             run.save_recipe(config)  # the recipe comes last: what a kill leaves before it is not taken for a run
@@ -107,10 +107,10 @@ class RunFolder(RunStatus):
         """An existing run by its path, an agent that was packed by that of its archive, or one in the package by its
         name; to be computed on `device`, if not where its recipe says. Raises UserError if there is none."""
         path = agent_folder(name)
-        if not (path / "recipe.toml").is_file():
+        if not (path / RECIPE).is_file():
             raise UserError(f"there is no run in {path}: give the folder of a run, or make one with `reverie train`")
         try:
-            config = settings.load(str(path / "recipe.toml"))
+            config = settings.load(str(path / RECIPE))
         except settings.UnfitSettings as error:
             raise UserError(f"{error}; {cure_of_version(path)}") from error
         except UserError as error:
@@ -137,12 +137,12 @@ class RunFolder(RunStatus):
             recipe = recipe or settings.names()[0]
             path = Path("runs") / Path(recipe).stem
         settings.trust_named(overrides)
-        if not (path / "recipe.toml").is_file():
+        if not (path / RECIPE).is_file():
             require_own_place(path)
             return cls.create(path, settings.load(recipe or settings.names()[0], overrides))
         run = cls.open(path)
-        old = settings.flatten(settings.load(str(path / "recipe.toml")))
-        new = settings.flatten(settings.load(recipe or str(path / "recipe.toml"), overrides))
+        old = settings.flatten(settings.load(str(path / RECIPE)))
+        new = settings.flatten(settings.load(recipe or str(path / RECIPE), overrides))
         open_, free = run._open_stages(again), (*WORDS, *EXTENDABLE)
         if run._is_tied:
             open_, free = [stage for stage in open_ if stage in REMADE], ("workers", "device")
@@ -156,7 +156,7 @@ class RunFolder(RunStatus):
                 f"leave out the recipe and --set to continue it as it is, or do the stage anew with --again",
                 usage=True,
             )
-        run.config = settings.load(str(path / "recipe.toml"), overrides)
+        run.config = settings.load(str(path / RECIPE), overrides)
         run._overrides = overrides
         return run
 
@@ -208,7 +208,7 @@ class RunFolder(RunStatus):
         """Gives the run, which must be locked, the settings it was opened with; what it was given by others stays."""
         if not self._overrides:
             return
-        recipe = self.path / "recipe.toml"
+        recipe = self.path / RECIPE
         old = settings.flatten(settings.load(str(recipe)))
         config = settings.load(str(recipe), self._overrides)
         self.config, new = config, settings.flatten(config)
@@ -227,7 +227,7 @@ class RunFolder(RunStatus):
         """Replaces recipe.toml. The manifest knows both, the old one and the new, while a kill may leave either."""
         self.manifest["settings"] = [*self.manifest.get("settings", [])[-1:], as_given(config)]
         self.write_manifest()
-        settings.save(config, self.path / "recipe.toml")
+        settings.save(config, self.path / RECIPE)
 
     def lengthen(self, name: str, more: int) -> None:
         """Lets a finished fit go on for `more` of what its recipe counts, and removes what was made from it.
@@ -242,7 +242,7 @@ class RunFolder(RunStatus):
         length = settings.flatten(self.recipe)[key] + more
         self.forget(STAGES[STAGES.index(name) + 1])
         self.reopen(name)
-        config = settings.load(str(self.path / "recipe.toml"), [f"{key}={length}"])
+        config = settings.load(str(self.path / RECIPE), [f"{key}={length}"])
         self.config = config
         self.save_recipe(config)
 
@@ -255,7 +255,7 @@ def collecting_agent(run: RunFolder) -> RunFolder | None:
     name, key = str(run.forerunner or run.recipe.collect.agent), _who_drives(run.recipe)
     if not name:
         return None
-    if run.forerunner and not (run.forerunner / "recipe.toml").is_file():
+    if run.forerunner and not (run.forerunner / RECIPE).is_file():
         raise UserError(
             f"{key}: {run.forerunner} is missing, which {run.path} goes on from: restore it from a copy, or begin anew "
             f"with `reverie collect --run {run.path} --again`"
@@ -282,4 +282,4 @@ def _who_drives(recipe: RunConfig) -> str:
 
 
 def _is_left_by_create(path: Path) -> bool:
-    return path.name == "manifest.json" or is_lock(path) or (path.name.startswith(".") and path.name.endswith(".tmp"))
+    return path.name == NAME or is_lock(path) or (path.name.startswith(".") and path.name.endswith(".tmp"))

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from reverie.run.folder import RunFolder
+from reverie.run.manifest import RECIPE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +89,7 @@ def _before(run: RunFolder) -> Ledger:
 def _forerunner(run: RunFolder) -> RunFolder | None:
     """What is trained before the run, where that has begun."""
     path = run.forerunner
-    return RunFolder.open(path) if path and (path / "recipe.toml").is_file() else None
+    return RunFolder.open(path) if path and (path / RECIPE).is_file() else None
 
 
 def _rest(stage: Mapping[str, int]) -> int:

@@ -48,7 +48,7 @@ class RunPaths:
     def is_earlier_round(self) -> bool:
         """Whether it is one of the rounds of another run, but not the last."""
         parent = self.path.resolve().parent
-        return parent.name == "rounds" and (parent.parent / "recipe.toml").is_file()
+        return parent.name == "rounds" and (parent.parent / RECIPE).is_file()
 
     scout = property(lambda self: self.path / "scout")
     rollouts = property(lambda self: self.path / "rollouts")

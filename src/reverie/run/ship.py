@@ -12,10 +12,10 @@ from reverie.dream.moments import DREAM, load_moments, save_moments
 from reverie.models.files import CONTROLLER, MEMORY, VISION, num_members, numbered
 from reverie.run.evaluations import kept_since, read
 from reverie.run.folder import RunFolder
-from reverie.run.manifest import write_manifest
+from reverie.run.manifest import RECIPE, write_manifest
 
 _SHIPPED = (
-    "recipe.toml",
+    RECIPE,
     "evaluation.json",
     "evolution/log.csv",
     *(name for file in (VISION, MEMORY, CONTROLLER) for name in (file, file.replace(".safetensors", ".json"))),
@@ -25,8 +25,8 @@ _STARTS = 240
 
 
 def copy_agent(run: RunFolder, destination: Path) -> None:
-    """Copies what it takes to drive and to dream, and what tells where it came from, but no data: how an agent
-    is shipped.
+    """Copies what it takes to drive and to dream, what was measured, and what tells where it came from, but no data:
+    how an agent is shipped.
 
     Raises UserError where a bank of moments is missing, damaged, or of another M.
     """
@@ -41,6 +41,7 @@ def copy_agent(run: RunFolder, destination: Path) -> None:
         _thin_out(run.path / bank, run.path / numbered(MEMORY, member), destination / bank)
     manifest = _manifest(run, shipped, destination.name)
     _copy_evaluation(run, run.evaluation.name, manifest, destination)
+    _copy_kept(run, manifest, destination)
     manifest["stages"]["memory"]["files"] |= {bank: checkpoint.file_sha256(destination / bank) for bank in banks}
     write_manifest(destination, manifest)
 
@@ -53,7 +54,7 @@ def copy_bare_agent(run: RunFolder, destination: Path) -> None:
     """
     run.require_agent()
     banks = [numbered(name, member) for name in (MEMORY, DREAM) for member in range(num_members(run.path))]
-    copied = ["recipe.toml", VISION, *banks, CONTROLLER]
+    copied = [RECIPE, VISION, *banks, CONTROLLER]
     destination.mkdir(parents=True)
     for file in copied:
         shutil.copyfile(run.path / file, destination / file)
@@ -61,8 +62,7 @@ def copy_bare_agent(run: RunFolder, destination: Path) -> None:
     if run.is_done("evaluate"):
         run.verify("evaluate")
         _copy_evaluation(run, run.evaluation.name, manifest, destination)
-    for file in kept_since(run):
-        _copy_evaluation(run, file, manifest, destination, kind="evaluations")
+    _copy_kept(run, manifest, destination)
     write_manifest(destination, manifest)
 
 
@@ -90,6 +90,12 @@ def _copy_evaluation(
     path = destination / file
     writing.write_json(path, {**read(run.path / file), "run": destination.name})
     manifest["stages"]["evaluate"].setdefault(kind, {})[file] = checkpoint.file_sha256(path)
+
+
+def _copy_kept(run: RunFolder, manifest: dict[str, Any], destination: Path) -> None:
+    """Copies what was measured of the agent since, as `_copy_evaluation` does."""
+    for file in kept_since(run):
+        _copy_evaluation(run, file, manifest, destination, kind="evaluations")
 
 
 def _thin_out(bank: Path, memory: Path, destination: Path) -> None:

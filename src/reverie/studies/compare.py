@@ -12,16 +12,18 @@ from typing import Literal
 import numpy as np
 
 from reverie.challenge import Challenge
+from reverie.checkpoint import file_sha256
+from reverie.devices import one_thread
 from reverie.envs.registry import spec_of
 from reverie.envs.truth import require_truth
 from reverie.errors import UserError
-from reverie.measure.dream.horizon import RealEpisodes, join, measure_dream
+from reverie.measure.dream.horizon import DreamHorizon, RealEpisodes, join, measure_dream
 from reverie.measure.statistics import confidence_interval
 from reverie.measure.truth.judges import Judges
 from reverie.measure.truth.labelled import LabelledFrames, labelled_frames
 from reverie.measure.vision import comparison
-from reverie.measure.vision.arithmetic import measure_arithmetic
-from reverie.measure.vision.fidelity import measure_fidelity
+from reverie.measure.vision.arithmetic import Arithmetic, measure_arithmetic
+from reverie.measure.vision.fidelity import Fidelity, measure_fidelity
 from reverie.models.coding import reconstruct
 from reverie.models.files import PRETRAINED, load_models, load_vision
 from reverie.progress import Progress
@@ -98,13 +100,24 @@ def compare_runs(
     if scores != 0 and all(run.is_done("controller") for run in runs):
         returns = common_returns(runs, scores, workers, quiet=quiet)
         challenged = challenged_returns(runs)
-    with Progress("compare", len(runs) + 1, "steps", quiet=quiet) as bar:
+    with one_thread(), Progress("compare", len(runs) + 1, "steps", quiet=quiet) as bar:
         grounds = _grounds(runs, tracks, split, seed)
         bar.advance(1)
-        found = []
+        found, models = [], _Models(judges, grounds, seed)
         for i, (run, theirs) in enumerate(zip(runs, returns, strict=True)):
             otherwise = {way: values[i] for way, values in challenged.items()}
-            found.append(_measure(run, judges, grounds, theirs, otherwise, seed))
+            fidelity, arithmetic = models.vision(run)
+            dream = models.dream(run)
+            found.append(
+                Found(
+                    run=run,
+                    fidelity=fidelity,
+                    arithmetic=arithmetic,
+                    dream=dream,
+                    returns=theirs,
+                    challenged=otherwise,
+                )
+            )
             bar.advance(1, last=run.name)
     result = Comparison(
         numbers=output / "comparison.json",
@@ -157,28 +170,39 @@ def _episodes(runs: Sequence[RunFolder], tracks: Sequence[int], seed: int) -> Re
     return join(episodes_of(agent, params, tracks[: 2 * min(DRIVES, len(tracks) // 2)], env, seed))
 
 
-def _measure(
-    run: RunFolder,
-    judges: Judges,
-    grounds: Grounds,
-    returns: np.ndarray | None,
-    challenged: Mapping[tuple[Challenge, str], np.ndarray],
-    seed: int,
-) -> Found:
-    vision = load_vision(run.vision, run.device).eval()
-    dream = None
-    if run.is_done("memory") and grounds.episodes is not None:
+class _Models:
+    """What is measured of V and M, once of each file: runs may share them, as a fork does what it keeps."""
+
+    def __init__(self, judges: Judges, grounds: Grounds, seed: int) -> None:
+        self._judges, self._grounds, self._seed = judges, grounds, seed
+        self._visions: dict[tuple[str, ...], tuple[Fidelity, Arithmetic]] = {}
+        self._dreams: dict[tuple[str, ...], DreamHorizon] = {}
+
+    def vision(self, run: RunFolder) -> tuple[Fidelity, Arithmetic]:
+        key = _files(run, run.vision)
+        if key not in self._visions:
+            vision, grounds = load_vision(run.vision, run.device).eval(), self._grounds
+            self._visions[key] = (
+                measure_fidelity(vision, self._judges, grounds.test, grounds.train, self._seed),
+                measure_arithmetic(vision, self._judges, grounds.train, grounds.tune, grounds.test, self._seed),
+            )
+        return self._visions[key]
+
+    def dream(self, run: RunFolder) -> DreamHorizon | None:
+        """M's, by its V; None where the run has no M."""
+        if not run.is_done("memory") or self._grounds.episodes is None:
+            return None
         run.verify("memory")
-        vision, memory = load_models(run.path, run.device)
-        dream = measure_dream(vision.eval(), memory.eval(), judges, grounds.episodes)
-    return Found(
-        run=run,
-        fidelity=measure_fidelity(vision, judges, grounds.test, grounds.train, seed),
-        arithmetic=measure_arithmetic(vision, judges, grounds.train, grounds.tune, grounds.test, seed),
-        dream=dream,
-        returns=returns,
-        challenged=challenged,
-    )
+        key = _files(run, run.vision, run.memory)
+        if key not in self._dreams:
+            vision, memory = load_models(run.path, run.device)
+            self._dreams[key] = measure_dream(vision.eval(), memory.eval(), self._judges, self._grounds.episodes)
+        return self._dreams[key]
+
+
+def _files(run: RunFolder, *paths: Path) -> tuple[str, ...]:
+    """What they hold, and where it is computed."""
+    return (run.device.type, *map(file_sha256, paths))
 
 
 def _draw_scores(path: Path, groups: Sequence[Sequence[Found]], names: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from reverie import scratch
 from reverie.agent import Agent
 from reverie.challenge import IN_WORDS
 from reverie.data.episode import Episode
+from reverie.devices import one_thread
 from reverie.dream.moments import CONTEXT
 from reverie.envs.challenges import has_challenges
 from reverie.envs.registry import spec_of
@@ -73,7 +74,7 @@ def write_report(run: RunFolder, path: Path, *, pictures: Path | None = None, qu
     agent, params = agent_of(run)
     page, spec = WebPage(f"{run.name}: what it learned"), spec_of(run.config.env)
     rate = float(spec.decisions_per_second(run.config.env.action_repeat))
-    with scratch.temporary() as temporary, Progress("report", 5, "parts", quiet=quiet) as bar:
+    with scratch.temporary() as temporary, one_thread(), Progress("report", 5, "parts", quiet=quiet) as bar:
         folder = pictures or temporary
         seen = _see(run, agent, params)
         trust = _trust(agent, seen)

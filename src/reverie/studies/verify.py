@@ -18,6 +18,7 @@ from reverie.progress import Progress
 from reverie.reading import MAX_TEXT, read_bytes, read_json
 from reverie.run import evaluations
 from reverie.run.folder import RunFolder, collecting_agent
+from reverie.run.manifest import NAME, RECIPE
 from reverie.run.stages import STAGES
 from reverie.training.controller import search
 from reverie.training.controller.imagine import kept
@@ -61,7 +62,7 @@ def verify(run: RunFolder, *, quiet: bool) -> Verification:
 
 
 def _verify(run: RunFolder, found: Verification, *, quiet: bool) -> None:
-    found.looked_at |= {run.path / "recipe.toml", run.path / "manifest.json"}
+    found.looked_at |= {run.path / RECIPE, run.path / NAME}
     done = [name for name in STAGES if run.is_done(name)]
     for name in done:
         for kind in ("files", "states"):
@@ -139,7 +140,7 @@ def _verify_before(run: RunFolder, found: Verification, *, quiet: bool) -> None:
     """What this run went on from: its scout, or the round before, which has its own before it."""
     if run.forerunner is None:
         return
-    recipe = run.forerunner / "recipe.toml"
+    recipe = run.forerunner / RECIPE
     if found.look(recipe, lambda: collecting_agent(run) if not recipe.exists() else RunFolder.open(recipe.parent)):
         _verify(RunFolder.open(recipe.parent), found, quiet=quiet)
 

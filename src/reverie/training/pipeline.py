@@ -20,7 +20,7 @@ from reverie.notes import note
 from reverie.policies import AgentPolicy
 from reverie.run import settings
 from reverie.run.folder import RunFolder, collecting_agent
-from reverie.run.manifest import other_versions
+from reverie.run.manifest import RECIPE, other_versions
 from reverie.run.stages import AGENT_STAGES, REMADE, STAGES
 from reverie.training.collect import collect
 from reverie.training.controller.rollouts import Rollouts, agent_of, planning_agent
@@ -165,11 +165,11 @@ def _open_forerunner(run: RunFolder) -> RunFolder:
     path, config = run.forerunner, settings.forerunner_of(run.recipe)
     assert path, "only a run with a forerunner trains one"
     assert config, "and then there is a recipe for it"
-    if not (path / "recipe.toml").exists():
+    if not (path / RECIPE).exists():
         return RunFolder.create(path, config, run.manifest["precision"])
     forerunner = RunFolder.open(path, run.recipe.device)
     if run.recipe.rounds.num > 1:
-        ours, theirs = (settings.flatten(each) for each in (config, settings.load(str(path / "recipe.toml"))))
+        ours, theirs = (settings.flatten(each) for each in (config, settings.load(str(path / RECIPE))))
         for key in ours:
             if ours[key] != theirs.get(key) and key not in _OWN:
                 raise UserError(

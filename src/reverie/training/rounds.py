@@ -9,6 +9,7 @@ from rich.table import Table
 from reverie.models.files import load_controller
 from reverie.run.folder import RunFolder
 from reverie.run.ledger import Ledger, own_ledger
+from reverie.run.manifest import RECIPE
 from reverie.seeding import VALIDATION_TRACKS
 from reverie.training.controller.rollouts import Rollouts
 from reverie.workers.contract import Workers
@@ -17,7 +18,7 @@ from reverie.workers.contract import Workers
 def rounds_of(run: RunFolder) -> list[RunFolder]:
     """The rounds of a run up to itself, as far as they are begun."""
     paths = [run.rounds / str(number) for number in range(run.recipe.rounds.num - 1)]
-    return [*(RunFolder.open(path, run.recipe.device) for path in paths if (path / "recipe.toml").is_file()), run]
+    return [*(RunFolder.open(path, run.recipe.device) for path in paths if (path / RECIPE).is_file()), run]
 
 
 def describe_rounds(run: RunFolder) -> list[dict[str, Any]]:

@@ -15,10 +15,11 @@ from reverie.cli.main import main
 from reverie.errors import UserError
 from reverie.metrics import Metrics
 from reverie.models.files import load_controller, save_controller
+from reverie.reading import read_csv
 from reverie.rollout import Outcome, RolloutTask
 from reverie.run.folder import RunFolder
 from reverie.seeding import VALIDATION_TRACKS
-from reverie.training.controller import rollouts
+from reverie.training.controller import curve, rollouts
 from reverie.training.controller.search import Evolution, first_params
 from reverie.training.controller.stage import train_controller
 from reverie.training.pictures import draw_learning_curve
@@ -99,12 +100,38 @@ def test_best_and_current_are_kept_as_controllers(tiny_run: RunFolder, tasks: li
         np.testing.assert_array_equal(kept, params.astype(np.float32))
 
 
-def test_the_curve_is_drawn_on_the_way(
+def test_the_curve_is_drawn_whenever_evaluations_have_doubled_and_at_the_end(
     tiny_run: RunFolder,
     tasks: list[RolloutTask],  # noqa: ARG001
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("reverie.training.controller.evolve.draw_learning_curve", draw_learning_curve)
+    drawn: list[int] = []
+
+    def draw(run: RunFolder) -> None:
+        scores = read_csv(run.evolution / "log.csv")["eval_mean_return"]
+        drawn.append(int(np.isfinite(scores).sum()))
+
+    monkeypatch.setattr(curve, "draw_learning_curve", draw)
+    evolve(with_settings(tiny_run, generations=9, finals={"eval_every": 1}))
+    assert drawn == [2, 4, 8, 9]
+    drawn.clear()
+    evolve(with_settings(tiny_run, generations=4, finals={"eval_every": 2}))
+    assert drawn == [2]
+    drawn.clear()
+    tiny_run.reopen("controller")
+    search = tiny_run.config.controller.search
+    longer = replace(tiny_run.config.controller, search=replace(search, generations=9))
+    tiny_run.config = replace(tiny_run.config, controller=longer)
+    evolve(tiny_run)
+    assert drawn == [3, 5], "where it goes on with 2, after generation 6; the 4 of generation 8 are fewer than twice 3"
+
+
+def test_the_curve_shows_a_search_that_was_evaluated_once(
+    tiny_run: RunFolder,
+    tasks: list[RolloutTask],  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(curve, "draw_learning_curve", draw_learning_curve)
     evolve(with_settings(tiny_run, generations=1, finals={"eval_every": 1}))
     assert (tiny_run.pictures / "learning_curve.png").stat().st_size > 10_000
 

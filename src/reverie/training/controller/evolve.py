@@ -14,13 +14,13 @@ from reverie.rollout import Outcome
 from reverie.run.folder import RunFolder
 from reverie.run.search import SearchConfig
 from reverie.show.paper import hours_of_paper
+from reverie.training.controller.curve import CurveOnTheWay
 from reverie.training.controller.fitness import longest, measure, num_tracks, tracks_of
 from reverie.training.controller.forecast import seconds_left
 from reverie.training.controller.laps import lap_files
 from reverie.training.controller.search import Evolution
 from reverie.training.controller.search_world import SearchWorld
 from reverie.training.controller.validation import choose, is_spent, validate, worlds_of
-from reverie.training.pictures import draw_learning_curve
 from reverie.training.stage_clock import StageClock
 from reverie.workers.contract import Workers
 
@@ -39,7 +39,7 @@ def evolve(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) -
     world, finals, road = worlds_of(run, workers)
     clock = StageClock(run, "controller", since=started)
     metrics.rewind("controller", evolution.generation)
-    saved, begun = time.monotonic(), evolution.generation
+    saved, begun, curve = time.monotonic(), evolution.generation, CurveOnTheWay(run)
     with Progress("controller", search.generations, "generations", start=begun, quiet=quiet) as bar:
         while not evolution.history or (
             evolution.generation < search.generations
@@ -56,10 +56,11 @@ def evolve(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) -
                 clock.beat()
                 saved = time.monotonic()
             if evaluate_now:
-                draw_learning_curve(run)  # to look at while it goes on
+                curve.follow(len(evolution.scores))
         if evolution.history[-1]["eval_mean_return"] is None:
             _evaluate_center(evolution, world, metrics)
         evolution.save()
+        curve.finish(len(evolution.scores))
         chosen = choose(finals, evolution.space.params(evolution.finalists(search.finals)), search.finals)
     save_controller(run.controller, controller, chosen.params, **world.made_with)
     costs = world.columns(chosen.outcomes)

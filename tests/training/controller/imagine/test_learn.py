@@ -19,6 +19,7 @@ from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.run.imagine import ActorConfig, CriticConfig, ImagineConfig
 from reverie.run.search import FinalsConfig, StartConfig
+from reverie.training.controller import curve
 from reverie.training.controller.imagine import learn as module
 from reverie.training.controller.imagine.kept import Imagination
 from reverie.training.controller.search_world import SearchWorld
@@ -100,7 +101,7 @@ def test_what_is_no_number_is_not_driven(run: RunFolder, monkeypatch: pytest.Mon
 def test_it_makes_a_controller_like_any_other_and_says_what_that_took(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "draw_learning_curve", draw_learning_curve)
+    monkeypatch.setattr(curve, "draw_learning_curve", draw_learning_curve)
     train(run)
     controller, params = load_controller(run.controller)
     assert controller.config == run.config.controller.model

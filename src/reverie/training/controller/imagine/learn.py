@@ -14,6 +14,7 @@ from reverie.models.controller import Controller
 from reverie.models.files import load_members, load_memory, save_controller
 from reverie.progress import Progress
 from reverie.run.folder import RunFolder
+from reverie.training.controller.curve import CurveOnTheWay
 from reverie.training.controller.finals import finalists
 from reverie.training.controller.imagine.actor_critic import DreamWorld
 from reverie.training.controller.imagine.kept import Imagination
@@ -21,7 +22,6 @@ from reverie.training.controller.laps import lap_files
 from reverie.training.controller.search_world import SearchWorld
 from reverie.training.controller.validation import choose, is_spent, validate, worlds_of
 from reverie.training.memory import world_of
-from reverie.training.pictures import draw_learning_curve
 from reverie.training.stage_clock import StageClock
 from reverie.workers.contract import Workers
 
@@ -44,6 +44,7 @@ def learn(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) ->
     kept = Imagination(run, controller, dreams, quiet=quiet)  # the stage runs
     clock = StageClock(run, "controller", since=started)
     metrics.rewind("controller", kept.step)
+    curve = CurveOnTheWay(run)
     with Progress("controller", settings.steps, "steps", start=kept.step, quiet=quiet) as bar:
         saved, since, shown = time.monotonic(), time.monotonic(), dict[str, str]()
         if not kept.history:
@@ -64,9 +65,10 @@ def learn(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) ->
                 clock.beat()
                 saved = time.monotonic()
             if evaluate_now:
-                draw_learning_curve(run)  # to look at while it goes on
+                curve.follow(len(kept.scores))
             bar.update(kept.step, **shown)
         kept.save()
+        curve.finish(len(kept.scores))
         candidates = finalists(np.array(kept.evaluated), np.array(kept.scores), stage.search.finals)
         candidates = np.unique(candidates, axis=0)  # the way begins where the first of those evaluated is, too
         chosen = choose(finals, kept.space.params(candidates), stage.search.finals)
