@@ -25,6 +25,7 @@ from distributed.security import Security
 
 from reverie.cli.main import main
 from reverie.data.store import EpisodeStore
+from reverie.devices import num_cores
 from reverie.errors import UserError
 from reverie.rollout import run_rollout
 from reverie.run import settings
@@ -33,6 +34,7 @@ from reverie.training.pipeline import run_stages
 from reverie.workers.cluster import DaskWorkers, versions
 from reverie.workers.contract import Patience
 from reverie.workers.inline import InlineWorkers
+from reverie.workers.local_cluster import PATIENT
 from tests.workers import jobs
 from tests.workers.test_workers import OverOnce, behind, generation, wait_for
 
@@ -177,8 +179,11 @@ def test_nobody_to_work_is_said(nodes: Nodes) -> None:
         workers.close()
 
 
-def local_cluster(**options: Any) -> Any:
-    return LocalCluster(host="127.0.0.1", **{"dashboard_address": "127.0.0.1:0", **options})
+@contextmanager
+def local_cluster(**options: Any) -> Iterator[LocalCluster]:
+    options = {"dashboard_address": "127.0.0.1:0", **options}
+    with dask.config.set(PATIENT), LocalCluster(host="127.0.0.1", **options) as cluster:
+        yield cluster
 
 
 def test_a_scheduler_that_is_gone_is_said(nodes: Nodes) -> None:
@@ -209,6 +214,16 @@ def test_a_worker_that_is_sent_away_is_not_lost_and_one_that_hangs_is_not_counte
         assert workers.events.hung == 1
         assert workers.events.lost == 0
         workers.close()
+
+
+def test_a_worker_whose_restart_takes_long_is_not_given_up(tmp_path: Path) -> None:
+    with dask.config.set(dict.fromkeys(PATIENT, "0s")):  # as if any restart took too long
+        workers: Any = DaskWorkers("local")
+        try:
+            assert list(workers.map(jobs.die_once, [tmp_path / "died"])) == ["done"]
+            assert len(workers._own.cluster.workers) == num_cores()
+        finally:
+            workers.close()
 
 
 def test_a_worker_with_several_threads_does_one_task_at_a_time(tiny_run: RunFolder) -> None:
@@ -307,8 +322,7 @@ def test_loopback_without_encryption_is_warned_of(nodes: Nodes, capsys: pytest.C
 
 def test_encrypted_and_only_for_those_with_a_certificate() -> None:
     security = Security.temporary()
-    cluster = local_cluster(n_workers=1, threads_per_worker=1, protocol="tls", security=security)
-    with cluster:
+    with local_cluster(n_workers=1, threads_per_worker=1, protocol="tls", security=security) as cluster:
         address = cluster.scheduler_address
         assert address.startswith("tls://")
         assert_refused(address)

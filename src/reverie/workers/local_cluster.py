@@ -20,6 +20,10 @@ from reverie.errors import UserError
 _NO_PAGES = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
 """Of the small web servers that scheduler and workers have: they ask nobody for a certificate."""
 
+PATIENT = {"distributed.deploy.lost-worker-timeout": "30d"}
+"""A worker that is started anew is not given up, however long a busy machine takes; with the 15 seconds of distributed
+its work would wait for nobody."""
+
 _SAFE_PATH = "PYTHONSAFEPATH"
 
 
@@ -45,6 +49,7 @@ class OwnCluster:
         self._hidden.enter_context(_nothing_from_the_working_folder())  # nor are those that are started anew
         folder = self._hidden.enter_context(scratch.temporary())  # else one that all users of the machine share
         self._hidden.enter_context(_semaphores_called_as(folder))
+        self._hidden.enter_context(dask.config.set(PATIENT))  # asked for whenever a worker goes
         settings = {**_NO_PAGES, "temporary-directory": str(folder)}
         with dask.config.set(settings), _deaf_to_interrupts():
             self.cluster: Any = LocalCluster(
