@@ -1,6 +1,8 @@
 """What there is for us, on made-up machines: cores, arithmetic; and threads are as they were after one was enough."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -153,3 +155,15 @@ def test_auto_is_what_the_machine_is_fast_in(fast: str, monkeypatch: pytest.Monk
         with autocast(one.device, precision):
             assert (one @ one).dtype == kinds[fast if precision == "auto" else precision]
     assert (one @ one).dtype == torch.float32
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="torch's threads are libgomp's on Linux alone")
+@pytest.mark.parametrize(
+    ("given", "turns"), [({}, "5000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "passive"}, "0")]
+)
+def test_threads_that_wait_sleep_soon(given: dict[str, str], turns: str) -> None:
+    unset = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    asked = {**unset, **given, "OMP_DISPLAY_ENV": "verbose"}
+    loaded = [sys.executable, "-c", "import reverie.devices"]
+    said = subprocess.run(loaded, env=asked, capture_output=True, text=True, check=True).stderr
+    assert f"GOMP_SPINCOUNT = '{turns}'" in said

@@ -5,6 +5,7 @@ this package loads nothing else; each name is loaded when it is used.
 """
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     from reverie.api.train import train, train_events
     from reverie.errors import UserError
     from reverie.events import Event
+
+if "OMP_WAIT_POLICY" not in os.environ:
+    # For how many turns torch's threads spin when they wait for each other, before they sleep: read when torch is
+    # loaded. By default it is milliseconds, in which they keep others from the cores, and on a busy machine each other.
+    os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 __version__ = "0.1.0"
 __all__ = ["Driver", "Event", "Run", "UserError", "load", "make_dream", "make_road", "train", "train_events"]
