@@ -180,7 +180,7 @@ def test_nobody_to_work_is_said(nodes: Nodes) -> None:
 
 
 @contextmanager
-def local_cluster(**options: Any) -> Iterator[LocalCluster]:
+def local_cluster(**options: Any) -> Iterator[Any]:
     options = {"dashboard_address": "127.0.0.1:0", **options}
     with dask.config.set(PATIENT), LocalCluster(host="127.0.0.1", **options) as cluster:
         yield cluster
