@@ -154,7 +154,7 @@ def test_what_is_said_of_it_is_no_result(
     search_space(run, load_controller(tiny_run.controller)[0], quiet=False)
     said = capsys.readouterr()
     assert said.out == ""
-    assert f"controller: imitates {tiny_run.path}; " in said.err
+    assert f"controller: C begins as a copy of {tiny_run.path} (" in said.err
 
 
 def test_nobody_to_imitate() -> None:
