@@ -241,7 +241,7 @@ def test_no_dataset_shows_other_files_or_fills_the_memory(trick: str, tmp_path: 
             group.create_dataset(key, (8, 4), "u1", maxshape=(None, None), chunks=(2**11, 2**20 + 2), compression=9)
         elif trick == "pictures":
             group.create_dataset(key, data=np.stack([a_file_of_a_picture()] * 8))
-        elif trick == "picture":  # the others are as large as the first, for all that is known before
+        elif trick == "one picture":  # the others are as large as the first, for all that is known before
             rows = group.create_dataset(key, (8,), h5py.vlen_dtype(np.uint8))
             rows[0] = a_file_of_a_picture()
         elif trick == "words":

@@ -48,6 +48,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
     from reverie.run.folder import RunFolder
     from reverie.studies.report import write_report
     from reverie.studies.report_several import write_side_by_side
+    from reverie.writing import require_writable
 
     given, folders = zip(*map(named, args.runs), strict=True)
     runs = [RunFolder.open(name, "cpu") for name in folders]
@@ -56,7 +57,8 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         write_report(runs[0], path, pictures=args.pictures, quiet=args.quiet)
         found = {"run": runs[0].name}
     else:
-        path = output_of(runs[0], args.output or Path("report.html"), runs[0].report)
+        path = args.output or Path("report.html")
+        require_writable(path)
         write_side_by_side(runs, path, given=given, pictures=args.pictures)
         found = {"runs": [run.name for run in runs]}
     if args.json:

@@ -8,6 +8,7 @@ from typing import Any
 from reverie.envs.registry import spec_of
 from reverie.run.evaluations import kept, score
 from reverie.run.folder import RunFolder
+from reverie.run.manifest import RECIPE
 from reverie.studies import report_words as words
 from reverie.training.summary import score_text
 
@@ -46,7 +47,7 @@ def card_of(run: RunFolder, licence: str | None) -> str:
         "checks it. In Python, its dream is an environment of Gymnasium:",
         _code([f'gymnasium.make("reverie.dream:reverie/Dream-v0", run="{FILE}")'], "python"),
         "## How to make it again",
-        _code(words.remade(run, "recipe.toml")),
+        _code(words.remade(run, RECIPE)),
         "## How to cite",
         _code([words.CITATION], "bibtex"),
     ]

@@ -13,6 +13,7 @@ from reverie.models.packed import archive_of
 from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.run.ledger import ledger, minutes
+from reverie.run.manifest import RECIPE
 from reverie.run.recipe import RunConfig
 from reverie.run.stages import BESIDE
 from reverie.show.paper import PAPER_SCORE
@@ -172,7 +173,7 @@ def rerun(run: RunFolder) -> str:
     archive first, where it is needed."""
     folder = f"{Path(run.name).stem}_recipe"
     is_packed = archive_of(run.path) is not None
-    own = f"{folder}/recipe.toml" if is_packed else str(run.path / "recipe.toml")
+    own = f"{folder}/{RECIPE}" if is_packed else str(run.path / RECIPE)
     again = remade(run, own)
     if is_packed and own in again[-1]:
         again.insert(1, shlex.join(["python", "-m", "zipfile", "-e", run.name, folder]))
