@@ -1,5 +1,8 @@
 """The agent: order of V, C and M, rows that do not disturb each other, and files that give the same actions back."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +48,39 @@ def test_a_row_does_not_depend_on_the_batch_around_it(precision: str) -> None:
     for rows in ([5], [3, 5], [5, 7, 9], list(range(7)), list(range(13)), list(range(5, 38))):
         np.testing.assert_allclose(drive(agent, rows), whole[:, rows], atol=tolerance)
     assert np.abs(np.diff(whole, axis=1)).mean() > 10 * tolerance, "other rows do something else"
+
+
+def test_an_exact_agent_does_what_the_agent_does() -> None:
+    for memory in ({}, {"num_layers": 2, "reward_input": True}):
+        agent, rows = make_agent(**memory), list(range(40))
+        np.testing.assert_allclose(drive(agent.exact, rows), drive(agent, rows), atol=1e-4)
+
+
+def numpys_agent() -> Agent:
+    """One whose weights NumPy draws: torch draws others on another processor."""
+    agent, rng = make_agent(), np.random.default_rng(0)
+    for weight in (*agent.vision.parameters(), *agent.memory.parameters()):
+        weight.data = torch.from_numpy(rng.normal(0, 0.1, weight.shape).astype(np.float32))
+    return agent
+
+
+def test_of_an_exact_agent_neither_the_batch_shows_nor_the_processor() -> None:
+    agent = numpys_agent().exact
+    whole = drive(agent, list(range(40)))
+    for rows in ([5], [3, 5], list(range(13)), list(range(5, 38))):
+        assert np.array_equal(drive(agent, rows), whole[:, rows])
+    old = {"ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
+    code = "from tests.test_agent import *; sys.stdout.buffer.write(drive(numpys_agent().exact, [*range(40)]))"
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | old, capture_output=True, check=True)
+    assert np.array_equal(np.frombuffer(done.stdout, np.float32).reshape(whole.shape), whole)
+
+
+def test_an_exact_agent_leaves_the_models_as_they_are() -> None:
+    agent = make_agent()
+    drive(agent.exact, [0], steps=1)
+    for models in (agent, agent.exact):
+        assert {p.dtype for p in (*models.vision.parameters(), *models.memory.parameters())} == {torch.float32}
+    assert agent.exact.encode(torch.zeros(1, 64, 64, 3, dtype=torch.uint8)).dtype == torch.float32
 
 
 @pytest.mark.parametrize("b", [1, 7, 8, 9])

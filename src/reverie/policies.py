@@ -56,6 +56,13 @@ class AgentPolicy:
         self.state = self.state.select(kept)
 
 
+class ExactPolicy(AgentPolicy):
+    """An agent at the wheel whose drive is the same on every processor: for scores, and for what is shown of them."""
+
+    def __init__(self, agent: Agent, params: np.ndarray) -> None:
+        super().__init__(agent.exact, params)
+
+
 class RandomPolicy:
     """Chance drives, in any world: noise that changes slowly (Ornstein-Uhlenbeck), by which each action is as likely as
     another. Each row draws from its own generator."""

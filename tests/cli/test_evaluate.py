@@ -10,8 +10,10 @@ import pytest
 from reverie.agent import Agent
 from reverie.envs.car_racing.spec import PICTURE
 from reverie.models.files import load_controller, load_memory, load_vision
-from reverie.policies import AgentPolicy
+from reverie.policies import ExactPolicy
 from reverie.run.folder import RunFolder
+from reverie.training.pipeline import evaluate_run
+from reverie.workers.inline import InlineWorkers
 from tests.cli.conftest import reverie
 
 pytestmark = pytest.mark.xdist_group("cli")
@@ -29,7 +31,7 @@ def test_returns_are_those_of_gymnasium_itself(debug_run: Path) -> None:
     returns, frames, decisions = [], 0, 0
     env = gymnasium.make("CarRacing-v3", max_episode_steps=run.config.env.max_frames)
     for seed in (7, 8):
-        policy = AgentPolicy(agent, params[None])
+        policy = ExactPolicy(agent, params[None])
         policy.reset([seed])
         obs, _ = env.reset(seed=seed)
         total, rew, over = 0.0, 0.0, False
@@ -70,3 +72,11 @@ def test_recipes_print_counts_and_budget() -> None:
     text = reverie("recipes").stdout
     assert "paper" in text
     assert "minutes on 2 cores of an AMD EPYC (AVX512-BF16), 71,824,516 frames; measured when the search ended" in text
+
+
+def test_what_ships_has_its_score_on_any_processor() -> None:
+    """Track 2 hangs on a millionth of what V says (docs/web.md, End to end)."""
+    run = RunFolder.open("pretrained")
+    kept = json.loads((run.evaluations / "fast_100_from_0.json").read_text())
+    done = evaluate_run(run, InlineWorkers(), num_tracks=4, first_seed=1, renderer="fast", quiet=True)
+    assert list(done.returns) == kept["returns"][1:5]

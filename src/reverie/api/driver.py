@@ -14,7 +14,7 @@ from reverie.agent import Agent
 from reverie.envs.picture import SIZE, to_64
 from reverie.envs.spec import EnvSpec
 from reverie.errors import UserError
-from reverie.policies import AgentPolicy
+from reverie.policies import ExactPolicy
 
 FRAME = (SIZE, SIZE, 3)
 
@@ -37,7 +37,7 @@ class Driver:
 
     def __init__(self, agent: Agent, params: np.ndarray, spec: EnvSpec, action_repeat: int) -> None:
         """`params` (p,) of C; `spec` of the world that it drives in."""
-        self.policy = AgentPolicy(agent, params[None])
+        self.policy = ExactPolicy(agent, params[None])
         self.spec = spec
         self.action_repeat = action_repeat
         """Frames of the simulator that a decision holds for."""

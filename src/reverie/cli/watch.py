@@ -38,7 +38,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         raise UserError("--window writes no video: leave out --output, or --window", usage=True)
     if args.output and args.output.suffix != ".mp4":
         raise UserError(f"--output {args.output}: give a name that ends in .mp4", usage=True)
-    from reverie.policies import AgentPolicy
+    from reverie.policies import ExactPolicy
     from reverie.run.folder import RunFolder
     from reverie.show.episode_film import record, show_window
     from reverie.training.controller.rollouts import agent_of, planning_agent
@@ -49,7 +49,7 @@ def main(verb: str, arguments: Sequence[str]) -> None:
         driver = make(agent, params[None])
     else:
         agent, params = agent_of(run, args.controller)
-        driver = AgentPolicy(agent, params[None])
+        driver = ExactPolicy(agent, params[None])
     config, path = run.config.env, None
     if args.window:
         drive = show_window(driver, config, args.track, quiet=args.quiet)

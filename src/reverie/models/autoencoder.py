@@ -58,6 +58,10 @@ class Autoencoder(nn.Module):
         logvar = LOGVAR_LIMIT * torch.tanh(self.logvar(features).float() / LOGVAR_LIMIT)
         return DiagonalGaussian(self.mu(features).float(), logvar)
 
+    def mean(self, frames: Tensor) -> Tensor:
+        """The mean of that alone (b, z), in the precision that the weights have."""
+        return self.mu(self.encoder(to_float(frames).to(self.mu.weight.dtype)))
+
     def images(self, z: Tensor) -> Tensor:
         """z (b, z) -> images (b, c, h, w) in [0, 1]."""
         return self.decoder(z)

@@ -22,7 +22,7 @@ from reverie.envs.registry import make_vector_env, spec_of
 from reverie.errors import UserError
 from reverie.lockstep import Lockstep
 from reverie.models.coding import encode
-from reverie.policies import AgentPolicy
+from reverie.policies import ExactPolicy
 from reverie.progress import Progress
 from reverie.seeding import torch_generator
 from reverie.show.canvas import ACCENT, GOOD, Canvas
@@ -59,7 +59,7 @@ def make_film(
     require_rewards(agent.memory)
     limit = CONTEXT + decisions
     env = replace(env, max_frames=max(env.max_frames, limit * env.action_repeat))  # the film lasts as long as asked
-    episode = Lockstep(make_vector_env(env, 1), AgentPolicy(agent, params[None]), [track], max_decisions=limit)
+    episode = Lockstep(make_vector_env(env, 1), ExactPolicy(agent, params[None]), [track], max_decisions=limit)
     steps = [(obs[0], act[0], step.rew[0], step.obs[0]) for _, obs, act, step in episode]
     if len(steps) <= CONTEXT:
         raise UserError(f"the drive on track {track} ended after {len(steps)} decisions: choose another --track")

@@ -17,7 +17,7 @@ from reverie.errors import UserError
 from reverie.measure.score import Evaluation, evaluate, test_seeds
 from reverie.metrics import Metrics
 from reverie.notes import note
-from reverie.policies import AgentPolicy
+from reverie.policies import ExactPolicy
 from reverie.run import settings
 from reverie.run.folder import RunFolder, collecting_agent
 from reverie.run.manifest import RECIPE, other_versions
@@ -240,7 +240,7 @@ def evaluate_run(
     else:
         agent, params = agent_of(run, controller)
         name = f"{run.name}, {controller.name}" if controller else run.name
-        shape, policy = agent.controller.config, AgentPolicy
+        shape, policy = agent.controller.config, ExactPolicy
     task = Rollouts(run, workers, shape).task(params[None], tracks[None], env=env)
     return evaluate(replace(task, policy=policy, challenge=challenge), workers, name, quiet=quiet)
 
