@@ -11,7 +11,7 @@ import pytest
 
 import reverie
 from reverie import Event, UserError
-from reverie.policies import AgentPolicy
+from reverie.policies import ExactPolicy
 from reverie.run import settings
 from reverie.run.folder import RunFolder
 from reverie.training.controller.rollouts import agent_of
@@ -53,7 +53,7 @@ def test_all_of_its_names_are_there() -> None:
 
 def test_the_driver_does_what_the_agent_does_on_the_same_frames(tiny_run: RunFolder) -> None:
     agent, params = agent_of(tiny_run)
-    policy = AgentPolicy(agent, params[None])
+    policy = ExactPolicy(agent, params[None])
     policy.reset([0, 0, 0])
     driver, rng = reverie.load(tiny_run.path).agent(), np.random.default_rng(0)
     for step in range(4):
