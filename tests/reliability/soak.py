@@ -1,11 +1,11 @@
-"""`make soak`: everything that the tests here do a little of, in full, for SOAK_MINUTES (120 if not given).
+"""`make soak`: everything that the tests here do a little of, in full, and by amount: it ends when all is done.
 
-By turns, runs of recipe debug that are killed at random moments and continued, compared with one that was not; and, in
-this process, runs that meet a full disk at a random operation and go on, while its memory, its open files and what it
-leaves are counted. Then, for the other half of the time at most, every damage, every file operation of every save and
-thousands of hostile files, by pytest. The table of figures stands in SOAK_FIGURES (build/soak.md if not given) from the
-first one on, and is written anew with each: a soak that is ended has said what it found. The exit code is 0 where
-nothing was lost.
+First SOAK_KILLS (200 if not given) kills at random moments, as kills.py says; then, in this process, runs that meet a
+full disk at a random operation and go on, while its memory, its open files and what it leaves are counted; then, by
+pytest, every damage, every file operation of every save and thousands of hostile files. SOAK_MINUTES (120 if not given)
+are a limit: what it leaves undone is said, and is a failure. The table of figures stands in SOAK_FIGURES (build/soak.md
+if not given) from the first one on, and is written anew with each: a soak that is ended has said what it found. The
+exit code is 0 where all was done and nothing was lost.
 """
 
 import ctypes
@@ -14,7 +14,6 @@ import json
 import os
 import random
 import re
-import resource
 import shutil
 import signal
 import statistics
@@ -23,27 +22,27 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from reverie.checkpoint import file_sha256
 from reverie.cli.interrupt import kill_descendants
 from reverie.cli.main import main as reverie
 from tests.reliability.faults import Faults
-from tests.reliability.sessions import kill_session, of_session
+from tests.reliability.runs import arguments, made
+from tests.reliability.sessions import kill_session
 
+LOOPS = 30
+"""Runs that meet a full disk."""
 GROWTH = 100
 """kB a loop that memory may grow by: what a leak of one frame, or of one track, would be."""
 WARM = 10
 """Loops before memory is looked at: caches fill."""
-OUTLIVE_SECONDS = 10
-LONGEST = ("test_damage",)
+HANGS = 300
+"""Seconds that a run may take longer than there are."""
+LONGEST = ("test_saves", "test_hostile", "test_damage")
 """Files of tests that take the time which others leave."""
-_SAME = ("rollouts/index.jsonl", "latents/meta.json", "vision.safetensors", "memory.safetensors", "dream.safetensors")
-SAME = (*_SAME, "controller.safetensors")
-"""Files that a run which was killed has bit for bit as one that was not."""
 BAD = ("failed", "lost", "outlived their parent", "files more", "in /dev/shm more", "temporary files more")
 """Figures that must be 0."""
 
@@ -55,6 +54,8 @@ class Table:
 
     def __init__(self, path: Path) -> None:
         self.parts: dict[str, Figures] = {}
+        self.undone: list[str] = []
+        """Parts that there was no time left for."""
         self._path, self._begun = path, time.monotonic()
         path.parent.mkdir(parents=True, exist_ok=True)
 
@@ -71,9 +72,9 @@ class Table:
             for name, part in self.parts.items()
         ]
         minutes = (time.monotonic() - self._begun) / 60
-        end = "something was lost, or left" if self.parts else "nothing was tried"
-        end = "nothing was lost, nothing is left" if self.is_good else end
-        return "\n".join([f"| after {minutes:.0f} minutes | |", "|---|---|", *rows, "", end, ""])
+        end = "nothing was lost, nothing is left" if self.is_good else "something was lost, or left"
+        missing = f"the time was over before all was done, without {', '.join(self.undone)}; " if self.undone else ""
+        return "\n".join([f"| after {minutes:.0f} minutes | |", "|---|---|", *rows, "", missing + end, ""])
 
     def note(self, name: str, figures: Figures) -> None:
         """Keeps the newest figures of a part."""
@@ -81,6 +82,52 @@ class Table:
         new = self._path.with_name(self._path.name + ".new")
         new.write_text(str(self))
         new.replace(self._path)
+
+
+@contextmanager
+def started(words: Sequence[str], seconds: float, **environment: str) -> Iterator[Iterator[str]]:
+    """The lines that a Python program says, which ends, with all that it has started, after so many seconds."""
+    program = subprocess.Popen(
+        [sys.executable, *words],
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    end = threading.Timer(seconds, kill_session, (program.pid,))
+    end.start()
+    assert program.stdout is not None
+    try:
+        yield iter(program.stdout)
+        program.wait()
+    finally:
+        end.cancel()
+        kill_session(program.pid)
+
+
+def killed(table: Table, folder: Path, seconds: float) -> None:
+    """Runs that are killed, by a process of their own."""
+    least = int(os.environ.get("SOAK_KILLS", "200"))
+    kills = 0
+    words = ("-m", "tests.reliability.kills", str(folder), str(least), str(seconds))
+    with started(words, seconds + HANGS) as lines:
+        for line in lines:
+            for name, figures in json.loads(line).items():
+                table.note(name, figures)
+            kills = table.parts["killed at random moments"]["kills"]
+    if kills < least:
+        table.undone.append(f"{least - kills:g} kills")
+
+
+def full_disks(table: Table, folder: Path, seconds: float) -> None:
+    """Runs in this process."""
+    part, until = FullDisks(folder), time.monotonic() + seconds
+    for number in range(LOOPS):
+        if time.monotonic() > until:
+            table.undone.append(f"{LOOPS - number} full disks")
+            break
+        part.once()
+        table.note("full disks in one process", part.figures)
 
 
 def in_full(table: Table, until: float) -> None:
@@ -91,65 +138,22 @@ def in_full(table: Table, until: float) -> None:
 
 
 def _in_full(table: Table, path: Path, seconds: float) -> None:
-    words = [sys.executable, "-m", "pytest", "-n", "0", "-v", "--no-header", "-p", "no:cacheprovider", str(path)]
-    figures: Figures = {"tests": 0, "passed": 0, "failed": 0}
-    tests = subprocess.Popen(
-        words,
-        env={**os.environ, "REVERIE_SOAK": "1", "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    end = threading.Timer(seconds, kill_session, (tests.pid,))
-    end.start()
-    assert tests.stdout is not None
-    try:
-        for line in tests.stdout:
-            if found := re.search(r"collected (\d+) items", line):
+    figures: Figures = {"tests": 0, "passed": 0, "skipped": 0, "failed": 0}
+    is_whole = False
+    words = ("-m", "pytest", "-n", "0", "-v", "--no-header", "-p", "no:cacheprovider", str(path))
+    with started(words, seconds, REVERIE_SOAK="1") as lines:
+        for line in lines:
+            if found := re.search(r"collected (\d+) items?", line):
                 figures["tests"] = int(found[1])
-            if found := re.search(r" (PASSED|FAILED|ERROR)\b", line):
-                figures["passed" if found[1] == "PASSED" else "failed"] += 1
+            if found := re.search(r" (PASSED|SKIPPED|FAILED|ERROR)\b", line):
+                figures[{"PASSED": "passed", "SKIPPED": "skipped"}.get(found[1], "failed")] += 1
                 table.note(f"{path.name} in full", figures)
             if not found or found[1] != "PASSED":
                 print(line, end="", flush=True)
-        tests.wait()
-    finally:
-        end.cancel()
-        kill_session(tests.pid)
-
-
-class Kills:
-    """Runs that are killed at random moments, some of them several times, and go on."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._chance = folder, random.Random(0)
-        self._references: dict[int, dict[str, Any]] = {}
-        self._seconds = 0.0
-        """Of a processor, that a run takes: a busy machine makes no difference."""
-        self.figures: Figures = {"kills": 0, "runs": 0, "lost": 0, "outlived their parent": 0}
-
-    def once(self) -> None:
-        """One run."""
-        figures = self.figures
-        number = int(figures["runs"])
-        seed, run = number % 4, self._folder / f"run{number}"
-        if seed not in self._references:
-            begun = _processor_seconds()
-            whole = self._folder / f"whole{seed}"
-            subprocess.run(command(whole, seed, 0), check=True, capture_output=True)
-            self._seconds, self._references[seed] = _processor_seconds() - begun, made(whole)
-        for _ in range(self._chance.randint(1, 8)):  # soon after each start, so that most come before the run is done
-            alive = _kill_after(command(run, seed, 2), self._chance.uniform(0.15, 0.6) * self._seconds)
-            figures["kills"] += alive is not None
-            figures["outlived their parent"] += alive or 0
-        done = subprocess.run(command(run, seed, 0), check=False, capture_output=True, text=True)
-        lost = done.returncode != 0 or made(run) != self._references[seed]
-        if lost:
-            print(f"{run}: {done.stderr.strip()[-400:] or 'it is not what it would have been'}", flush=True)
-        else:
-            shutil.rmtree(run)
-        figures["lost"] += lost
-        figures["runs"] += 1
+            is_whole |= bool(re.match(r"=+ .* in [\d.]+s", line))
+    if not is_whole:
+        done = figures["passed"] + figures["skipped"] + figures["failed"]
+        table.undone.append(f"{figures['tests'] - done:g} of {path.name}" if figures["tests"] else path.name)
 
 
 class FullDisks:
@@ -167,9 +171,9 @@ class FullDisks:
         """One run."""
         run, faults = self._folder / f"loop{len(self._rows)}", self._faults
         faults.count, faults.number = 0, self._chance.randint(1, 400) if self._reference else sys.maxsize
-        self._refused += reverie(command(run, 0, 0)[3:]) == 1
+        self._refused += reverie(arguments(run, 0, 0)) == 1
         faults.number = sys.maxsize
-        code = reverie(command(run, 0, 0)[3:])
+        code = reverie(arguments(run, 0, 0))
         lost = code != 0 or (self._reference is not None and made(run) != self._reference)
         if lost:
             print(f"{run}: it ended with {code}, or is not what it would have been", flush=True)
@@ -194,52 +198,6 @@ class FullDisks:
         }
 
 
-def made(run: Path) -> dict[str, Any]:
-    """What a finished run came to."""
-    returns = json.loads((run / "evaluation.json").read_text())["returns"]
-    return {name: file_sha256(run / name) for name in SAME} | {"returns": returns}
-
-
-def command(run: Path, seed: int, workers: int) -> list[str]:
-    """Makes a run, or goes on with it."""
-    words = ["train", "debug", "--run", str(run), "--set", f"seed={seed}", "--workers", str(workers), "--quiet"]
-    return [sys.executable, "-m", "reverie", *words]
-
-
-def _kill_after(words: Sequence[str], seconds: float) -> int | None:
-    """Kills the command, in a session of its own, when it has taken so many seconds of a processor; gives how many of
-    its processes outlive it by 10 s, or None where it was done before."""
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    try:
-        while _taken(process.pid) < seconds:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(0.05)
-                return None
-        process.kill()
-        process.wait()
-        end = time.monotonic() + OUTLIVE_SECONDS
-        while (left := of_session(process.pid)) and time.monotonic() < end:
-            time.sleep(0.1)
-        return len(left)
-    finally:
-        kill_session(process.pid)
-
-
-def _processor_seconds() -> float:
-    """That ended children of this process have taken."""
-    took = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return took.ru_utime + took.ru_stime
-
-
-def _taken(session: int) -> float:
-    """Seconds of a processor that the living processes of a session have taken."""
-    ticks = 0
-    for pid in of_session(session):
-        with suppress(OSError):
-            ticks += sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
 def _resident() -> int:
     """kB of memory, without what the C library keeps for later: how full its pages are is luck."""
     gc.collect()
@@ -255,7 +213,7 @@ def _open_and_left() -> dict[str, int]:
 
 
 def main() -> int:
-    """Prints the figures; 0 where nothing was lost."""
+    """Prints the figures; 0 where all was done and nothing was lost."""
     seconds, begun = 60 * float(os.environ.get("SOAK_MINUTES", "120")), time.monotonic()
     table = Table(Path(os.environ.get("SOAK_FIGURES", "build/soak.md")))
     with tempfile.TemporaryDirectory(prefix="soak") as folder:
@@ -271,17 +229,12 @@ def main() -> int:
             signal.signal(number, end)
         tempfile.tempdir = os.environ["TMPDIR"] = str(Path(folder) / "tmp")
         Path(tempfile.tempdir).mkdir()
-        parts = {
-            "killed at random moments": Kills(Path(folder)),
-            "full disks in one process": FullDisks(Path(folder)),
-        }
-        while time.monotonic() < begun + seconds / 2:
-            for name, part in parts.items():
-                part.once()
-                table.note(name, part.figures)
-        in_full(table, begun + seconds)
+        until = begun + seconds
+        for part in (killed, full_disks):
+            part(table, Path(folder), (until - time.monotonic()) / 3)
+        in_full(table, until)
     print(table)
-    return int(not table.is_good)
+    return int(not table.is_good or bool(table.undone))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from reverie.run.lock import locked
 from reverie.training.pipeline import run_stages
 from tests.cli.conftest import reverie
 from tests.reliability.damage import content
-from tests.reliability.soak import command, made
+from tests.reliability.runs import command, made
 
 WRITERS = ("train", "collect", "vision", "encode", "memory", "controller")
 
