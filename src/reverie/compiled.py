@@ -18,10 +18,14 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-import numba
 import numpy as np
-from numba.core import config
-from numba.core.caching import FunctionCache
+
+from reverie import working_folder
+
+with working_folder.without(".numba_config.yaml"):  # which may be a pipe
+    import numba
+    from numba.core import config
+    from numba.core.caching import FunctionCache
 
 _SETTINGS: Any = config
 _SETTINGS._config_fname = os.devnull  # no file: what that of the working folder said is forgotten

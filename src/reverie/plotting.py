@@ -9,8 +9,9 @@ has every word of a chart set by LaTeX, a program that reads files, with a pream
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+
+from reverie import working_folder
 
 _SETTINGS = "matplotlibrc"
 
@@ -21,7 +22,7 @@ def import_matplotlib() -> None:
         return
     wanted = os.environ.pop("MPLBACKEND", None)
     try:
-        with _nothing_in_the_working_folder():
+        with working_folder.without(_SETTINGS):  # there is no other way to have it look elsewhere first
             import matplotlib
     finally:
         if wanted is not None:
@@ -29,15 +30,3 @@ def import_matplotlib() -> None:
     if wanted:
         with suppress(ValueError):
             matplotlib.rcParams["backend"] = wanted
-
-
-@contextmanager
-def _nothing_in_the_working_folder() -> Iterator[None]:
-    """There is no file of settings there, for whoever looks for one by its name alone. Other ways to have matplotlib
-    look elsewhere first there are none."""
-    exists = os.path.exists
-    os.path.exists = lambda path: path != _SETTINGS and exists(path)
-    try:
-        yield
-    finally:
-        os.path.exists = exists

@@ -132,25 +132,30 @@ def full_disks(table: Table, folder: Path, seconds: float) -> None:
 
 def in_full(table: Table, until: float) -> None:
     """What the tests do in full, a file of them after the other, each for its share of the time at most."""
-    files = sorted(Path("tests/reliability").glob("test_*.py"), key=lambda path: path.stem in LONGEST)
+    files = sorted(Path("tests/reliability").glob("test_*.py"), key=lambda path: (path.stem in LONGEST, path.stem))
     for number, path in enumerate(files):
         _in_full(table, path, (until - time.monotonic()) / (len(files) - number))
 
 
 def _in_full(table: Table, path: Path, seconds: float) -> None:
     figures: Figures = {"tests": 0, "passed": 0, "skipped": 0, "failed": 0}
-    is_whole = False
+    name, is_whole = f"{path.name} in full", False
     words = ("-m", "pytest", "-n", "0", "-v", "--no-header", "-p", "no:cacheprovider", str(path))
     with started(words, seconds, REVERIE_SOAK="1") as lines:
         for line in lines:
             if found := re.search(r"collected (\d+) items?", line):
                 figures["tests"] = int(found[1])
-            if found := re.search(r" (PASSED|SKIPPED|FAILED|ERROR)\b", line):
+            if found := re.search(r"\b(PASSED|SKIPPED|FAILED|ERROR) ", line):
                 figures[{"PASSED": "passed", "SKIPPED": "skipped"}.get(found[1], "failed")] += 1
-                table.note(f"{path.name} in full", figures)
+                table.note(name, figures)
             if not found or found[1] != "PASSED":
                 print(line, end="", flush=True)
-            is_whole |= bool(re.match(r"=+ .* in [\d.]+s", line))
+            if re.match(r"=+ .* in [\d.]+s", line):
+                is_whole = True
+                said = {word: int(number) for number, word in re.findall(r"(\d+) (\w+)", line)}
+                figures |= {key: said.get(key, 0) for key in ("passed", "skipped")}
+                figures["failed"] = said.get("failed", 0) + said.get("error", 0) + said.get("errors", 0)
+                table.note(name, figures)
     if not is_whole:
         done = figures["passed"] + figures["skipped"] + figures["failed"]
         table.undone.append(f"{figures['tests'] - done:g} of {path.name}" if figures["tests"] else path.name)

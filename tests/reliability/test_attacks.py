@@ -1,6 +1,7 @@
 """Ways in that were tried, beside files that are damaged or forged: what a folder holds in which a command is run, what
 a recipe tells the world's own programs, what a terminal or a page that is handed on is made to say, links."""
 
+import getpass
 import json
 import os
 import re
@@ -61,6 +62,86 @@ def test_the_working_folder_does_not_say_how_charts_are_drawn(tmp_path: Path) ->
         done = subprocess.run(words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True, check=True)
         found.append(done.stdout.strip())
     assert found == ["True", "False"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without pipes that have a name")
+def test_a_pipe_in_the_working_folder_is_not_waited_for(tmp_path: Path) -> None:
+    """numba would read its settings from it."""
+    pytest.importorskip("yaml", reason="numba reads the file with it")
+    os.mkfifo(tmp_path / ".numba_config.yaml")
+    subprocess.run([sys.executable, "-P", "-c", "import reverie.compiled"], cwd=tmp_path, check=True, timeout=300)
+
+
+SCORE = """
+import hashlib, warnings
+warnings.simplefilter("ignore")  # SWIG's types
+import gymnasium, pygame
+def digest(array): print(hashlib.sha256(array.tobytes()).hexdigest())
+pygame.font.init()
+font = pygame.font.Font(pygame.font.get_default_font(), 42)
+digest(pygame.surfarray.array3d(font.render("0123", True, "white")))
+from reverie.envs.car_racing.glyphs import score_picture
+digest(score_picture("0123"))
+from reverie.envs import EnvConfig
+from reverie.envs.registry import make_env
+digest(make_env(EnvConfig(id="CarRacing-v3", renderer="gymnasium")).reset(seed=0)[0])
+"""
+
+
+def test_the_working_folder_does_not_say_how_scores_are_written(tmp_path: Path) -> None:
+    """pygame looks for its own font there first: V would see other numbers, and C drive otherwise."""
+    import matplotlib
+
+    found = []
+    for _ in range(2):
+        words = [sys.executable, "-P", "-c", SCORE]
+        done = subprocess.run(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True)
+        found.append(done.stdout.split()[-3:])
+        theirs = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSerif.ttf")
+        (tmp_path / "freesansbold.ttf").write_bytes(theirs.read_bytes())
+    ours, with_theirs = found
+    assert ours[0] != with_theirs[0], "pygame takes theirs, if it is let"
+    assert ours[1:] == with_theirs[1:]
+
+
+OPTIMISER = """
+import os, torch
+from reverie.run.recipe import FitConfig
+from reverie.training.loop import make_optimizer
+make_optimizer(FitConfig(), [{"params": [torch.zeros(1, requires_grad=True)]}])
+assert "TORCHINDUCTOR_CACHE_DIR" not in os.environ
+"""
+
+
+def test_nobody_is_kept_from_training_by_a_file_where_all_may_write(tmp_path: Path) -> None:
+    """torch makes a folder there that is called after its user."""
+    theirs = tmp_path / f"torchinductor_{getpass.getuser()}"
+    theirs.touch()
+    environment = {name: value for name, value in os.environ.items() if name != "TORCHINDUCTOR_CACHE_DIR"}
+    words = [sys.executable, "-c", OPTIMISER]
+    subprocess.run(words, env={**environment, "TMPDIR": str(tmp_path)}, check=True)
+    assert list(tmp_path.iterdir()) == [theirs]
+
+
+def test_who_makes_an_optimiser_or_exports_imports_the_compiler_first() -> None:
+    found = []
+    for path in Path("src/reverie").rglob("*.py"):
+        text = path.read_text()
+        if re.search(r"torch\.optim\.[A-Z]\w+\(|torch\.onnx\.export\(", text):
+            found.append(path)
+            assert "    import_dynamo()\n" in text, path
+    assert len(found) == 6
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without pipes that have a name")
+def test_nobody_is_kept_waiting_by_a_pipe_where_a_library_was_built(tmp_path: Path) -> None:
+    """PyAV's GnuTLS reads its settings there, in /tmp, or where a variable says."""
+    os.mkfifo(tmp_path / "pipe")
+    environment = {**os.environ, "GNUTLS_SYSTEM_PRIORITY_FILE": str(tmp_path / "pipe")}
+    code = "import os; from reverie.show.mp4 import import_av; import_av(); print(os.environ[%r])"
+    words = [sys.executable, "-c", code % "GNUTLS_SYSTEM_PRIORITY_FILE"]
+    done = subprocess.run(words, env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=300)
+    assert done.stdout.strip() == str(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize("workers", [["1"], ["dask", "--scheduler", "local"]], ids=["processes", "cluster"])

@@ -1,6 +1,7 @@
 """A name becomes an environment, one or a batch of them, and what there is to know of its world."""
 
 import contextlib
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -12,6 +13,7 @@ from reverie.envs.available import first_line, require_env
 from reverie.envs.challenges import require_challenge
 from reverie.envs.config import FAST_ID, EnvConfig
 from reverie.envs.known import GYMNASIUM_BATCH, KNOWN, is_fast, load
+from reverie.envs.own_font import own_font
 from reverie.envs.spec import EnvSpec, spec_from
 from reverie.errors import UserError
 
@@ -62,6 +64,8 @@ def make_env(config: EnvConfig, **kwargs: Any) -> "gymnasium.Env":
             f"env.id {config.id!r} cannot be made with env.kwargs = {config.kwargs} "
             f"({type(error).__name__}: {first_line(error)}): correct them, or install what it needs"
         ) from error
+    if "pygame" in sys.modules:
+        own_font()
     return load(wrapper)(env) if wrapper else env
 
 

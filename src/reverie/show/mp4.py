@@ -3,9 +3,11 @@
 Shapes: h w height and width in pixels, both even; every picture is (h, w, 3) uint8.
 """
 
+import os
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from reverie.types import Frames
@@ -20,8 +22,7 @@ def write_mp4(path: Path, pictures: Iterable[Frames], fps: Fraction, quality: in
 
     `quality` is libx264's constant rate factor: lower is better and larger.
     """
-    import av
-
+    av = import_av()
     stream: VideoStream | None = None
     with write_atomically(path) as file, av.open(file, "w", format="mp4") as container:
         for picture in pictures:
@@ -34,8 +35,7 @@ def write_mp4(path: Path, pictures: Iterable[Frames], fps: Fraction, quality: in
 
 def _open_stream(container: Any, height: int, width: int, fps: Fraction, quality: int) -> "VideoStream":
     """h264 where this build of the library has it, for it is smaller and browsers play it; else MPEG-4."""
-    import av
-
+    av = import_av()
     codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
     stream = cast("VideoStream", container.add_stream(codec, rate=fps))
     stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
@@ -44,3 +44,19 @@ def _open_stream(container: Any, height: int, width: int, fps: Fraction, quality
     else:
         stream.bit_rate = 4_000_000
     return stream
+
+
+def import_av() -> ModuleType:
+    """PyAV. Its GnuTLS, which we need for nothing, reads its settings where it was built, in /tmp: whoever made a pipe
+    there kept all users of a machine waiting."""
+    settings = "GNUTLS_SYSTEM_PRIORITY_FILE"
+    given = os.environ.get(settings)
+    os.environ[settings] = os.devnull
+    try:
+        import av
+    finally:
+        if given is None:
+            del os.environ[settings]
+        else:
+            os.environ[settings] = given
+    return av

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reverie.devices import autocast, chosen_device, sent
+from reverie.dynamo import import_dynamo
 from reverie.measure.statistics import auc
 from reverie.measure.truth.judges import GRID, AttributeClassifier, DomainNet, Judges, StateProbe, save_judges
 from reverie.measure.truth.labelled import ATTRIBUTES, STATE, LabelledFrames, joined, labelled_frames
@@ -176,6 +177,7 @@ def _fit(
     device = next(model.parameters()).device
     data = torch.from_numpy(frames)
     model.to(memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue] (torch's stubs lack it)
+    import_dynamo()
     optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
 
     def error(step: int) -> Tensor:

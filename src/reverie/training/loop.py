@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from reverie import checkpoint
 from reverie.devices import autocast, is_asynchronous
+from reverie.dynamo import import_dynamo
 from reverie.errors import UserError
 from reverie.metrics import Metrics
 from reverie.progress import Progress
@@ -259,6 +260,7 @@ def descend(
 
 def make_optimizer(config: FitConfig, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
     """Of these groups of parameters."""
+    import_dynamo()
     if config.optimizer == "rmsprop":
         return torch.optim.RMSprop(groups, lr=config.learning_rate, alpha=RMSPROP_MEMORY)
     return torch.optim.Adam(groups, lr=config.learning_rate, betas=(config.beta1, 0.999), fused=True)

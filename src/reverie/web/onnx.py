@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from reverie.actions import as_json
 from reverie.checkpoint import file_sha256
 from reverie.dream.dreamer import Dreams, load_dreams
+from reverie.dynamo import import_dynamo
 from reverie.errors import require_extra
 from reverie.models.controller import Controller
 from reverie.models.conv import FRAME_SIZE
@@ -189,6 +190,7 @@ def _controller_part(controller: Controller, params: np.ndarray, memory: Memory)
 
 def as_onnx(part: Part) -> bytes:
     """The file. Every batch size is left open, by Dim.AUTO: under a name of its own it would be frozen unasked."""
+    import_dynamo()
     from torch.export import Dim
 
     with _silence():

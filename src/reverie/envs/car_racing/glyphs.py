@@ -5,6 +5,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from reverie.envs.own_font import own_font
+
 SIZE = 12  # cells: the score lies in the panel's left corner
 _WINDOW = (125, 100)  # the same corner in window pixels
 _CENTER = (60, 50)  # of the text, window pixels from the corner
@@ -16,7 +18,7 @@ def score_picture(text: str) -> NDArray[np.uint8]:
     import pygame
 
     pygame.font.init()
-    font = pygame.font.Font(pygame.font.get_default_font(), 42)
+    font = pygame.font.Font(own_font(), 42)
     picture = font.render(text, True, (255, 255, 255), (0, 0, 0))
     rect = picture.get_rect()
     rect.center = _CENTER

@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 from reverie.data.latents import LatentStore
 from reverie.data.store import EpisodeStore
 from reverie.devices import sent
+from reverie.dynamo import import_dynamo
 from reverie.models.coding import encode
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory, MemoryState
@@ -121,6 +122,7 @@ def imitated(
         rows = torch.randint(len(act), (BATCH,), generator=generator)
         return torch.mean((actions(rows) - act[rows]) ** 2)
 
+    import_dynamo()
     descend(torch.optim.Adam([coordinates], RATE), error_of_some, STEPS)
     with torch.inference_mode():
         error = ((actions(torch.arange(len(act))) - act) ** 2).mean() / act.var(0).mean()

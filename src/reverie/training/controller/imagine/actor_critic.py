@@ -17,6 +17,7 @@ from reverie.devices import is_asynchronous
 from reverie.dream.ensemble import DoubtConfig, Member
 from reverie.dream.imagine import Decision, DreamConfig, Trajectory, imagine
 from reverie.dream.moments import Moments, World
+from reverie.dynamo import import_dynamo
 from reverie.errors import UserError
 from reverie.models.mdn_rnn import Memory, MemoryState
 from reverie.run.imagine import ImagineConfig
@@ -52,6 +53,7 @@ class ActorCritic:
     def __init__(self, actor: Actor, critic: Critic, dreams: DreamWorld, config: ImagineConfig) -> None:
         self.actor, self.critic, self.dreams, self.config = actor, critic, dreams, config
         self.range = ReturnRange()
+        import_dynamo()
         self._of_actor = torch.optim.Adam(actor.parameters(), config.actor.rate)
         self._of_critic = torch.optim.Adam(critic.net.parameters(), config.critic.rate)
 
