@@ -174,12 +174,13 @@ class Kills:
                 break
             self._kinds[kind] += 1
         done = subprocess.run(command(run, seed, 0, *settings), check=False, capture_output=True, text=True)
-        if done.returncode or (came := made(run)) != reference.made:
-            self.lost += 1
-            other = [] if done.returncode else [key for key in reference.made if came.get(key) != reference.made[key]]
-            print(f"{run}, {kind}: {done.stderr.strip()[-400:]} {other} is not what it would be", file=sys.stderr)
-        else:
+        came = {} if done.returncode else made(run)
+        if came == reference.made:
             shutil.rmtree(run)
+        else:
+            self.lost += 1
+            other = [key for key in reference.made if came.get(key) != reference.made[key]]
+            print(f"{run}, {kind}: {done.stderr.strip()[-400:]} {other} is not what it would be", file=sys.stderr)
         self.runs += 1
 
     def _kill(self, run: Path, words: Sequence[str], reference: Reference, goal: int, workers: int) -> bool:

@@ -61,7 +61,7 @@ def made(run: Path) -> dict[str, Any]:
 
 def _tensors(path: Path) -> dict[str, str]:
     """Of a state that says, beside them, how long the search took."""
-    return {key: sha256(tensor.numpy()).hexdigest() for key, tensor in checkpoint.load(path)[0].items()}
+    return {key: sha256(tensor.numpy().tobytes()).hexdigest() for key, tensor in checkpoint.load(path)[0].items()}
 
 
 def _timeless(row: Mapping[str, Any]) -> dict[str, Any]:

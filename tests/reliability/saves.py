@@ -1,6 +1,6 @@
 """What changes a run on the disk, killed or refused at any of its file operations: `python -m tests.reliability.saves
-RUN WORK SOME LAST CASE...` tries SOME of the first LAST operations of each case, drawn by a fixed seed, each on a copy
-of RUN below WORK, and says as a line of JSON what came of each.
+RUN WORK SOME CASE...` tries SOME of the operations of each case, drawn by a fixed seed, each on a copy of RUN below
+WORK, and says as a line of JSON what came of each.
 
 After each, the run must open and be as it was before or as it is after; and doing the same again must give the same as
 doing it once.
@@ -175,7 +175,8 @@ class Tried(NamedTuple):
     """What came of a case with one fault."""
 
     ended: str
-    """`killed`, `refused` (with a line), `done` (there is no such operation), or `broken` (an exception)."""
+    """`killed`, `refused` (with a line), `survived` (it did without), `done` (there was no such operation this time),
+    or `broken` (an exception)."""
     operation: str
     what: str
     """What is wrong, empty where nothing is."""
@@ -219,6 +220,25 @@ def _meet(case: Case, run: Path, faults: Faults, pipe: int) -> None:
     os._exit(0)
 
 
+def operations(case: Case, run: Path) -> int:
+    """How many operations it takes, done in a process of its own."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        faults = Faults("full", sys.maxsize)
+        faults.install()
+        try:
+            case.act(run)
+            os.write(writing, str(faults.count).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        number = int(pipe.read())
+    os.waitpid(child, 0)
+    return number
+
+
 def _look(case: Case, run: Path, before: Any) -> str:
     """What is wrong with the run now, as a text."""
     try:
@@ -234,25 +254,24 @@ def _look(case: Case, run: Path, before: Any) -> str:
     return f"left behind: {left}" if left else ""
 
 
-def main(run: str, work: str, some: str, last: str, *names: str) -> None:
+def main(run: str, work: str, some: str, *names: str) -> None:
     """See the module."""
     torch.set_num_threads(1)
     chance = random.Random(0)
     for name in names:
         once = Path(shutil.copytree(run, Path(work) / "once" / "run"))
-        CASES[name].act(once)
+        total = operations(CASES[name], once)
+        numbers = sorted(chance.sample(range(1, total + 1), min(int(some), total)))
         reference = CASES[name].state(once)
         shutil.rmtree(once.parent)
         for how in HOW:
-            for number in sorted(chance.sample(range(1, int(last) + 1), int(some))):
+            for number in numbers:
                 copy = Path(shutil.copytree(run, Path(work) / "copy" / "run"))
                 tried = attempt(CASES[name], copy, how, number)
                 if not tried.what and (state := CASES[name].state(copy)) != reference:
                     tried = tried._replace(what=f"doing it again gives {state}, not {reference}")
                 shutil.rmtree(copy.parent)
                 print(json.dumps({"case": name, "how": how, "number": number, **tried._asdict()}), flush=True)
-                if tried.ended == "done":
-                    break
 
 
 if __name__ == "__main__":

@@ -214,9 +214,12 @@ class LatentWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Bring what is written to the disk, and note how far it goes."""
-        for array in self._arrays.values():
-            array.flush()
+        """Bring what is written to the disk, and note how far it goes. Raises UserError where the disk refuses."""
+        try:
+            for array in self._arrays.values():
+                array.flush()
+        except OSError as error:
+            raise refused(self.folder, error) from error
         write_json(self.folder / "progress.json", {"identity": self._identity, "num_written": self.num_written})
 
     def close(self) -> None:
@@ -232,7 +235,10 @@ class LatentWriter:
             self.folder / "meta.json",
             {"meta": self._meta, "sizes": self._sizes, "identity": self._identity, "sha256": checksums},
         )
-        (self.folder / "progress.json").unlink(missing_ok=True)
+        try:
+            (self.folder / "progress.json").unlink(missing_ok=True)
+        except OSError as error:
+            raise refused(self.folder, error) from error
 
     def _num_written(self) -> int:
         """How many episodes a writer with the same arguments left; 0 where a file is not as it was."""
