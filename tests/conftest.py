@@ -6,6 +6,9 @@ import os
 # otherwise. This must stand before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# onnxruntime else tells its maker of its use, over the network.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 # Where a test is about a world that a module registers, it is this one.
 os.environ.setdefault("REVERIE_TRUST", "tinypix")
 

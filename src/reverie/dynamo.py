@@ -1,25 +1,29 @@
-"""torch's compiler, which torch imports with its first optimiser. It makes a folder for what it compiles, by a name
-that can be foretold, where all users of a machine may write: whoever made a file there first kept others from training.
+"""torch's compiler, which torch imports with its first optimiser, and by which it exports. It makes a folder for what
+it compiles, by a name that can be foretold, where all users of a machine may write: whoever made a file there first
+kept others from training, and one that belongs there says which parts of the compiler do their work.
 
-We compile nothing with it: while it is imported, that folder is a private one, which goes.
+We compile nothing with it, and give it a private folder, which goes.
 """
 
 import os
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from reverie import scratch
 
 _FOLDER = "TORCHINDUCTOR_CACHE_DIR"
 
 
-def import_dynamo() -> None:
-    """To be called before the first optimiser. Who has said where that folder is, or has imported it, is heeded. Raises
-    UserError where the disk refuses."""
-    if _FOLDER in os.environ or "torch._dynamo" in sys.modules:
+@contextmanager
+def in_private() -> Iterator[None]:
+    """While an optimiser is made, or something exported. Who has said where that folder is, is heeded. Raises UserError
+    where the disk refuses."""
+    if _FOLDER in os.environ:
+        yield
         return
     with scratch.temporary() as folder:
         os.environ[_FOLDER] = str(folder)
         try:
-            import torch._dynamo  # noqa: F401
+            yield
         finally:
             del os.environ[_FOLDER]

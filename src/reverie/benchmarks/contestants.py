@@ -11,6 +11,7 @@ from itertools import count
 import numpy as np
 import torch
 
+from reverie import dynamo
 from reverie.agent import Agent, AgentConfig
 from reverie.benchmarks import searches
 from reverie.benchmarks.speed import Clock, Round
@@ -20,7 +21,6 @@ from reverie.dream.dreamer import Dreamer
 from reverie.dream.imagine import DreamConfig
 from reverie.dream.moments import Moments
 from reverie.dream.rollout import ControllerPolicy, Dreaming
-from reverie.dynamo import import_dynamo
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import make_env, make_vector_env
 from reverie.envs.vector import VectorEnv
@@ -121,8 +121,8 @@ def _vision(precision: Decided, device: torch.device) -> Round:
     """Images per second that the paper's V is trained on, as stage `vision` does it."""
     with torch_seeded(0, "bench"):
         vision = make_vision(VisionConfig()).to(device).train()
-    import_dynamo()
-    optimizer = torch.optim.Adam(vision.parameters(), lr=1e-4, fused=True)
+    with dynamo.in_private():
+        optimizer = torch.optim.Adam(vision.parameters(), lr=1e-4, fused=True)
     clock, frames, rng = Clock(), PlacedFrames(roads(NUM_FRAMES), device), np.random.default_rng(0)
     noise = torch_generator(0, "bench", "noise", device=device)
 
@@ -147,8 +147,8 @@ def _memory(num: int, precision: Decided, device: torch.device) -> Round:
     """Timesteps per second that the paper's M is trained on, as stage `memory` does it."""
     with torch_seeded(0, "bench"):
         memory = Memory(PAPERS_MEMORY, 32, 3).to(device).train()
-    import_dynamo()
-    optimizer = torch.optim.Adam(memory.parameters(), lr=1e-3, fused=True)
+    with dynamo.in_private():
+        optimizer = torch.optim.Adam(memory.parameters(), lr=1e-3, fused=True)
     clock, generator, t = Clock(), torch_generator(0, "bench", "sequences"), SEQUENCE_LENGTH
 
     def turn(seconds: float) -> float:

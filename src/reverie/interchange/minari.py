@@ -143,7 +143,10 @@ def _write(store: EpisodeStore, env: EnvConfig, dataset_id: str, folder: Path) -
 
     namespace, _, _ = dataset_id.rpartition("/")
     if namespace and namespace not in list_local_namespaces():
-        create_namespace(namespace)
+        try:
+            create_namespace(namespace)
+        except ValueError as error:
+            raise UserError(f"--id {dataset_id}: {error}; choose another name before the /", usage=True) from error
     spec = spec_of(env)
     (folder / "data").mkdir(parents=True)
     storage = MinariStorage.new(

@@ -28,7 +28,7 @@ def given(path: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     if here in known:
         return found
     there = known[-1]
-    differing = [key for key in here | there if here.get(key) != there.get(key)]
+    differing = [key for key in here | there if here.get(key, ...) != there.get(key, ...)]  # None may be a value
     key, more = differing[0], f", and {len(differing) - 1} more differ" if len(differing) > 1 else ""
     raise UserError(
         f"{path / RECIPE} says {key} = {here.get(key)!r}, and manifest.json that the run was given "

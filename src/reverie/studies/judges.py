@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reverie import dynamo
 from reverie.devices import autocast, chosen_device, sent
-from reverie.dynamo import import_dynamo
 from reverie.measure.statistics import auc
 from reverie.measure.truth.judges import GRID, AttributeClassifier, DomainNet, Judges, StateProbe, save_judges
 from reverie.measure.truth.labelled import ATTRIBUTES, STATE, LabelledFrames, joined, labelled_frames
@@ -177,8 +177,8 @@ def _fit(
     device = next(model.parameters()).device
     data = torch.from_numpy(frames)
     model.to(memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue] (torch's stubs lack it)
-    import_dynamo()
-    optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+    with dynamo.in_private():
+        optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
 
     def error(step: int) -> Tensor:
         index = torch.randint(len(data), (config.batch_size,), generator=rng)

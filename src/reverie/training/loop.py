@@ -15,9 +15,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
-from reverie import checkpoint
+from reverie import checkpoint, dynamo
 from reverie.devices import autocast, is_asynchronous
-from reverie.dynamo import import_dynamo
 from reverie.errors import UserError
 from reverie.metrics import Metrics
 from reverie.progress import Progress
@@ -260,10 +259,10 @@ def descend(
 
 def make_optimizer(config: FitConfig, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
     """Of these groups of parameters."""
-    import_dynamo()
-    if config.optimizer == "rmsprop":
-        return torch.optim.RMSprop(groups, lr=config.learning_rate, alpha=RMSPROP_MEMORY)
-    return torch.optim.Adam(groups, lr=config.learning_rate, betas=(config.beta1, 0.999), fused=True)
+    with dynamo.in_private():
+        if config.optimizer == "rmsprop":
+            return torch.optim.RMSprop(groups, lr=config.learning_rate, alpha=RMSPROP_MEMORY)
+        return torch.optim.Adam(groups, lr=config.learning_rate, betas=(config.beta1, 0.999), fused=True)
 
 
 def learning_rate(config: FitConfig, step: int, num_steps: int) -> float:

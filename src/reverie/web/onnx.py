@@ -6,20 +6,22 @@ Shapes: b batch (any), z latent, a action, l layers, h hidden, k mixture compone
 import contextlib
 import io
 import logging
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from reverie import dynamo
 from reverie.actions import as_json
 from reverie.checkpoint import file_sha256
 from reverie.dream.dreamer import Dreams, load_dreams
-from reverie.dynamo import import_dynamo
 from reverie.errors import require_extra
 from reverie.models.controller import Controller
 from reverie.models.conv import FRAME_SIZE
@@ -190,10 +192,9 @@ def _controller_part(controller: Controller, params: np.ndarray, memory: Memory)
 
 def as_onnx(part: Part) -> bytes:
     """The file. Every batch size is left open, by Dim.AUTO: under a name of its own it would be frozen unasked."""
-    import_dynamo()
     from torch.export import Dim
 
-    with _silence():
+    with dynamo.in_private(), _silence():
         program = torch.onnx.export(
             part.module.eval(),
             tuple(_example(part, _TRACED)),
@@ -233,11 +234,18 @@ def _silence() -> Iterator[None]:
         logger.setLevel(level)
 
 
+def import_onnxruntime() -> ModuleType:
+    """onnxruntime, which else tells its maker of each use: over the network, by files in the home of who uses it, and
+    by one in /tmp that is called alike for all users."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime  # noqa: TID251 (the one place)
+
+    return onnxruntime
+
+
 def parity(part: Part, path: Path, b: int) -> dict[str, float]:
     """Largest difference between torch and onnxruntime in each output, on a batch of b."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = import_onnxruntime().InferenceSession(str(path), providers=["CPUExecutionProvider"])
     example = _example(part, b)
     with torch.inference_mode():
         expected = part.module(*example)

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from reverie import dynamo
 from reverie.data.latents import LatentStore
 from reverie.data.store import EpisodeStore
 from reverie.devices import sent
-from reverie.dynamo import import_dynamo
 from reverie.models.coding import encode
 from reverie.models.controller import Controller
 from reverie.models.mdn_rnn import Memory, MemoryState
@@ -122,8 +122,9 @@ def imitated(
         rows = torch.randint(len(act), (BATCH,), generator=generator)
         return torch.mean((actions(rows) - act[rows]) ** 2)
 
-    import_dynamo()
-    descend(torch.optim.Adam([coordinates], RATE), error_of_some, STEPS)
+    with dynamo.in_private():
+        optimizer = torch.optim.Adam([coordinates], RATE)
+    descend(optimizer, error_of_some, STEPS)
     with torch.inference_mode():
         error = ((actions(torch.arange(len(act))) - act) ** 2).mean() / act.var(0).mean()
     return space.params(coordinates.detach().double().numpy())[0], float(error)

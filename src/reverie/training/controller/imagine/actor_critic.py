@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from reverie import dynamo
 from reverie.devices import is_asynchronous
 from reverie.dream.ensemble import DoubtConfig, Member
 from reverie.dream.imagine import Decision, DreamConfig, Trajectory, imagine
 from reverie.dream.moments import Moments, World
-from reverie.dynamo import import_dynamo
 from reverie.errors import UserError
 from reverie.models.mdn_rnn import Memory, MemoryState
 from reverie.run.imagine import ImagineConfig
@@ -53,9 +53,9 @@ class ActorCritic:
     def __init__(self, actor: Actor, critic: Critic, dreams: DreamWorld, config: ImagineConfig) -> None:
         self.actor, self.critic, self.dreams, self.config = actor, critic, dreams, config
         self.range = ReturnRange()
-        import_dynamo()
-        self._of_actor = torch.optim.Adam(actor.parameters(), config.actor.rate)
-        self._of_critic = torch.optim.Adam(critic.net.parameters(), config.critic.rate)
+        with dynamo.in_private():
+            self._of_actor = torch.optim.Adam(actor.parameters(), config.actor.rate)
+            self._of_critic = torch.optim.Adam(critic.net.parameters(), config.critic.rate)
 
     def step(self, step: int, moments: Sequence[Moments], chance: torch.Generator) -> dict[str, Tensor]:
         """Dreams from `moments`, as each memory knows them, and learns; gives numbers to log.
