@@ -172,6 +172,8 @@ def test_what_does_not_fit_gets_a_line(tmp_path: Path, root: Path) -> None:
         with pytest.raises(UserError) as caught:
             list(Source(env, minari=name, npz="", rewards="of_action"))
         assert named in str(caught.value)
+    with pytest.raises(UserError, match="--id t/pix-v0: Malformed namespace: t; choose another name before the /"):
+        export_minari(EpisodeStore(run.rollouts), BOX, "t/pix-v0")
     with pytest.raises(UserError, match="Minari has a dataset tiny/pix-v0 already: give another --id"):
         export_minari(EpisodeStore(run.rollouts), BOX, NAME)
     metadata = root / NAME / "data" / "metadata.json"

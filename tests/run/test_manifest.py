@@ -82,6 +82,14 @@ def test_an_edited_recipe_says_what_differs_and_what_to_do(tiny_run: RunFolder) 
         pass
 
 
+def test_a_null_where_the_run_was_given_nothing_is_named(tiny_run: RunFolder) -> None:
+    manifest = json.loads((tiny_run.path / "manifest.json").read_text())
+    manifest["settings"][0]["env"]["kwargs"] = None
+    write_manifest(tiny_run.path, manifest)
+    with pytest.raises(UserError, match=r"recipe\.toml says env\.kwargs = None.*restore both from a copy"):
+        RunFolder.open(tiny_run.path)
+
+
 def test_a_kill_between_manifest_and_recipe_leaves_a_run_that_opens(
     tiny_run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
