@@ -1,5 +1,8 @@
 """Latents come back in their places, survive kills, and are refused when incomplete or damaged."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 
@@ -143,6 +146,20 @@ def test_half_precision_is_enough():
     """The error that float16 adds to mu is under a hundredth of a narrow Gaussian's width."""
     mu = np.random.default_rng(0).normal(0, 2, 10_000).astype(np.float32)
     assert np.abs(mu.astype(np.float16) - mu).max() < 0.01 * np.exp(-1.5 / 2)
+
+
+def test_what_the_system_refuses_is_not_called_damaged(writer, append, monkeypatch):
+    with writer() as w:
+        append(w, 0, 1, 2, 3)
+
+    def refuses(*_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "memmap", refuses)
+        with pytest.raises(UserError, match=r"^cannot read .*mu\.npy: Too many open files; check the path and its perm"):
+            LatentStore(w.folder)
+    assert len(LatentStore(w.folder)) == len(LENGTHS)
 
 
 @pytest.mark.parametrize("name", ["mu.npy", "act.npy", "offsets.npy"])

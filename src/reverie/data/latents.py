@@ -29,7 +29,7 @@ from reverie.checkpoint import file_sha256
 from reverie.data.arrays import mapped
 from reverie.data.episode import Episode
 from reverie.errors import UserError
-from reverie.reading import read_json
+from reverie.reading import read_json, unreadable
 from reverie.types import Floats
 from reverie.writing import create_array, refused, write_json
 
@@ -76,7 +76,9 @@ class LatentStore:
                 arrays[name] = mapped(folder / f"{name}.npy", shape, dtype)
             except UserError as error:
                 raise UserError(f"{error}, or {self._cure}") from error
-            except (OSError, ValueError) as error:
+            except OSError as error:  # it is there, and has its size: nothing is to be made anew
+                raise unreadable(folder / f"{name}.npy", error) from error
+            except ValueError as error:
                 raise UserError(f"{folder / name}.npy is damaged ({error}): {self._cure}") from error
         self.mu, self.logvar = arrays["mu"], arrays["logvar"]
         self.act, self.rew, self.end = arrays["act"], arrays["rew"], arrays["end"]
