@@ -157,7 +157,7 @@ def test_what_the_system_refuses_is_not_called_damaged(writer, append, monkeypat
 
     with monkeypatch.context() as patch:
         patch.setattr(np, "memmap", refuses)
-        with pytest.raises(UserError, match=r"^cannot read .*mu\.npy: Too many open files; check the path and its perm"):
+        with pytest.raises(UserError, match=r"^cannot read .*mu\.npy: Too many open files; check the path"):
             LatentStore(w.folder)
     assert len(LatentStore(w.folder)) == len(LENGTHS)
 
