@@ -1,5 +1,5 @@
 """Runs that are killed with SIGKILL at random moments, and go on: `python -m tests.reliability.kills FOLDER
-KILLS SECONDS`.
+KILLS SECONDS [KIND...]`.
 
 The kinds of runs take turns until there were so many kills. Each is made first without one; then a stage is drawn, each
 alike, those of earlier rounds too, and a moment in it, by time of a processor, and the command is killed there and
@@ -140,13 +140,13 @@ class Reference:
 class Kills:
     """The figures, and what they are counted from."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._chance = folder, random.Random(0)
+    def __init__(self, folder: Path, kinds: Sequence[str]) -> None:
+        self._folder, self._kinds, self._chance = folder, kinds, random.Random(0)
         self._references: dict[str, Reference] = {}
         self._starts = time.process_time()
         """What a worker takes to start: as long as this process."""
         self.kills, self.runs, self.lost, self.outlived = 0, 0, 0, 0
-        self._stages, self._rounds, self._kinds = Counter[str](), Counter[str](), Counter[str]()
+        self._by_stage, self._by_run, self._by_kind = Counter[str](), Counter[str](), Counter[str]()
 
     @property
     def figures(self) -> dict[str, dict[str, int]]:
@@ -154,15 +154,16 @@ class Kills:
         first = {"kills": self.kills, "runs": self.runs, "lost": self.lost, "outlived their parent": self.outlived}
         return {
             "killed at random moments": first,
-            "of these in stage": dict(self._stages),
-            "in a run": dict(self._rounds),
-            "of kind": dict(self._kinds),
+            "of these in stage": dict(self._by_stage),
+            "in a run": dict(self._by_run),
+            "of kind": dict(self._by_kind),
         }
 
     def once(self) -> None:
         """One run."""
-        seed, chance = self.runs % len(KINDS), self._chance
-        kind, settings = list(KINDS.items())[seed]
+        seed, chance = self.runs % len(self._kinds), self._chance
+        kind = self._kinds[seed]
+        settings = KINDS[kind]
         run, whole = (self._folder / f"{name}{self.runs}" for name in ("run", "whole"))
         if kind not in self._references:
             self._references[kind] = Reference(whole, arguments(whole, seed, 0, *settings))
@@ -172,7 +173,7 @@ class Kills:
             workers = 2 * (chance.random() < WITH_WORKERS)
             if not self._kill(run, arguments(run, seed, workers, *settings), reference, goal, workers):
                 break
-            self._kinds[kind] += 1
+            self._by_kind[kind] += 1
         done = subprocess.run(command(run, seed, 0, *settings), check=False, capture_output=True, text=True)
         came = {} if done.returncode else made(run)
         if came == reference.made:
@@ -203,20 +204,20 @@ class Kills:
             self.outlived += process.kill()
             at = [at, *process.places(0)][-1]
             self.kills += 1
-            self._stages[at[1]] += 1
-            self._rounds["itself" if at[0] == "." else at[0]] += 1
+            self._by_stage[at[1]] += 1
+            self._by_run["itself" if at[0] == "." else at[0]] += 1
             return True
         finally:
             process.close()
 
 
-def main(folder: str, least: str, seconds: str) -> None:
+def main(folder: str, least: str, seconds: str, *kinds: str) -> None:
     """Prints the figures after each run, until there are so many kills and each kind has had as many turns as any, or
     the time is over."""
     until = time.monotonic() + float(seconds)
     loop.CHECKPOINT_SECONDS = evolve.SNAPSHOT_SECONDS = learn.SNAPSHOT_SECONDS = 0.0
-    kills = Kills(Path(folder))
-    while time.monotonic() < until and (kills.kills < int(least) or kills.runs % len(KINDS)):
+    kills = Kills(Path(folder), kinds or list(KINDS))
+    while time.monotonic() < until and (kills.kills < int(least) or kills.runs % len(kinds or KINDS)):
         kills.once()
         print(json.dumps(kills.figures), flush=True)
 
