@@ -235,3 +235,28 @@ def test_the_newest_episodes_have_a_share_of_their_own(make_latents):
     assert torch.equal(none.z, plain.z)
     only = SequenceSampler(latents, 50, 1, seed=0, episodes=[2], **newest).batch(0)
     assert (only.z[:, 0, 0].round() == 2).all()
+
+
+def test_an_episode_is_over_for_m_where_its_driver_fails(make_latents):
+    """Of 40 decisions those from 10 to 24 are lost, and the last five; the episode's own end lies among those."""
+    latents, t = make_latents([40, 30]), 8
+    lost = np.zeros(70, bool)
+    lost[10:25] = lost[35:40] = True
+    plain = SequenceSampler(latents, 500, t, seed=0).batch(0)
+    batch = SequenceSampler(latents, 500, t, seed=0, lost=lost).batch(0)
+    for name in ("z", "act", "rew", "prev_rew"):  # M still reads what came
+        assert torch.equal(getattr(batch, name), getattr(plain, name))
+    number, at = batch.z[:, :t, 0].round(), batch.z[:, :t, 1].round()
+    first = number == 0
+    is_lost = first & (((at >= 10) & (at < 25)) | (at >= 35))
+    assert torch.equal(batch.mask, (~is_lost).float())
+    assert torch.equal(batch.end, (first & ((at == 9) | (at == 34))).float())
+    assert batch.end.sum() > 0
+    assert not torch.equal(plain.end, batch.end)
+
+
+def test_a_failure_of_the_next_episode_ends_none_before_it(make_latents):
+    lost = np.array([False] * 5 + [True] * 2 + [False] * 3)
+    batch = SequenceSampler(make_latents([5, 5]), 100, 5, seed=0, episodes=[0], lost=lost).batch(0)
+    assert batch.end.tolist() == [[0.0] * 4 + [1.0]] * 100  # its own
+    assert (batch.mask == 1).all()

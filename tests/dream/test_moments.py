@@ -125,6 +125,15 @@ def test_shares_of_the_moments_lie_before_and_after_failures(stuck: float, chose
     assert torch.equal(some.z[chosen:], plain.z[chosen:])
 
 
+def test_no_dream_begins_where_the_driver_was_lost(latents: LatentStore) -> None:
+    lost = np.zeros(sum(LENGTHS), bool)
+    lost[3 + 6 : 3 + 8] = True  # decisions 6 and 7 of the middle episode
+    moments = make_moments(make_memory(), latents, 200, seed=0, context=4, action_repeat=3, lost=lost)
+    assert set(moments.z[:, 0].tolist()) == {104, 105, 108, 204, 205}
+    with pytest.raises(UserError, match=r"memory\.failures_end = false"):
+        make_moments(make_memory(), latents, 5, seed=0, context=4, action_repeat=3, lost=np.ones_like(lost))
+
+
 def test_moments_are_equally_likely(latents: LatentStore) -> None:
     moments = make_moments(make_memory(), latents, 7000, seed=1, context=4, action_repeat=3)
     counts = np.unique(moments.z[:, 0].numpy(), return_counts=True)[1]

@@ -11,6 +11,7 @@ from reverie.dream.ensemble import DoubtConfig, Member
 from reverie.dream.imagine import DreamConfig
 from reverie.dream.moments import Moments, World
 from reverie.dream.tracks import DreamTracks
+from reverie.errors import UserError
 from reverie.lockstep import Lockstep
 from reverie.models.distributions import Mixture
 from reverie.models.mdn_rnn import Memory, MemoryState, Prediction
@@ -32,6 +33,18 @@ class Constant(Adder):
         mu = torch.full((*hidden.shape[:-1], 1, 2), self.mean)
         mixture = Mixture(torch.zeros_like(mu), mu, torch.full_like(mu, math.log(self.sigma)))
         return Prediction(mixture, torch.full(hidden.shape[:-1], self.paid), torch.full(hidden.shape[:-1], -50.0))
+
+
+class Promises(Constant):
+    """It expects these rewards, one after the other."""
+
+    def __init__(self, rewards: list[float]) -> None:
+        super().__init__(0.0)
+        self.rewards = iter(rewards)
+
+    def predict(self, hidden, z):
+        self.paid = next(self.rewards)
+        return super().predict(hidden, z)
 
 
 class Acts:
@@ -120,6 +133,49 @@ def test_an_m_that_promises_more_than_there_is_is_paid_what_there_is() -> None:
         assert [found.decisions for found in outcomes] == [decisions] * 2
         assert [found.terminated for found in outcomes] == [exploits] * 2
         assert env.excess.tolist() == pytest.approx([promise * decisions - best if exploits else 0] * 2, rel=1e-4)
+
+
+@pytest.mark.parametrize(("pace", "rate"), [(1.0, 3.6), (1.5, 5.6), (0.0, math.inf)])
+def test_speed_is_paid_up_to_a_pace_and_a_lap_in_full(pace: float, rate: float) -> None:
+    """250 decisions of four frames, to earn 1,000 in: 4 a decision, of which .4 are gone."""
+    largest = LargestReturn(total=1000.0, frame_cost=0.1)
+    world = World(env_id="X", actions=SteerGasBrake(), action_repeat=4, max_decisions=250, largest_return=largest)
+    known = {"earned": torch.full((10,), 300.0), "frames": torch.full((10,), 400)}
+    for promise in (2.0, 5.0, 50.0):
+        env = tracks(member(Constant(promise), **known), num=2, world=world, pace=pace)
+        outcomes, _ = dream(env, [1, 2], [[0.0, 0.0]] * 2)
+        assert [found.ret for found in outcomes] == pytest.approx([8 * min(promise, rate)] * 2, rel=1e-5)
+    env = tracks(member(Constant(150.0), **known), num=1, world=world, pace=pace)
+    (lap,), _ = dream(env, [1], [[0.0, 0.0]])
+    assert lap.terminated
+    assert lap.ret == pytest.approx(1000 - 0.1 * 420 - 300)
+
+
+@pytest.mark.parametrize(
+    ("promises", "ret"),
+    [([0, 0, 0, 0, 6, 6, 6, 6], 24), ([6, 6, 6, 6, 0, 0, 0, 0], 24), ([9, 9], 8), ([0] * 7 + [40], 32)],
+)
+def test_a_pace_is_that_of_the_whole_dream(promises: list[float], ret: float) -> None:
+    """4 a decision: who was slow makes up for it, and who is fast has it in hand, while the dream lasts."""
+    largest = LargestReturn(total=1000.0, frame_cost=0.0)
+    world = World(env_id="X", actions=SteerGasBrake(), action_repeat=4, max_decisions=250, largest_return=largest)
+    env = tracks(member(Promises(promises)), num=1, world=world, decisions=len(promises), pace=1.0)
+    outcomes, _ = dream(env, [1], [[0.0, 0.0]])
+    assert outcomes[0].ret == ret
+
+
+def test_rows_keep_their_own_account_when_others_are_over() -> None:
+    largest = LargestReturn(total=1000.0, frame_cost=0.0)
+    world = World(env_id="X", actions=SteerGasBrake(), action_repeat=4, max_decisions=250, largest_return=largest)
+    frames = torch.tensor([992] + [0] * 9)  # the first moment has time for two decisions more
+    env = tracks(member(Constant(5.0), frames=frames), num=20, world=world, pace=1.0)
+    outcomes, _ = dream(env, list(range(20)), [[0.0, 0.0]] * 20)
+    assert {(found.decisions, found.ret) for found in outcomes} == {(2, 8.0), (8, 32.0)}
+
+
+def test_a_pace_needs_to_know_what_there_is_to_earn() -> None:
+    with pytest.raises(UserError, match=r"controller\.dream\.pace needs the largest return.* X .*set it to 0"):
+        tracks(member(Constant(1.0)), num=1, pace=1.0)
 
 
 def test_a_dream_is_cut_when_the_time_of_its_episode_is_up() -> None:

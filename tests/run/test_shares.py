@@ -26,3 +26,9 @@ def test_settings_are_held_to_it() -> None:
         MemoryStage(dream_failures=0.6, dream_stuck=0.5)
     with pytest.raises(UserError, match=r"rounds\.failures = 0\.6 and rounds\.beside = 0\.5 are .* episodes"):
         RoundsConfig(failures=0.6, beside=0.5)
+
+
+def test_dreams_do_not_begin_after_their_end() -> None:
+    with pytest.raises(UserError, match=r"memory\.failures_end .* memory\.dream_stuck .* set one") as refused:
+        MemoryStage(failures_end=True, dream_stuck=0.1)
+    assert refused.value.usage

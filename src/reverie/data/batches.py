@@ -113,7 +113,8 @@ class SequenceSampler:
     drawn from the last `num_newest` episodes alone. With `to_ends`, a window begins at any decision, and is padded
     beyond the end: so the last decision is in as many windows as one in the middle, and anywhere in them. Else it is in
     one of all windows that have room in the episode. Latents are drawn from what V holds possible, whose deviation
-    counts `latent_noise` times: 0 gives their means.
+    counts `latent_noise` times: 0 gives their means. `lost` (d,) bool are decisions of all episodes at which the driver
+    had failed: for M the episode ended with the one before them, and what they led to is masked.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class SequenceSampler:
         num_newest: int = 0,
         latent_noise: float = 1.0,
         to_ends: bool = False,
+        lost: np.ndarray | None = None,
     ) -> None:
         chosen = np.arange(latents.num_episodes) if episodes is None else np.asarray(episodes, np.int64)
         if not len(chosen):
@@ -142,6 +144,7 @@ class SequenceSampler:
         self._to_ends = to_ends
         self._seed = seed
         self._latent_noise = latent_noise
+        self._lost = lost
         self._episodes = chosen
         self._num = np.diff(latents.decision_offsets)[chosen]  # decisions of each
         self._ends = np.cumsum(self._num)
@@ -176,12 +179,17 @@ class SequenceSampler:
         mu, std = torch.from_numpy(mu).float(), torch.from_numpy(logvar).float().mul_(0.5).exp_()
         noise = torch.from_numpy(rng.standard_normal(mu.shape, np.float32))
         valid = torch.from_numpy(mask).float()
+        end = store.end[at]
+        if (lost := self._lost) is not None:
+            is_last = decision == num[:, None] - 1
+            end = end | (lost[np.minimum(at + 1, len(lost) - 1)] & ~is_last)
+            mask = mask & ~lost[at]
         seen = torch.from_numpy(within <= num[:, None]).float()
         return SequenceBatch(
             z=noise.mul_(std).mul_(self._latent_noise).add_(mu).mul_(seen[..., None]),
             act=torch.from_numpy(act) * valid[..., None],
             rew=torch.from_numpy(store.rew[at]) * valid,
             prev_rew=torch.from_numpy(np.where(has_prev, store.rew[np.maximum(at - 1, 0)], np.float32(0))),
-            end=torch.from_numpy(store.end[at]).float() * valid,
-            mask=valid,
+            end=torch.from_numpy(end & mask).float(),
+            mask=torch.from_numpy(mask).float(),
         )

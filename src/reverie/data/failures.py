@@ -21,3 +21,14 @@ def failures(got_on: np.ndarray, *, put_out: bool = False) -> np.ndarray:
     if put_out and len(on):
         failed[-1] |= lulls[-1] > 0
     return on[failed]
+
+
+def lost(got_on: np.ndarray, *, put_out: bool = False) -> np.ndarray:
+    """The decisions after a failure and before the next one that gets on, (d,) bool, of one episode; arguments as those
+    of `failures`."""
+    num = len(got_on)
+    on = np.append(np.flatnonzero(got_on), num)
+    is_lost = np.zeros(num, bool)
+    for decision in failures(got_on, put_out=put_out):
+        is_lost[decision + 1 : on[on > decision][0]] = True
+    return is_lost

@@ -8,6 +8,7 @@ Shapes: n moments, t decisions of context, z latent, a action, l layers, h hidde
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -110,12 +111,22 @@ def make_moments(
     action_repeat: int,
     failures: Failures | None = None,
     mirror: bool = False,
+    lost: np.ndarray | None = None,
 ) -> Moments:
     """Draws `num` moments from the encoded episodes, each after at least `context` decisions of `action_repeat` frames;
     every moment is as likely as another, but for shares before and after `failures`; with `mirror`, every other one is
-    seen in a mirror. At least one decision of context, since the reward that comes with a latent is part of it. Raises
-    UserError where no episode is long enough."""
+    seen in a mirror. At none is the next decision one of those that are `lost` (d,) bool. At least one decision of
+    context, since the reward that comes with a latent is part of it. Raises UserError where no episode is long enough,
+    or all is lost."""
     numbers = generator(seed, "dream starts").integers(num_moments(latents, context), size=num)
+    if lost is not None:
+        alive = np.flatnonzero(~_of_moments(lost, latents, context))
+        if not len(alive):
+            raise UserError(
+                f"no moment in {latents.folder} comes before the driver failed: set memory.failures_end = false, or "
+                "collect episodes of who gets on"
+            )
+        numbers = alive[generator(seed, "dream starts").integers(len(alive), size=num)]
     if failures:
         of_all = (failures.got_on, latents.end, latents.decision_offsets, context)
         before, stuck = np.flatnonzero(before_failures(*of_all)), np.flatnonzero(after_failures(*of_all))
@@ -166,6 +177,13 @@ def numbers_in(latents: LatentStore, context: int, episodes: np.ndarray) -> np.n
     num_moments(latents, context)
     room = _room(latents, context)
     return np.flatnonzero(np.isin(np.repeat(np.arange(len(room)), room), episodes))
+
+
+def _of_moments(decisions: np.ndarray, latents: LatentStore, context: int) -> np.ndarray:
+    """What is so of the decision at each moment, of values (d,) of the decisions of all episodes."""
+    return np.concatenate(
+        [decisions[first + max(context, 1) : last] for first, last in pairwise(latents.decision_offsets.tolist())]
+    )
 
 
 def _room(latents: LatentStore, context: int) -> np.ndarray:

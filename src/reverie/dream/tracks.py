@@ -20,6 +20,7 @@ from reverie.dream.ensemble import DoubtConfig, Member
 from reverie.dream.imagine import DreamConfig, Noise, draw_noise, has_ended, require_rewards, step
 from reverie.dream.moments import World
 from reverie.dream.rollout import DreamObs, DreamTransition
+from reverie.errors import UserError
 from reverie.models.distributions import MixtureNoise
 from reverie.models.mdn_rnn import MemoryState
 from reverie.seeding import generator, torch_generator
@@ -50,6 +51,18 @@ def draw_tracks(seeds: Sequence[int], bank: Tensor, members: Sequence[Member], t
     return TrackNoise(bank[moments], Noise(MixtureNoise(uniform, normal), member), torch.cat(ends))
 
 
+def most_a_decision(world: World, pace: float) -> float:
+    """What a decision is worth, on average, to who earns all there is `pace` times as fast as time demands. Raises
+    UserError where nobody knows what there is to earn."""
+    largest = world.largest_return
+    if largest is None:
+        raise UserError(
+            f"controller.dream.pace needs the largest return, which these moments of {world.env_id} do not say: set it "
+            "to 0"
+        )
+    return pace * largest.total / world.max_decisions - largest.frame_cost * world.action_repeat
+
+
 class DreamTracks:
     """Dreams as the loop wants its environments, for `Lockstep`; all of them begin together.
 
@@ -68,11 +81,13 @@ class DreamTracks:
         decisions: int,
         speaks: int = 0,
         doubt: DoubtConfig | None = None,
+        pace: float = 0.0,
     ) -> None:
         require_rewards(members[0].memory)
         self._members, self._world, self._speaks = members, world, speaks
         self._config = replace(config, members="random") if speaks else config
         self._bank, self._doubt = bank, doubt or DoubtConfig()
+        self._rate = most_a_decision(world, pace) if pace else None
         self.num_envs, self.decisions = num_envs, decisions
         self.excess: NDArray[np.float64] = np.zeros(num_envs)
         """(n,) what M promised beyond what there was to earn, and was not paid."""
@@ -96,6 +111,7 @@ class DreamTracks:
             of[number] for of in (first.z, first.rew, first.earned, first.frames)
         )
         self._states = tuple(one.moments.state.select(number) for one in self._members)
+        self._got, self._paid = torch.zeros_like(self._rew), torch.zeros_like(self._rew)  # where there is a pace
         self.excess[rows] = 0.0
         return DreamObs(z=self._z, state=self._states[0])
 
@@ -112,6 +128,10 @@ class DreamTracks:
         self._earned, self._frames = self._earned + paid.rew, self._frames + self._world.action_repeat
         self._z, self._rew, self._states = now.z, now.rew, now.states
         end, trunc, rew = paid.end, paid.trunc, paid.rew
+        if self._rate is not None:
+            self._got = self._got + rew
+            due = torch.where(end, self._got, self._got.clamp(max=self._rate * (self._decision + 1)))
+            rew, self._paid = due - self._paid, due
         if now.end_logit is not None:
             chance = self._end_chance[self._track, self._decision]
             end = end | has_ended(now.end_logit, chance, self._config.temperature)
@@ -129,7 +149,7 @@ class DreamTracks:
         """Those that are over take no further steps of M."""
         kept = torch.from_numpy(np.flatnonzero(np.isin(self._rows, rows))).to(self._z.device)
         self._rows = rows
-        self._track, self._z, self._rew, self._earned, self._frames = (
-            of[kept] for of in (self._track, self._z, self._rew, self._earned, self._frames)
+        self._track, self._z, self._rew, self._earned, self._frames, self._got, self._paid = (
+            of[kept] for of in (self._track, self._z, self._rew, self._earned, self._frames, self._got, self._paid)
         )
         self._states: tuple[MemoryState, ...] = tuple(state.select(kept) for state in self._states)

@@ -35,6 +35,10 @@ class DreamsConfig:
     over z of their standard deviation); 0 for never."""
     doubt_cost: Annotated[float, Ge(0), Le(1e6)] = 0.0
     """Points that a decision costs for each unit of that doubt."""
+    pace: Annotated[float, Ge(0), Le(100)] = 0.0
+    """A dream is paid for each of its decisions no more, on average, than this many times what it takes to earn all
+    there is just in time, or until all is earned: so speed is worth no more than on the road, where it saves frames
+    alone. 0 for no such limit."""
     patience: NotNegative = 0
     """The search ends after so many evaluations of the center in a row without a better one; 0 for never."""
     road_tracks: Annotated[int, Ge(0), Le(10_000)] = 0

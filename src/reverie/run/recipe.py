@@ -135,6 +135,10 @@ class MemoryStage:
     """Whether the last decision of an episode is in as many sequences as one in its middle: a sequence may then begin
     at any decision, and goes no further than the episode. Otherwise it begins where it has room, few sequences reach
     the end, and M believes that ends are rarer than they are."""
+    failures_end: bool = False
+    """Whether M takes a failure for an end: where the driver got on no more for long, or was put out of the world, the
+    episode ended with the last decision that got on. Then a dream is over where its driver comes off, and M need not
+    know what follows."""
     eval_every: Positive = 500
     """Steps between two measurements on held-out episodes; the best M of them is kept."""
     patience_evals: NotNegative = 0
@@ -151,6 +155,12 @@ class MemoryStage:
     it, on the road nothing does: so C has to learn to go on from there."""
 
     def __post_init__(self) -> None:
+        if self.failures_end and self.dream_stuck:
+            raise UserError(
+                "memory.failures_end has no dream begin after a failure, but memory.dream_stuck asks for some: set one "
+                "of them to 0 or false",
+                usage=True,
+            )
         shares = {"memory.dream_failures": self.dream_failures, "memory.dream_stuck": self.dream_stuck}
         check_together(shares, "moments")
 

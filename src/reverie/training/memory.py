@@ -11,6 +11,7 @@ import torch
 
 from reverie.checkpoint import file_sha256
 from reverie.data.batches import SequenceSampler
+from reverie.data.failures import lost
 from reverie.data.latents import LatentStore
 from reverie.data.split import split
 from reverie.devices import sent
@@ -62,10 +63,11 @@ def _train_member(
     fitted_on, unseen = split(latents.rounds)
     num_newest = int((fitted_on >= sum(latents.rounds[:-1])).sum()) if before else 0
     name = f"memory.{member}" if member else "memory"
+    is_lost = lost_decisions(latents, config.env) if stage.failures_end else None
     batches = config.seed if member == 0 else int(generator(config.seed, "memory", member).integers(2**31))
 
     def sampler(episodes: np.ndarray, seed: int, **more: Any) -> SequenceSampler:
-        more |= {"latent_noise": stage.latent_noise, "to_ends": stage.to_ends}
+        more |= {"latent_noise": stage.latent_noise, "to_ends": stage.to_ends, "lost": is_lost}
         return SequenceSampler(latents, stage.fit.batch_size, stage.length, seed, episodes=episodes, **more)
 
     train = sampler(fitted_on, batches, mirror=stage.mirror, newest=config.rounds.newest, num_newest=num_newest)
@@ -104,6 +106,7 @@ def _train_member(
         action_repeat=config.env.action_repeat,
         mirror=stage.mirror,
         failures=_failures(stage, latents, config.env),
+        lost=is_lost,
     )
     save_moments(run.path / numbered(DREAM, member), moments, world_of(config.env), path)
     return {
@@ -125,6 +128,12 @@ def got_on(latents: LatentStore, env: EnvConfig) -> np.ndarray:
     """Which decisions of the encoded episodes got on, as their world understands it, (d,) bool."""
     episodes = pairwise(latents.decision_offsets.tolist())
     return np.concatenate([spec_of(env).got_on(latents.rew[first:last]) for first, last in episodes])
+
+
+def lost_decisions(latents: LatentStore, env: EnvConfig) -> np.ndarray:
+    """The decisions of the encoded episodes after a failure, before the driver gets on again, (d,) bool."""
+    on, episodes = got_on(latents, env), pairwise(latents.decision_offsets.tolist())
+    return np.concatenate([lost(on[first:last], put_out=bool(latents.end[last - 1])) for first, last in episodes])
 
 
 def world_of(env: EnvConfig) -> World:

@@ -89,6 +89,7 @@ def run_dreams(task: DreamTask) -> list[Outcome]:
         decisions=dream.decisions,
         speaks=int(task.by_judge),
         doubt=doubt,
+        pace=dream.pace,
     )
     episodes = Lockstep(
         env,
