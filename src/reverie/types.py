@@ -65,7 +65,7 @@ class LargestReturn:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SequenceBatch:
-    """Windows of encoded episodes, float32. Where `mask` is 0 the episode was over, and everything is 0."""
+    """Windows of encoded episodes, float32. Where an episode was over, everything is 0."""
 
     z: Tensor
     """Latents before each decision and after the last, drawn anew for this batch: (b, t + 1, z)."""
@@ -83,7 +83,7 @@ class SequenceBatch:
     """1 where the decision ended the episode, (b, t)."""
 
     mask: Tensor
-    """1 where there was a decision, (b, t)."""
+    """1 where there was a decision that is to be learned, (b, t)."""
 
     def each(self, change: Callable[[Tensor], Tensor]) -> SequenceBatch:
         """The same batch with each of its tensors changed so."""
