@@ -34,7 +34,7 @@ class Run:
     >>> run.config.env.id, run.config.env.action_repeat
     ('CarRacing-v3', 4)
     >>> round(run.score.mean), run.score.num_tracks
-    (926, 100)
+    (927, 100)
     """
 
     def __init__(self, folder: RunFolder) -> None:
