@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from reverie import scratch
+from reverie import environment, scratch
 
 _FOLDER = "TORCHINDUCTOR_CACHE_DIR"
 
@@ -21,9 +21,5 @@ def in_private() -> Iterator[None]:
     if _FOLDER in os.environ:
         yield
         return
-    with scratch.temporary() as folder:
-        os.environ[_FOLDER] = str(folder)
-        try:
-            yield
-        finally:
-            del os.environ[_FOLDER]
+    with scratch.temporary() as folder, environment.variable(_FOLDER, str(folder)):
+        yield

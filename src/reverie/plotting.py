@@ -11,7 +11,7 @@ import os
 import sys
 from contextlib import suppress
 
-from reverie import working_folder
+from reverie import environment, working_folder
 
 _SETTINGS = "matplotlibrc"
 
@@ -20,13 +20,10 @@ def import_matplotlib() -> None:
     """To be called before anything else imports it; leaves it with the backend of MPLBACKEND, if it knows that one."""
     if "matplotlib" in sys.modules:
         return
-    wanted = os.environ.pop("MPLBACKEND", None)
-    try:
-        with working_folder.without(_SETTINGS):  # there is no other way to have it look elsewhere first
-            import matplotlib
-    finally:
-        if wanted is not None:
-            os.environ["MPLBACKEND"] = wanted
+    wanted = os.environ.get("MPLBACKEND")
+    # there is no other way to have it look elsewhere first
+    with environment.variable("MPLBACKEND", None), working_folder.without(_SETTINGS):
+        import matplotlib
     if wanted:
         with suppress(ValueError):
             matplotlib.rcParams["backend"] = wanted

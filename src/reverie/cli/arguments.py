@@ -5,7 +5,6 @@ import io
 import itertools
 import json
 import math
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 import tyro
 from annotated_types import Ge, Gt, Le
 
+from reverie import environment
 from reverie.errors import UserError
 from reverie.notes import say
 from reverie.reading import typed_path
@@ -177,16 +177,9 @@ def _beyond(number: Any, bound: Any) -> str | None:
 
 def _said_widely(read: Callable[[], object]) -> str:
     """What tyro says of the mistake when it has room enough not to break lines."""
-    before, said = os.environ.get("COLUMNS"), io.StringIO()
-    os.environ["COLUMNS"] = "5000"
-    try:
-        with contextlib.redirect_stderr(said), contextlib.suppress(SystemExit):
-            read()
-    finally:
-        if before is None:
-            del os.environ["COLUMNS"]
-        else:
-            os.environ["COLUMNS"] = before
+    said = io.StringIO()
+    with environment.variable("COLUMNS", "5000"), contextlib.redirect_stderr(said), contextlib.suppress(SystemExit):
+        read()
     return said.getvalue()
 
 

@@ -118,15 +118,15 @@ def make_moments(
     seen in a mirror. At none is the next decision one of those that are `lost` (d,) bool. At least one decision of
     context, since the reward that comes with a latent is part of it. Raises UserError where no episode is long enough,
     or all is lost."""
-    numbers = generator(seed, "dream starts").integers(num_moments(latents, context), size=num)
+    chosen_from = np.arange(num_moments(latents, context))
     if lost is not None:
-        alive = np.flatnonzero(~_of_moments(lost, latents, context))
-        if not len(alive):
+        chosen_from = chosen_from[~_of_moments(lost, latents, context)]
+        if not len(chosen_from):
             raise UserError(
                 f"no moment in {latents.folder} comes before the driver failed: set memory.failures_end = false, or "
                 "collect episodes of who gets on"
             )
-        numbers = alive[generator(seed, "dream starts").integers(len(alive), size=num)]
+    numbers = chosen_from[generator(seed, "dream starts").integers(len(chosen_from), size=num)]
     if failures:
         of_all = (failures.got_on, latents.end, latents.decision_offsets, context)
         before, stuck = np.flatnonzero(before_failures(*of_all)), np.flatnonzero(after_failures(*of_all))

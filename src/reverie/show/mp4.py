@@ -3,6 +3,7 @@
 Shapes: h w height and width in pixels, both even; every picture is (h, w, 3) uint8.
 """
 
+import functools
 import os
 from collections.abc import Iterable
 from fractions import Fraction
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
+from reverie import environment
 from reverie.types import Frames
 from reverie.writing import write_atomically
 
@@ -46,17 +48,10 @@ def _open_stream(container: Any, height: int, width: int, fps: Fraction, quality
     return stream
 
 
+@functools.cache
 def import_av() -> ModuleType:
     """PyAV. Its GnuTLS, which we need for nothing, reads its settings where it was built, in /tmp: whoever made a pipe
     there kept all users of a machine waiting."""
-    settings = "GNUTLS_SYSTEM_PRIORITY_FILE"
-    given = os.environ.get(settings)
-    os.environ[settings] = os.devnull
-    try:
+    with environment.variable("GNUTLS_SYSTEM_PRIORITY_FILE", os.devnull):
         import av
-    finally:
-        if given is None:
-            del os.environ[settings]
-        else:
-            os.environ[settings] = given
     return av

@@ -236,13 +236,13 @@ def evaluate_run(
     env = replace(run.config.env, renderer=renderer)
     if plan:
         agent, params, policy = planning_agent(run, plan)
-        name, shape = f"{run.name}, planned", agent.controller.config
+        name, device = f"{run.name}, planned", run.recipe.device
     else:
         agent, params = agent_of(run, controller)
         name = f"{run.name}, {controller.name}" if controller else run.name
-        shape, policy = agent.controller.config, ExactPolicy
-    task = Rollouts(run, workers, shape).task(params[None], tracks[None], env=env)
-    return evaluate(replace(task, policy=policy, challenge=challenge), workers, name, quiet=quiet)
+        policy, device = ExactPolicy, "cpu"  # where it computes, wherever V and M are
+    task = Rollouts(run, workers, agent.controller.config).task(params[None], tracks[None], env=env)
+    return evaluate(replace(task, policy=policy, device=device, challenge=challenge), workers, name, quiet=quiet)
 
 
 def pictures_stage(run: RunFolder) -> None:

@@ -8,12 +8,12 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from multiprocessing import process, resource_tracker
 from pathlib import Path
 from typing import Any
 
-from reverie import scratch
+from reverie import environment, scratch
 from reverie.devices import num_cores
 from reverie.errors import UserError
 
@@ -93,19 +93,10 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-@contextmanager
-def _nothing_from_the_working_folder() -> Iterator[None]:
+def _nothing_from_the_working_folder() -> AbstractContextManager[None]:
     """Python's own modules, which processes that are started within need before they are told where to look, do not
     come from the folder where the command is run: that may be somebody else's."""
-    before = os.environ.get(_SAFE_PATH)
-    os.environ[_SAFE_PATH] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_SAFE_PATH]
-        else:
-            os.environ[_SAFE_PATH] = before
+    return environment.variable(_SAFE_PATH, "1")
 
 
 @contextmanager
