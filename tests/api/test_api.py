@@ -4,6 +4,7 @@ import doctest
 import importlib
 import re
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -18,7 +19,7 @@ from reverie.training.controller.rollouts import agent_of
 from tests.processes import python
 
 ROOT = Path(__file__).parents[2]
-ONE_GENERATION = {"controller.search.generations": 1, "vision.epochs": 1}
+ONE_GENERATION: dict[str, Any] = {"controller.search.generations": 1, "vision.epochs": 1}
 
 
 @pytest.mark.parametrize("name", ["driver", "run", "train"])
@@ -193,8 +194,9 @@ def test_what_a_callback_raises_comes_out(tmp_path: Path) -> None:
 
 
 def test_mistakes_are_said_before_the_loop_begins_and_those_after_it_come_out_of_it(tmp_path: Path) -> None:
+    misspelt: dict[str, Any] = {"vision.epoch": 1}
     with pytest.raises(UserError, match="did you mean epochs"):
-        reverie.train_events("debug", run=tmp_path / "x", **{"vision.epoch": 1})
+        reverie.train_events("debug", run=tmp_path / "x", **misspelt)
     assert not (tmp_path / "x").exists()
     with RunFolder.create(tmp_path / "y", settings.load("debug")).locked():
         events = reverie.train_events(run=tmp_path / "y")

@@ -1,5 +1,6 @@
 """Health: each way to fail, by a model that fails so."""
 
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -7,10 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from reverie.measure.health import health
+from reverie.measure.health import foresight, health
 from reverie.models.conv import to_float
 from reverie.models.distributions import DiagonalGaussian
+from reverie.models.mdn_rnn import Memory, MemoryConfig
 from reverie.models.vision import Vision
+from reverie.types import SequenceBatch
 
 
 class Toy(torch.nn.Module):
@@ -65,3 +68,43 @@ def test_reconstructions_that_are_wrong():
     found = examine(scale=-0.5)
     assert found.mean_squared_error == pytest.approx(1.5**2 * (plain_frames() / 255 - 0.5).__pow__(2).mean(), rel=0.01)
     assert "farther" in found.collapse
+
+
+def sequences(*, is_slow: bool) -> SequenceBatch:
+    """Latents that drift, or that are drawn anew at each decision; the last of ten are padding, far from all others."""
+    z = torch.randn(8, 11, 3, generator=torch.Generator().manual_seed(0))
+    if is_slow:
+        z = torch.cumsum(0.01 * z, 1) + 5.0
+    mask = torch.ones(8, 10)
+    mask[:, -1] = 0
+    z[:, -1] = 1000.0
+    nothing = torch.zeros(8, 10)
+    return SequenceBatch(z=z, act=torch.zeros(8, 10, 2), rew=nothing, prev_rew=nothing, end=nothing, mask=mask)
+
+
+def memory_that(*, repeats: bool) -> Memory:
+    """Expects the last latent again, or zero."""
+    memory = Memory(MemoryConfig(hidden_size=4, num_mixtures=1, residual=repeats), 3, 2)
+    torch.nn.init.zeros_(memory.head.weight)
+    torch.nn.init.zeros_(memory.head.bias)
+    return memory
+
+
+def test_who_says_the_last_latent_again_foresees_nothing() -> None:
+    assert foresight(memory_that(repeats=True), [sequences(is_slow=True)]) == 0
+    assert foresight(memory_that(repeats=True), [sequences(is_slow=False)]) < -0.8  # twice as far as the mean
+
+
+def test_nor_does_who_says_the_mean() -> None:
+    assert -0.1 < foresight(memory_that(repeats=False), [sequences(is_slow=False)]) <= 0
+    assert foresight(memory_that(repeats=False), [sequences(is_slow=True)]) < -1000
+
+
+def test_who_knows_where_it_goes_foresees() -> None:
+    """A latent that grows by .5 a decision, from anywhere, after a head that adds .5."""
+    batch, memory = sequences(is_slow=True), memory_that(repeats=True)
+    z = torch.arange(11.0)[None, :, None] * 0.5 + torch.arange(8.0)[:, None, None] * torch.ones(3)
+    with torch.no_grad():
+        memory.head.bias[3:6] = 0.5  # the means come after the weights
+    found = foresight(memory, [replace(batch, z=z)])
+    assert found == pytest.approx(1)

@@ -22,6 +22,7 @@ def train(
     *,
     run: str | Path | None = None,
     on_event: Listener | None = None,
+    force: bool = False,
     quiet: bool = False,
     **settings: Any,
 ) -> Run:
@@ -32,9 +33,10 @@ def train(
     or `**{"controller.search.generations": 5}`.
 
     `on_event` is called with each `Event`, in this thread; what it raises ends the training, which goes on from there
-    when it is called again. `quiet` writes no progress to stderr.
+    when it is called again. `force` goes on where a stage has failed (a V that has collapsed, say), which otherwise
+    ends it. `quiet` writes no progress to stderr.
 
-    Raises UserError where a recipe or setting makes no sense, or the run in that folder has others.
+    Raises UserError where a recipe or setting makes no sense, the run in that folder has others, or a stage has failed.
 
     >>> import reverie
     >>> try:
@@ -43,18 +45,18 @@ def train(
     ...     print(error)
     recipe debug: unknown key controller.search.generation (did you mean generations?); ...
     """
-    return _train(_open(recipe, run, settings), on_event, quiet=quiet)
+    return _train(_open(recipe, run, settings), on_event, force=force, quiet=quiet)
 
 
 def train_events(
-    recipe: str | Path | None = None, /, *, run: str | Path | None = None, **settings: Any
+    recipe: str | Path | None = None, /, *, run: str | Path | None = None, force: bool = False, **settings: Any
 ) -> Iterator[Event]:
     """The same as an iterator: it trains while the loop over it goes on, in a thread of its own, and ends when the run
     is complete. A loop that is left early (`break`) ends the training at the next event, and may be begun again.
 
     Arguments and errors as for `train`. It writes no progress to stderr.
     """
-    return _events(_open(recipe, run, settings))
+    return _events(_open(recipe, run, settings), force=force)
 
 
 def _open(recipe: str | Path | None, run: str | Path | None, settings: dict[str, Any]) -> RunFolder:
@@ -64,9 +66,9 @@ def _open(recipe: str | Path | None, run: str | Path | None, settings: dict[str,
     return RunFolder.open_or_create(path, None if recipe is None else str(recipe), overrides)
 
 
-def _train(folder: RunFolder, listener: Listener | None, *, quiet: bool) -> Run:
+def _train(folder: RunFolder, listener: Listener | None, *, force: bool, quiet: bool) -> Run:
     with listening(listener):
-        run_stages(folder, quiet=quiet)
+        run_stages(folder, force=force, quiet=quiet)
     return Run(folder)
 
 
@@ -74,7 +76,7 @@ class _LeftEarly(Exception):
     """Nobody takes events any more."""
 
 
-def _events(folder: RunFolder) -> Iterator[Event]:
+def _events(folder: RunFolder, *, force: bool) -> Iterator[Event]:
     told, is_left = SimpleQueue[Event | BaseException | None](), threading.Event()
 
     def listen(event: Event) -> None:
@@ -84,7 +86,7 @@ def _events(folder: RunFolder) -> Iterator[Event]:
 
     def work() -> None:
         try:
-            _train(folder, listen, quiet=True)
+            _train(folder, listen, force=force, quiet=True)
             told.put(None)
         except BaseException as error:  # whatever it is, it belongs to the thread that takes the events
             told.put(error)

@@ -86,6 +86,8 @@ class StageArguments(WorldArguments):
     """Change a setting, as section.key=value; may be given again."""
     again: bool = False
     """Throw away what this made before, and all that was made from it, and do it anew."""
+    force: bool = False
+    """Go on where a stage has failed: where V has collapsed, M foresees nothing, or C has learned nothing."""
     workers: str | None = None
     """Processes that run episodes; -1 for one a core, 0 for none but the main one; or `dask`. Results do not depend on
     it."""

@@ -62,7 +62,7 @@ def run_stage(name: str, run: "RunFolder", args: StageArguments, more: int = 0) 
     from reverie.run.stages import CHECKSUMS
     from reverie.training.pipeline import run_stages
 
-    run_stages(run, (name,), again=args.again, more=more, scheduler=args.dask, quiet=args.quiet)
+    run_stages(run, (name,), again=args.again, more=more, force=args.force, scheduler=args.dask, quiet=args.quiet)
     facts = run.stage(name)
     if args.json:
         print_json({"run": str(run.path), "stage": name, **facts})

@@ -15,8 +15,8 @@ def main(verb: str, arguments: Sequence[str]) -> None:
 
     run = args.open(STAGES[0])
     if args.again:
-        run_stages(run, STAGES[:1], again=True, scheduler=args.dask, quiet=args.quiet)
-    run_stages(run, scheduler=args.dask, quiet=args.quiet)
+        run_stages(run, STAGES[:1], again=True, force=args.force, scheduler=args.dask, quiet=args.quiet)
+    run_stages(run, force=args.force, scheduler=args.dask, quiet=args.quiet)
     if args.json:
         print_json(summarise(run))
     else:

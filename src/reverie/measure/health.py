@@ -1,8 +1,9 @@
-"""Whether a vision model is alive: the ways in which one can fail that its losses do not show.
+"""Whether V and M are alive: the ways in which one can fail that its losses do not show.
 
-Shapes: n frames of (64, 64, 3) uint8, z latent.
+Shapes: n frames of (64, 64, 3) uint8; b sequences of t decisions, z latent.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,9 @@ import torch
 
 from reverie.models.coding import batches
 from reverie.models.conv import to_float
+from reverie.models.mdn_rnn import Memory
 from reverie.models.vision import Vision
-from reverie.types import Frames
+from reverie.types import Frames, SequenceBatch
 
 ACTIVE = 0.01
 """Nats of KL, on average, from which a latent dimension says something (Burda et al. 2016 use a like threshold)."""
@@ -65,3 +67,28 @@ def _collapse(active: int, variety: float, error: float, variance: float) -> str
     if error > variance:
         return "reconstructions are farther from their frames than the mean frame is"
     return ""
+
+
+@torch.inference_mode()
+def foresight(memory: Memory, batches: Sequence[SequenceBatch]) -> float:
+    """How much of the error of a guess that needs no M it takes away: 1 less the mean squared error of the next latent
+    that M expects, relative to that of the latent before it, or of the mean latent, whichever is nearer. 1 is perfect;
+    an M with 0 or less foresees nothing.
+
+    Reads sequences of the means of latents, z (b, t + 1, z), that M was not fitted on; on the device of the model.
+    """
+    errors, steps = torch.zeros(2), 0.0
+    sums, squares = torch.zeros(2, memory.z_size, dtype=torch.float64)
+    for batch in batches:
+        now, after, mask = batch.z[:, :-1], batch.z[:, 1:], batch.mask[..., None]
+        hidden, _ = memory(now, batch.act, batch.prev_rew)
+        expected = memory.predict(hidden, now).z.mean()
+        errors += torch.stack([((guess - after).square() * mask).sum() for guess in (expected, now)]).cpu()
+        steps += float(mask.sum())
+        true = (after * mask).cpu().double()
+        sums += true.sum((0, 1))
+        squares += true.square().sum((0, 1))
+    by_memory, by_last = errors.tolist()
+    by_mean = float((squares - sums.square() / max(steps, 1.0)).sum())
+    without = min(by_last, by_mean)
+    return 1 - by_memory / without if without > 0 else 0.0

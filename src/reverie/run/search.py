@@ -88,6 +88,11 @@ class StartConfig:
                 "controller.search.start has init_from and imitate, two ways to begin: leave one out", usage=True
             )
 
+    @property
+    def is_zero(self) -> bool:
+        """Whether it begins at zero."""
+        return not (self.init_from or self.imitate)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SearchConfig:

@@ -19,6 +19,7 @@ from reverie.dream.moments import DREAM, World, context_of, make_moments, save_m
 from reverie.dream.near_failures import Failures
 from reverie.envs.config import EnvConfig
 from reverie.envs.registry import spec_of
+from reverie.measure.health import foresight
 from reverie.metrics import Metrics
 from reverie.models.files import MEMORY, load_memory, numbered, save_memory
 from reverie.models.mdn_rnn import Memory
@@ -42,7 +43,9 @@ def train_memory(run: RunFolder, metrics: Metrics, *, quiet: bool) -> None:
     facts, files, states = {}, [], []
     for member in range(stage.members):
         found = _train_member(run, latents, member, metrics, clock, quiet)
-        facts |= found if member == 0 else {f"member_{member}_loss": found["held_out"]["loss"]}
+        name = f"member_{member}"
+        further = {f"{name}_loss": found["held_out"]["loss"], f"{name}_foresight": found["foresight"]}
+        facts |= found if member == 0 else further
         files += [run.path / numbered(name, member) for name in (MEMORY, DREAM)]
         states.append(_state_path(run, member))
     clock.done(files, facts, states=states)
@@ -66,13 +69,17 @@ def _train_member(
     is_lost = lost_decisions(latents, config.env) if stage.failures_end else None
     batches = config.seed if member == 0 else int(generator(config.seed, "memory", member).integers(2**31))
 
-    def sampler(episodes: np.ndarray, seed: int, **more: Any) -> SequenceSampler:
-        more |= {"latent_noise": stage.latent_noise, "to_ends": stage.to_ends, "lost": is_lost}
+    def sampler(episodes: np.ndarray, seed: int, noise: float, **more: Any) -> SequenceSampler:
+        more |= {"latent_noise": noise, "to_ends": stage.to_ends, "lost": is_lost}
         return SequenceSampler(latents, stage.fit.batch_size, stage.length, seed, episodes=episodes, **more)
 
-    train = sampler(fitted_on, batches, mirror=stage.mirror, newest=config.rounds.newest, num_newest=num_newest)
-    held_out = sampler(unseen, config.seed + 1)
-    held_out_batches = [held_out.batch(i).each(on_device) for i in range(HELD_OUT_BATCHES)]
+    def held_out(noise: float) -> list[SequenceBatch]:
+        batches = sampler(unseen, config.seed + 1, noise)
+        return [batches.batch(i) for i in range(HELD_OUT_BATCHES)]
+
+    newest = {"newest": config.rounds.newest, "num_newest": num_newest}
+    train = sampler(fitted_on, batches, stage.latent_noise, mirror=stage.mirror, **newest)
+    held_out_batches = [batch.each(on_device) for batch in held_out(stage.latent_noise)]
     with torch_seeded(config.seed, name):
         memory = Memory(stage.model, latents.z_size, latents.a_size).to(device)
     if before:
@@ -113,7 +120,8 @@ def _train_member(
         "steps": fit.step,
         "best_step": fit.best_step,
         "timesteps": fit.step * timesteps,
-        "held_out": held_out_losses(memory, [batch.each(torch.Tensor.cpu) for batch in held_out_batches]),
+        "held_out": held_out_losses(memory, held_out(stage.latent_noise)),
+        "foresight": foresight(memory, held_out(0.0)),
     }
 
 

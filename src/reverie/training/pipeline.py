@@ -26,6 +26,7 @@ from reverie.training.collect import collect
 from reverie.training.controller.rollouts import Rollouts, agent_of, planning_agent
 from reverie.training.controller.stage import train_controller
 from reverie.training.encode import encode
+from reverie.training.gates import require_sound
 from reverie.training.memory import train_memory
 from reverie.training.pictures import draw_pictures
 from reverie.training.rounds import describe_rounds, select_round
@@ -57,6 +58,7 @@ def run_stages(
     *,
     again: bool = False,
     more: int = 0,
+    force: bool = False,
     scheduler: str | None = None,
     quiet: bool = False,
 ) -> None:
@@ -64,7 +66,8 @@ def run_stages(
     the first of them, a finished fit, go on for so many epochs or steps, and forgets what was made from it. Episodes
     are run by the workers of a Dask `scheduler` where one is given.
 
-    Raises UserError where a stage lacks what it needs, or finds it damaged.
+    Raises UserError where a stage lacks what it needs, finds it damaged, or, without `force`, would only spend time on
+    what has failed.
     """
     with run.locked(), within_quota():
         if again or more:
@@ -76,7 +79,7 @@ def run_stages(
         goes_on = names[0] if run.is_done(names[0]) and (more or run.is_given_settings) else None
         looked_at = [name for name in names if name in (begins, goes_on)]
         for name in looked_at:  # before anything is thrown away or opened again, or settings are kept that cannot be
-            _check_needs(run, name)  # followed
+            _check_needs(run, name, force)  # followed
         if again or goes_on:
             _check_data(run, names[0])
         if again:
@@ -95,8 +98,8 @@ def run_stages(
         with Metrics(run.path) as metrics, make_workers(run.config.workers, scheduler) as workers:
             for name in todo:
                 if name not in looked_at:
-                    _check_needs(run, name)
-                _run(name, run, workers, metrics, quiet, parts)
+                    _check_needs(run, name, force)
+                _run(name, run, workers, metrics, quiet, parts, force)
 
 
 def _part(run: RunFolder, name: str) -> int:
@@ -107,12 +110,14 @@ def _part(run: RunFolder, name: str) -> int:
     return before + STAGES.index(name) + 1
 
 
-def _check_needs(run: RunFolder, name: str) -> None:
+def _check_needs(run: RunFolder, name: str, force: bool) -> None:
     if name == "collect" and not run.recipe.has_forerunner:
         collecting_agent(run)
     for need in NEEDS[name]:
         run.require(need)
         run.verify(need)
+        if name != "pictures":  # which show what has failed
+            require_sound(run, need, force=force)
 
 
 def _check_data(run: RunFolder, name: str) -> None:
@@ -146,7 +151,7 @@ def _require_no_successor(run: RunFolder, name: str) -> None:
         )
 
 
-def _train_forerunner(run: RunFolder, workers: Workers, quiet: bool, parts: int) -> None:
+def _train_forerunner(run: RunFolder, workers: Workers, quiet: bool, parts: int, force: bool) -> None:
     """Trains the run whose agent takes part in collecting, a scout or the round before, or goes on where it was cut. It
     may have one itself."""
     forerunner = _open_forerunner(run)
@@ -155,8 +160,9 @@ def _train_forerunner(run: RunFolder, workers: Workers, quiet: bool, parts: int)
     with forerunner.locked(), Metrics(forerunner.path) as metrics:
         for name in DRIVING_STAGES:
             if not forerunner.is_done(name):
-                _check_needs(forerunner, name)
-                _run(name, forerunner, workers, metrics, quiet, parts)
+                _check_needs(forerunner, name, force)
+                _run(name, forerunner, workers, metrics, quiet, parts, force)
+        require_sound(forerunner, DRIVING_STAGES[-1], force=force)
         forget_frames(forerunner)
 
 
@@ -180,10 +186,10 @@ def _open_forerunner(run: RunFolder) -> RunFolder:
     return forerunner
 
 
-def _run(name: str, run: RunFolder, workers: Workers, metrics: Metrics, quiet: bool, parts: int) -> None:
+def _run(name: str, run: RunFolder, workers: Workers, metrics: Metrics, quiet: bool, parts: int, force: bool) -> None:
     """Runs a stage, and says before it which of the command's `parts` it is; 0 to say nothing."""
     if name == "collect" and run.recipe.has_forerunner:
-        _train_forerunner(run, workers, quiet, parts)
+        _train_forerunner(run, workers, quiet, parts, force)
     if parts:
         note(f"part {_part(run, name)} of {parts}: {name} of {run.name}")
     stages: dict[str, Callable[[], object]] = {

@@ -20,6 +20,7 @@ from reverie.training.controller.forecast import seconds_left
 from reverie.training.controller.laps import lap_files
 from reverie.training.controller.search import Evolution
 from reverie.training.controller.search_world import SearchWorld
+from reverie.training.controller.standstill import standstill
 from reverie.training.controller.validation import choose, is_spent, validate, worlds_of
 from reverie.training.stage_clock import StageClock
 from reverie.workers.contract import Workers
@@ -68,6 +69,11 @@ def evolve(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) -
         "generations": evolution.generation,
         **{key: int(evolution.total(key)) + value for key, value in costs.items()},
         "validation_score": round(chosen.score, 3),
+        "stood_still": standstill(
+            [row["mean_return"] for row in evolution.history],
+            is_alike=not any(row["std_return"] for row in evolution.history),
+            began_at_zero=search.start.is_zero,
+        ),
         **world.made_with,
     }
     if world is not road:  # in the search itself, only what is looked at beside the dreams was driven

@@ -20,6 +20,7 @@ from reverie.training.controller.imagine.actor_critic import DreamWorld
 from reverie.training.controller.imagine.kept import Imagination
 from reverie.training.controller.laps import lap_files
 from reverie.training.controller.search_world import SearchWorld
+from reverie.training.controller.standstill import standstill
 from reverie.training.controller.validation import choose, is_spent, validate, worlds_of
 from reverie.training.memory import world_of
 from reverie.training.stage_clock import StageClock
@@ -81,6 +82,9 @@ def learn(run: RunFolder, workers: Workers, metrics: Metrics, *, quiet: bool) ->
         "selecting_frames": costs["frames"] + (evaluating if selects else 0),
         "measuring_frames": 0 if selects else evaluating,
         "validation_score": round(chosen.score, 3),
+        "stood_still": standstill(
+            kept.scores, is_alike=len(set(kept.scores)) == 1, began_at_zero=stage.search.start.is_zero
+        ),
         **world.made_with,
     }
     clock.done([run.controller, kept.path, *lap_files(run)], facts)
