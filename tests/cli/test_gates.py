@@ -9,8 +9,8 @@ from tests.cli.conftest import reverie
 from tests.training.small_rounds import SMALL
 
 COLLAPSED = {"vision.epochs": "12", "vision.vae.reconstruction_weight": "1e-9", "vision.vae.kl_tolerance": "0"}
-BLIND = {"memory.steps": "100", "memory.fit.learning_rate": "1e-9"}
-"""M stays as it was born."""
+BLIND = {"vision.epochs": "60", "memory.steps": "100", "memory.fit.learning_rate": "1e-9"}
+"""V sees, but M stays as it was born."""
 ASLEEP = {"controller.search.generations": "12", "controller.search.strategy.cma.sigma": "1e-6"}
 """All candidates are the C at which the search begins, which leaves the car where it stands."""
 FAILURES = {
@@ -41,6 +41,10 @@ def test_the_training_stops_at_what_has_failed_and_is_forced_on(stage: str, tmp_
     assert forced.returncode == 0, forced.stderr
     assert forced.stderr.count(f"going on all the same (--force): {fault}") == 1
     assert RunFolder.open(run).is_done("pictures")
+    refused = reverie("train", "--run", run, "--quiet", "--set", "evaluate.tracks=3")
+    assert (refused.returncode, fault in refused.stderr) == (1, True)
+    assert RunFolder.open(run).is_done("evaluate")  # as it was
+    assert RunFolder.open(run).config.evaluate.tracks == 2
 
 
 @pytest.mark.parametrize("stage", ["vision", "controller"])
@@ -60,9 +64,26 @@ def test_a_round_that_has_failed_is_no_ground_for_the_next(stage: str, tmp_path:
     *_, said = done.stderr.splitlines()
     assert done.returncode == 1
     assert f"{first}: {FAILURES[stage][1]}" in said
-    assert f"`reverie collect --run {run} --again`" in said
+    assert f"`reverie collect --run {run} --again --set {stage}.KEY=VALUE`" in said
     assert RunFolder.open(first).is_done(stage)
     assert not RunFolder.open(run).is_done("collect")
+    better = "vision.epochs=1" if stage == "vision" else "controller.search.generations=2"
+    done = reverie("collect", "--run", run, "--again", "--set", better, "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert RunFolder.open(run).is_done("collect")
+
+
+def test_a_search_that_stood_still_may_go_on(tmp_path: Path) -> None:
+    """By the settings that are given to the whole training, too: it is judged by what it has come to then."""
+    run = tmp_path / "run"
+    stopped = reverie("train", "debug", "--run", run, "--quiet", *settings_of("controller"))
+    longer = f"reverie controller --run {run} --set controller.search.generations="
+    assert f"train it for longer (`{longer}MORE`)" in stopped.stderr
+    for words in (longer.split()[1:], ("train", "--run", run, "--set", "controller.search.generations=")):
+        num = RunFolder.open(run).config.controller.search.generations + 1
+        done = reverie(*words[:-1], f"{words[-1]}{num}", "--quiet")
+        assert done.returncode == (words[0] == "train"), done.stderr
+        assert f"{num} times over" in RunFolder.open(run).stage("controller")["stood_still"]
 
 
 @pytest.mark.parametrize("stage", FAILURES)

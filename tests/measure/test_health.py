@@ -90,14 +90,20 @@ def memory_that(*, repeats: bool) -> Memory:
     return memory
 
 
-def test_who_says_the_last_latent_again_foresees_nothing() -> None:
-    assert foresight(memory_that(repeats=True), [sequences(is_slow=True)]) == 0
-    assert foresight(memory_that(repeats=True), [sequences(is_slow=False)]) < -0.8  # twice as far as the mean
+def test_the_worse_of_two_guesses_foresees_nothing() -> None:
+    """Where all is new at each decision that is the last latent again, and where little changes any other."""
+    assert foresight(memory_that(repeats=True), [sequences(is_slow=False)]) == 0
+    assert (foresight(memory_that(repeats=False), [sequences(is_slow=True)]) or 0) < -1000
 
 
-def test_nor_does_who_says_the_mean() -> None:
-    assert -0.1 < foresight(memory_that(repeats=False), [sequences(is_slow=False)]) <= 0
-    assert foresight(memory_that(repeats=False), [sequences(is_slow=True)]) < -1000
+def test_who_is_nearer_than_one_of_them_may_foresee_something() -> None:
+    assert foresight(memory_that(repeats=False), [sequences(is_slow=False)]) == pytest.approx(0.5, abs=0.1)
+    assert 0.5 < (foresight(memory_that(repeats=True), [sequences(is_slow=True)]) or 0) < 1
+
+
+def test_where_nothing_moves_nothing_is_said() -> None:
+    batch = sequences(is_slow=True)
+    assert foresight(memory_that(repeats=False), [replace(batch, z=torch.ones_like(batch.z))]) is None
 
 
 def test_who_knows_where_it_goes_foresees() -> None:

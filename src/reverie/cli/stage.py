@@ -67,5 +67,8 @@ def run_stage(name: str, run: "RunFolder", args: StageArguments, more: int = 0) 
     if args.json:
         print_json({"run": str(run.path), "stage": name, **facts})
     else:
-        shown = "  ".join(f"{key} {value}" for key, value in facts.items() if key not in ("status", *CHECKSUMS))
+        told = {
+            key: value for key, value in facts.items() if key not in ("status", *CHECKSUMS) and value not in ("", None)
+        }
+        shown = "  ".join(f"{key} {value}" for key, value in told.items())
         say(f"{run.path}: {name} is done  {shown}")

@@ -70,10 +70,13 @@ def _collapse(active: int, variety: float, error: float, variance: float) -> str
 
 
 @torch.inference_mode()
-def foresight(memory: Memory, batches: Sequence[SequenceBatch]) -> float:
+def foresight(memory: Memory, batches: Sequence[SequenceBatch]) -> float | None:
     """How much of the error of a guess that needs no M it takes away: 1 less the mean squared error of the next latent
-    that M expects, relative to that of the latent before it, or of the mean latent, whichever is nearer. 1 is perfect;
-    an M with 0 or less foresees nothing.
+    that M expects, relative to that of the latent before it, or of the mean latent, whichever is farther. 1 is perfect;
+    an M with 0 or less foresees nothing. None where nothing moves.
+
+    Not the nearer one: where little happens between two decisions, a sound M, which has learned from noisy latents, is
+    farther from the next mean than the last mean is; and the mean of few episodes knows them as M cannot.
 
     Reads sequences of the means of latents, z (b, t + 1, z), that M was not fitted on; on the device of the model.
     """
@@ -90,5 +93,5 @@ def foresight(memory: Memory, batches: Sequence[SequenceBatch]) -> float:
         squares += true.square().sum((0, 1))
     by_memory, by_last = errors.tolist()
     by_mean = float((squares - sums.square() / max(steps, 1.0)).sum())
-    without = min(by_last, by_mean)
-    return 1 - by_memory / without if without > 0 else 0.0
+    without = max(by_last, by_mean)
+    return 1 - by_memory / without if without > 0 else None

@@ -1,7 +1,7 @@
 """A run is a folder: recipe, manifest, data, models, logs. How it is made and gone on with, and what it came from."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -144,7 +144,7 @@ class RunFolder(RunStatus):
         old = settings.flatten(settings.load(str(path / RECIPE)))
         new = settings.flatten(settings.load(recipe or str(path / RECIPE), overrides))
         open_, free = run._open_stages(again), (*WORDS, *EXTENDABLE)
-        if run._is_tied:
+        if run._is_tied(again):
             open_, free = [stage for stage in open_ if stage in REMADE], ("workers", "device")
         fixed = [
             key for key in old | new if new.get(key) != old.get(key) and key not in free and stage_of(key) not in open_
@@ -165,12 +165,13 @@ class RunFolder(RunStatus):
         open_ = [stage for stage in STAGES if self.stage(stage)["status"] == "new"]
         return open_ + list(STAGES[STAGES.index(again) :] if again else ())
 
-    @property
-    def _is_tied(self) -> bool:
+    def _is_tied(self, again: str | None) -> bool:
         """Whether rounds were made, or are being made, from this run's settings: from those of the last round until it
-        has collected itself, and all the while from those of earlier ones."""
+        has collected itself, unless all are to be made `again`, and all the while from those of earlier ones."""
         if self.is_earlier_round:
             return True
+        if again == STAGES[0]:
+            return False
         return self.recipe.rounds.num > 1 and self.rounds.exists() and not self.is_done("collect")
 
     @contextlib.contextmanager
@@ -204,15 +205,23 @@ class RunFolder(RunStatus):
         """Whether it was opened with settings to take."""
         return bool(self._overrides)
 
+    @property
+    def reopened_by_settings(self) -> Sequence[str]:
+        """The stages that the settings it was opened with let go on, or be done anew, when it takes them."""
+        changed = self._changed_by(settings.load(str(self.path / RECIPE), self._overrides))
+        return STAGES[next((i for i, stage in enumerate(STAGES) if stage in changed), len(STAGES)) :]
+
+    def _changed_by(self, config: RunConfig) -> set[str]:
+        """The stages, or groups of settings, that have others there than recipe.toml says."""
+        old, new = settings.flatten(settings.load(str(self.path / RECIPE))), settings.flatten(config)
+        return {stage_of(key) for key in new if new[key] != old.get(key)}
+
     def take_settings(self) -> None:
         """Gives the run, which must be locked, the settings it was opened with; what it was given by others stays."""
         if not self._overrides:
             return
-        recipe = self.path / RECIPE
-        old = settings.flatten(settings.load(str(recipe)))
-        config = settings.load(str(recipe), self._overrides)
-        self.config, new = config, settings.flatten(config)
-        changed = {stage_of(key) for key in new if new[key] != old.get(key)}
+        config = settings.load(str(self.path / RECIPE), self._overrides)
+        self.config, changed = config, self._changed_by(config)
         for stage in STAGES:
             if stage in changed and self.is_done(stage) and stage not in REMADE:
                 self.verify(stage)

@@ -47,6 +47,7 @@ def _inside(name: str) -> str:
 
 _Count = Annotated[int, Ge(0)]
 _Number = Annotated[float, Field(allow_inf_nan=False)]
+_Line = Annotated[str, Field(pattern=r"^[^\r\n]*$")]
 _Files = dict[Annotated[str, AfterValidator(_inside)], str]
 
 
@@ -101,6 +102,9 @@ class _Stage(_Checked):
     laps: _Laps | None = None
     held_out: dict[str, _Number] = Field(default_factory=dict)
     held_out_mean_squared_error: _Number = 0
+    held_out_collapse: _Line = ""
+    foresight: _Number | None = None
+    stood_still: _Line = ""
     steps: _Count = 0
     generations: _Count = 0
     validation_score: _Number = 0

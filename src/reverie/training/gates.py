@@ -7,9 +7,17 @@ show that all works.
 from reverie.errors import UserError
 from reverie.notes import note
 from reverie.run.folder import RunFolder
+from reverie.run.stages import LENGTHS
 
 ENOUGH_STEPS = 100
 """Steps of a fit from which on it is judged."""
+_LENGTHS_OF_C = {
+    ("first", "search"): "controller.search.generations",
+    ("first", "imagine"): "controller.imagine.steps",
+    ("later", "search"): "rounds.generations",
+    ("later", "imagine"): "rounds.imagine_steps",
+}
+"""The setting that says for how long C learns, by round and learner."""
 
 
 def require_sound(run: RunFolder, stage: str, *, force: bool = False) -> None:
@@ -31,10 +39,10 @@ def _fault(run: RunFolder, stage: str) -> str:
     match stage:
         case "vision" if collapse := facts.get("held_out_collapse"):
             return f"V has collapsed: {collapse}"
-        case "memory" if (least := _least_foresight(facts)) is not None and least <= 0:
+        case "memory" if not run.stage("vision").get("held_out_collapse") and (least := _least_foresight(facts)) <= 0:
             return (
                 "M foresees nothing: the next latent that it expects is no nearer to the real one than the last latent "
-                f"or the mean one is (foresight {least:.2f} on held-out episodes)"
+                f"and the mean one are (foresight {least:.2f} on held-out episodes)"
             )
         case "controller" if still := facts.get("stood_still"):
             return f"C has learned nothing: {still}"
@@ -42,17 +50,24 @@ def _fault(run: RunFolder, stage: str) -> str:
             return ""
 
 
-def _least_foresight(facts: dict[str, object]) -> float | None:
-    """Of all members of M; None where nobody has measured it."""
+def _least_foresight(facts: dict[str, object]) -> float:
+    """Of all members of M; 1 where nobody has measured it, or nothing moves."""
     found = [value for key, value in facts.items() if key.endswith("foresight") and isinstance(value, float)]
-    return min(found, default=None)
+    return min(found, default=1.0)
 
 
 def _cure(run: RunFolder, stage: str) -> str:
     if run.is_earlier_round:
-        whole = run.rounds.parent
-        return f"begin `reverie collect --run {whole} --again` with other settings (--set {stage}.KEY=VALUE)"
-    anew = f"make it anew with other settings (`reverie {stage} --run {run.path} --again --set {stage}.KEY=VALUE`)"
-    if stage == "memory":
-        return f"train it for longer (`reverie memory --run {run.path} --continue STEPS`), or {anew}"
-    return anew
+        again = f"reverie collect --run {run.rounds.parent} --again --set {stage}.KEY=VALUE"
+        return f"begin all rounds anew with other settings (`{again}`)"
+    command = f"reverie {stage} --run {run.path}"
+    longer, anew = f"{command} {_longer(run, stage)}", f"{command} --again --set {stage}.KEY=VALUE"
+    return f"train it for longer (`{longer}`), or make it anew with other settings (`{anew}`)"
+
+
+def _longer(run: RunFolder, stage: str) -> str:
+    """What lets the finished stage go on."""
+    if stage in LENGTHS:
+        return f"--continue {LENGTHS[stage].upper()}"
+    group = "later" if run.recipe.rounds.num > 1 else "first"
+    return f"--set {_LENGTHS_OF_C[group, run.recipe.controller.learner]}=MORE"

@@ -79,7 +79,12 @@ def run_stages(
         goes_on = names[0] if run.is_done(names[0]) and (more or run.is_given_settings) else None
         looked_at = [name for name in names if name in (begins, goes_on)]
         for name in looked_at:  # before anything is thrown away or opened again, or settings are kept that cannot be
-            _check_needs(run, name, force)  # followed
+            _check_needs(run, name)  # followed
+        reopened = run.reopened_by_settings  # which may be what has failed, and is to go on
+        ahead = [name for name in names if again or not run.is_done(name) or name in reopened]
+        first = names[0] if more else next(iter(ahead), None)
+        if first:
+            _require_sound_needs(run, first, force)
         if again or goes_on:
             _check_data(run, names[0])
         if again:
@@ -98,7 +103,9 @@ def run_stages(
         with Metrics(run.path) as metrics, make_workers(run.config.workers, scheduler) as workers:
             for name in todo:
                 if name not in looked_at:
-                    _check_needs(run, name, force)
+                    _check_needs(run, name)
+                if name != first:
+                    _require_sound_needs(run, name, force)
                 _run(name, run, workers, metrics, quiet, parts, force)
 
 
@@ -110,13 +117,17 @@ def _part(run: RunFolder, name: str) -> int:
     return before + STAGES.index(name) + 1
 
 
-def _check_needs(run: RunFolder, name: str, force: bool) -> None:
+def _check_needs(run: RunFolder, name: str) -> None:
     if name == "collect" and not run.recipe.has_forerunner:
         collecting_agent(run)
     for need in NEEDS[name]:
         run.require(need)
         run.verify(need)
-        if name != "pictures":  # which show what has failed
+
+
+def _require_sound_needs(run: RunFolder, name: str, force: bool) -> None:
+    if name != "pictures":  # which show what has failed
+        for need in NEEDS[name]:
             require_sound(run, need, force=force)
 
 
@@ -160,9 +171,10 @@ def _train_forerunner(run: RunFolder, workers: Workers, quiet: bool, parts: int,
     with forerunner.locked(), Metrics(forerunner.path) as metrics:
         for name in DRIVING_STAGES:
             if not forerunner.is_done(name):
-                _check_needs(forerunner, name, force)
+                _check_needs(forerunner, name)
+                _require_sound_needs(forerunner, name, force)
                 _run(name, forerunner, workers, metrics, quiet, parts, force)
-        require_sound(forerunner, DRIVING_STAGES[-1], force=force)
+        require_sound(forerunner, "controller", force=force)
         forget_frames(forerunner)
 
 
