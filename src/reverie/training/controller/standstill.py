@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from reverie.measure.statistics import standard_error
+
 ENOUGH = 10
 """Of fewer returns nothing is said."""
 
@@ -34,7 +36,7 @@ def _is_above(late: np.ndarray, early: np.ndarray) -> bool:
 
 def _error(late: np.ndarray, early: np.ndarray) -> float:
     """The standard error of the difference of their means."""
-    return float(np.sqrt(late.var(ddof=1) / len(late) + early.var(ddof=1) / len(early)))
+    return float(np.hypot(standard_error(late), standard_error(early)))
 
 
 def _is_far_above(late: np.ndarray, first: float) -> bool:
