@@ -48,13 +48,14 @@ bench: $(VENV)/.bench
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-# The wheel as users get it, away from the checkout: all that the package needs is in it.
+# The wheel as users get it, made from the source archive, away from the checkout: all that the package needs is in both.
 BACKEND := build/backend
 
 wheel-test: $(VENV)/.dev $(BACKEND)/.there
-	rm -rf build/wheel
-	PYTHONPATH=$(BACKEND) $(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
-		-w build/wheel .
+	rm -rf build/wheel build/sdist
+	PYTHONPATH=$(CURDIR)/$(BACKEND) $(BIN)/python -m hatchling build -t sdist -d build/sdist >build/sdist.log
+	PYTHONPATH=$(CURDIR)/$(BACKEND) $(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		-w build/wheel build/sdist/*.tar.gz
 	$(BIN)/python .ci/wheel.py build/wheel/*.whl
 
 # What builds a wheel, which a machine may lack.
