@@ -43,9 +43,11 @@ def train_memory(run: RunFolder, metrics: Metrics, *, quiet: bool) -> None:
     facts, files, states = {}, [], []
     for member in range(stage.members):
         found = _train_member(run, latents, member, metrics, clock, quiet)
-        name = f"member_{member}"
-        further = {f"{name}_loss": found["held_out"]["loss"], f"{name}_foresight": found["foresight"]}
-        facts |= found if member == 0 else further
+        if member == 0:
+            facts |= found
+        else:
+            name = f"member_{member}"
+            facts |= {f"{name}_loss": found["held_out"]["loss"], f"{name}_foresight": found["foresight"]}
         files += [run.path / numbered(name, member) for name in (MEMORY, DREAM)]
         states.append(_state_path(run, member))
     clock.done(files, facts, states=states)
@@ -74,8 +76,8 @@ def _train_member(
         return SequenceSampler(latents, stage.fit.batch_size, stage.length, seed, episodes=episodes, **more)
 
     def held_out(noise: float) -> list[SequenceBatch]:
-        batches = sampler(unseen, config.seed + 1, noise)
-        return [batches.batch(i) for i in range(HELD_OUT_BATCHES)]
+        drawn = sampler(unseen, config.seed + 1, noise)
+        return [drawn.batch(i) for i in range(HELD_OUT_BATCHES)]
 
     newest = {"newest": config.rounds.newest, "num_newest": num_newest}
     train = sampler(fitted_on, batches, stage.latent_noise, mirror=stage.mirror, **newest)
@@ -120,7 +122,7 @@ def _train_member(
         "steps": fit.step,
         "best_step": fit.best_step,
         "timesteps": fit.step * timesteps,
-        "held_out": held_out_losses(memory, held_out(stage.latent_noise)),
+        "held_out": held_out_losses(memory, [batch.each(torch.Tensor.cpu) for batch in held_out_batches]),
         "foresight": foresight(memory, held_out(0.0)),
     }
 

@@ -81,8 +81,8 @@ def run_stages(
         for name in looked_at:  # before anything is thrown away or opened again, or settings are kept that cannot be
             _check_needs(run, name)  # followed
         reopened = run.reopened_by_settings  # which may be what has failed, and is to go on
-        ahead = [name for name in names if again or not run.is_done(name) or name in reopened]
-        first = names[0] if more else next(iter(ahead), None)
+        ahead = (name for name in names if name in reopened or not run.is_done(name))
+        first = names[0] if again or more else next(ahead, None)
         if first:
             _require_sound_needs(run, first, force)
         if again or goes_on:
