@@ -144,7 +144,7 @@ def test_bf16_is_for_processors_that_are_faster_in_it(
 
 def test_a_machine_that_says_nothing_of_its_processor_has_none(tmp_path: Path) -> None:
     assert not has_bf16_units(tmp_path, {})
-    assert fast_precision("mps") == "fp32"
+    assert fast_precision("mps") == fast_precision("cuda") == "fp32"
 
 
 @pytest.mark.parametrize("fast", ["fp32", "bf16"])

@@ -6,7 +6,8 @@ stopped, bit for bit.
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import index
 from pathlib import Path
@@ -21,6 +22,7 @@ from reverie.errors import UserError
 from reverie.metrics import Metrics
 from reverie.progress import Progress
 from reverie.run.recipe import FitConfig
+from reverie.training.graphs import GraphedStep
 from reverie.training.identity import require_own
 from reverie.training.optimizer_state import pack_optimizer, unpack_optimizer
 from reverie.types import LossAndMetrics
@@ -73,18 +75,22 @@ class Fit(Generic[Batch]):
         rates: Mapping[str, float] | None = None,
         after_step: Callable[[], None] | None = None,
         held_out: HeldOut | None = None,
+        recordable: bool = True,
     ) -> None:
         """`of`: what the state follows from (see `identity`); `rates`: factors of the learning rate for parameters
-        whose names begin so. Raises UserError where the state in `state_path` cannot be gone on from."""
+        whose names begin so; `recordable`: whether each step does the same, and looks at no number, so that a GPU may
+        record it. Raises UserError where the state in `state_path` cannot be gone on from."""
         self.name, self.model, self.config = name, model, config
         self.loss, self.batch, self.num_steps, self.state_path = loss, batch, num_steps, state_path
-        self.of, self.after_step = of or {}, after_step
+        self.of, self.after_step, self.recordable = of or {}, after_step, recordable
         self.held_out = held_out
         self._best = _Best(0, math.inf, {})
         self._is_ended = False  # and its last measurement logged
         self._since = 0  # patience begins anew where a fit that had none left is lengthened
         groups = _groups(model, rates or {})
         self.optimizer = make_optimizer(config, groups)
+        self._losses = tuple[str, ...]()
+        self._recorded_rates = tuple[Tensor, ...]()
         self.step = 0
         if state_path.exists():
             self._load()
@@ -95,25 +101,20 @@ class Fit(Generic[Batch]):
         Raises UserError when a loss or a weight is no longer a number; what was saved before stays.
         """
         device = next(self.model.parameters()).device
-        unread, read = list[Mapping[str, Tensor]](), dict[str, float]()
+        unread, read = list[Tensor](), dict[str, float]()
         if not self._is_ended:
             metrics.rewind(self.name, self.step)
         self.model.train()
         saved = time.monotonic()
+        take = self._take_step
+        if device.type == "cuda" and self.recordable:
+            take = GraphedStep(self._take_step, self._recording)
         while self.step < self.num_steps and not self.is_out_of_patience:
-            for group in self.optimizer.param_groups:
-                group["lr"] = group["rate"] * learning_rate(self.config, self.step, self.num_steps)
-            with autocast(device, self.config.precision):
-                loss, values = self.loss(self.batch(self.step))
-            unread.append({key: value.detach() for key, value in values.items()})
+            self._set_rates()
+            unread.append(take(self.batch(self.step)))
             is_logged = self.step % LOG_EVERY == 0 or self.step == self.num_steps - 1
             if is_logged or not is_asynchronous(device):
                 read = self._read(unread)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            if self.config.clip:
-                nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
-            self.optimizer.step()
             if self.after_step:
                 self.after_step()
             if is_logged:
@@ -128,6 +129,38 @@ class Fit(Generic[Batch]):
                 beat()
                 saved = time.monotonic()
         self._end(metrics)
+
+    def _take_step(self, batch: Batch) -> Tensor:
+        """One step down the loss of a batch -> its losses (l,), named in `_losses`, which nobody has looked at."""
+        with autocast(next(self.model.parameters()).device, self.config.precision):
+            loss, values = self.loss(batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.config.clip:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        self.optimizer.step()
+        self._losses = tuple(values)
+        return torch.stack([value.detach().float() for value in values.values()])
+
+    @contextmanager
+    def _recording(self) -> Iterator[None]:
+        """While a step is recorded: its rates are read from where those of later steps are put."""
+        groups, device = self.optimizer.param_groups, next(self.model.parameters()).device
+        self._recorded_rates = tuple(torch.tensor(group["lr"], device=device) for group in groups)
+        before = [(group["capturable"], group["lr"]) for group in groups]
+        for group, rate in zip(groups, self._recorded_rates, strict=True):
+            group["capturable"], group["lr"] = True, rate
+        yield
+        for group, (capturable, rate) in zip(groups, before, strict=True):
+            group["capturable"], group["lr"] = capturable, rate
+
+    def _set_rates(self) -> None:
+        """The learning rates of this step."""
+        rate = learning_rate(self.config, self.step, self.num_steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["rate"] * rate
+        for place, group in zip(self._recorded_rates, self.optimizer.param_groups, strict=False):
+            place.fill_(group["lr"])
 
     def _end(self, metrics: Metrics) -> None:
         """Saves, and takes the best weights. A measurement where none was due counts here, but is not kept: a fit that
@@ -212,18 +245,17 @@ class Fit(Generic[Batch]):
                 if value.shape == parameter.shape:  # torch's fused Adam reads it in the parameter's order of memory
                     slots[key] = torch.empty_like(parameter, requires_grad=False).copy_(value)
 
-    def _read(self, unread: list[Mapping[str, Tensor]]) -> dict[str, float]:
+    def _read(self, unread: list[Tensor]) -> dict[str, float]:
         """The newest losses as numbers, after a look at all that nobody has looked at: on a device that is told what to
         do ahead of time, they are fetched at once, and seldom."""
-        keys = list(unread[-1])
-        rows = torch.stack([torch.stack([values[key].float() for key in keys]) for values in unread]).tolist()
+        rows = torch.stack(unread).tolist()
         unread.clear()
         for step, row in enumerate(rows, self.step - len(rows) + 1):
-            values = dict(zip(keys, row, strict=True))
+            values = dict(zip(self._losses, row, strict=True))
             if not math.isfinite(values["loss"]):
                 causes = [key for key, value in values.items() if key != "loss" and not math.isfinite(value)]
                 raise self._not_a_number(", ".join(causes) or "the loss", step)
-        return dict(zip(keys, rows[-1], strict=True))
+        return dict(zip(self._losses, rows[-1], strict=True))
 
     def _not_a_number(self, cause: str, step: int | None = None) -> UserError:
         """Names the cause, the step, if not this one, the cure, and what is left."""

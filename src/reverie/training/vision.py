@@ -85,6 +85,7 @@ def train_vision(run: RunFolder, metrics: Metrics, *, quiet: bool) -> None:
         of=identity(run, "vision", episodes=store.digest()),
         rates=vision.rates(),
         after_step=vision.after_step,
+        recordable=stage.model == "vae",  # a VAE/GAN may decide by its losses who learns
     )
     unseen = cache.frames[held_out[:: max(1, len(held_out) // HELD_OUT_FRAMES)]]
 
