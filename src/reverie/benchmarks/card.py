@@ -18,7 +18,7 @@ TIMES = 10
 def limits(device: torch.device, *, side: int = SIDE, copied: int = COPIED) -> dict[str, Any]:
     """Its name, the bytes a second that a copy reads and writes, and the FLOP/s of large matrix products."""
     name = torch.cuda.get_device_name() if device.type == "cuda" else device.type
-    values = torch.zeros(copied, device=device)
+    values = torch.randn(copied, device=device)
     target = torch.empty_like(values)
     return {
         "device": name,
@@ -30,7 +30,7 @@ def limits(device: torch.device, *, side: int = SIDE, copied: int = COPIED) -> d
 
 def _flops(precision: Decided, device: torch.device, side: int) -> float:
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    a = torch.ones(side, side, dtype=dtype, device=device)
+    a = torch.randn(side, side, device=device).to(dtype)
     return 2 * side**3 / _seconds(lambda: a @ a, device)
 
 
