@@ -28,7 +28,7 @@ from reverie.training.controller.dreams import DreamTask, run_dreams
 from reverie.training.controller.rollouts import Rollouts
 from reverie.training.loop import Fit
 from reverie.training.pipeline import run_stages
-from reverie.types import Device, SequenceBatch
+from reverie.types import Device, LossAndMetrics, SequenceBatch
 from reverie.workers.inline import InlineWorkers
 
 pytestmark = pytest.mark.cuda
@@ -51,7 +51,11 @@ def fitted(model: Any, batch: Callable[[int], Any], folder: Path, steps: int = S
     folder.mkdir(exist_ok=True)
     config = FitConfig(learning_rate=1e-3, precision="fp32", schedule="cosine")
     more |= {"batch": batch, "num_steps": steps, "state_path": folder / "state.safetensors"}
-    fit: Fit[Any] = Fit("memory", model, config, loss=lambda given: model.loss(*given), **more)
+
+    def loss(given: Any) -> LossAndMetrics:
+        return model.loss(given) if isinstance(given, SequenceBatch) else model.loss(*given)
+
+    fit: Fit[Any] = Fit("memory", model, config, loss=loss, **more)
     found, read = [], fit._read
 
     def kept(unread: list[torch.Tensor]) -> dict[str, float]:
@@ -97,8 +101,8 @@ def sequences(step: int) -> SequenceBatch:
     return SequenceBatch(z=z, act=act, rew=act[..., 0], prev_rew=zeros, end=zeros, mask=torch.ones(16, 20))
 
 
-def walked(step: int, device: torch.device) -> tuple[SequenceBatch]:
-    return (sequences(step).each(lambda part: sent(part, device)),)
+def walked(step: int, device: torch.device) -> SequenceBatch:
+    return sequences(step).each(lambda part: sent(part, device))
 
 
 def test_m_learns_as_on_the_cpu(tmp_path: Path) -> None:
