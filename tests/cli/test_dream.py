@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import av
@@ -19,6 +20,7 @@ from reverie.run.folder import RunFolder
 from reverie.seeding import TEST_TRACKS, VALIDATION_TRACKS, torch_seeded
 from reverie.show.dream_film import make_film, write_film
 from reverie.studies.dream_truth import controllers_near, varied_controllers
+from reverie.studies.pack import pack
 from reverie.training.controller.rollouts import agent_of
 from reverie.training.controller.search import Evolution
 from reverie.training.stage_clock import StageClock
@@ -45,11 +47,15 @@ def _short(monkeypatch: pytest.MonkeyPatch):
 @pytest.fixture
 def evolved(tiny_run: RunFolder) -> tuple[RunFolder, list[np.ndarray]]:
     """The tiny run after five generations of a made-up search, and the center after each."""
+    return searched(tiny_run, 5)
+
+
+def searched(tiny_run: RunFolder, num: int) -> tuple[RunFolder, list[np.ndarray]]:
     agent, _ = agent_of(tiny_run)
     (tiny_run.evolution / "state.safetensors").unlink()
     evolution, centers = Evolution(tiny_run, agent.controller), []
-    rng = np.random.default_rng(0)
-    for i in range(5):
+    rng = np.random.default_rng(num)
+    for i in range(num):
         candidates = evolution.strategy.ask()
         evolution.strategy.tell(candidates, rng.normal(size=len(candidates)))
         evolution.history.append({"generation": i + 1, "eval_mean_return": None})
@@ -163,6 +169,24 @@ def test_others_are_of_the_end_of_the_search_or_near_the_best(evolved: tuple[Run
     assert 0 < near < far / 4
 
 
+def test_centers_are_of_the_searches_of_all_rounds(
+    evolved: tuple[RunFolder, list[np.ndarray]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The last search may have begun at a good driver: whatever ranks its centers ranks ties."""
+    run, later = evolved
+    shutil.copytree(run.path, tmp_path / "before")
+    before, earlier = searched(RunFolder.open(tmp_path / "before"), 3)
+    monkeypatch.setattr("reverie.studies.dream_truth.rounds_of", lambda _: [before, run])
+    agent, best = agent_of(run)
+    params, generations = varied_controllers(run, agent, best, num=24, seed=0)
+    assert generations[:-12] == [1, 2, 3, 4, 5, 7, 8]
+    expected = np.stack([[*earlier, *later][generation - 1] for generation in generations[:-12]])
+    np.testing.assert_allclose(params[:-12], expected, rtol=1e-6)
+    params, generations = controllers_near(run, agent, best, num=5, seed=0)
+    assert generations == [6, 7, 8, -1, -1]
+    np.testing.assert_allclose(params[:3], later[2:], rtol=1e-6)
+
+
 def test_truth_is_measured_and_written(
     evolved: tuple[RunFolder, list[np.ndarray]], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ):
@@ -178,6 +202,8 @@ def test_truth_is_measured_and_written(
     assert all(track in VALIDATION_TRACKS for track in found["drives"]["tracks"])
     assert np.array(found["real"]).shape == (12, 3)
     assert found["varied"] == 8
+    halves = found["road_between_halves"]
+    assert f"({halves:.2f} between halves of the tracks); of these" in out
     assert set(found["states"]) == {"truth", "road", "dream", "speed_r2"}
     assert found["failures"]["cars"] == 2
     ranks = found["returns"][2]["ranks_above"]
@@ -232,10 +258,25 @@ def test_truth_of_an_ensemble_says_whether_it_knows_when_it_is_wrong(
     assert all(-1 <= rho <= 1 for rho in found)
 
 
-def test_a_run_without_its_search_is_refused(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]):
+def test_a_run_whose_search_is_damaged_is_refused(tiny_run: RunFolder, capsys: pytest.CaptureFixture[str]):
     (tiny_run.evolution / "state.safetensors").unlink()
     assert main(["dream", str(tiny_run.path), "--truth", "--quiet", "--drives", "4"]) == 1
     assert "state.safetensors" in capsys.readouterr().err
+
+
+def test_a_run_that_left_search_and_episodes_behind_is_measured_by_its_best_with_noise(
+    tiny_run: RunFolder, capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    """As those that ship are."""
+    pack(tiny_run, tmp_path / "agent.zip")
+    command = ["dream", str(tmp_path / "agent.zip"), "--truth", "--drives", "4", "--controllers", "8", "--tracks", "3"]
+    assert main([*command, "--output", str(tmp_path / "out"), "--quiet"]) == 0
+    out = capsys.readouterr().out
+    assert "8 controllers of every skill" in out
+    assert "held-out episodes" not in out
+    found = json.loads((tmp_path / "out" / "truth.json").read_text())
+    assert found["calibration"] is None
+    assert found["generations"] == [-1] * 12
 
 
 def test_agent_is_the_run_s(tiny_run: RunFolder):

@@ -8,7 +8,7 @@ import numpy as np
 from reverie.data.failures import STUCK
 from reverie.measure.dream.failures import AFTER, Failures, returns, stays
 from reverie.measure.dream.horizon import HORIZONS
-from reverie.measure.dream.returns import ranks_above
+from reverie.measure.dream.returns import Calibration, between_halves, ranks_above
 from reverie.measure.dream.states import StatesFound, percentiles, tail_shares
 from reverie.measure.statistics import spearman, spearman_interval, standard_error, wilson_interval
 from reverie.measure.truth.labelled import STATE
@@ -40,7 +40,7 @@ def write_truth(folder: Path, run: RunFolder, truth: DreamTruth, *, seed: int, t
 
 def text_of(truth: DreamTruth, seed: int, test: bool) -> str:
     """The tables, as Markdown."""
-    d, c = truth.horizon, truth.calibration
+    d = truth.horizon
     where = "test" if test else "validation"
     horizons = [["after decisions", *map(str, HORIZONS)]]
     for name in STATE:
@@ -77,11 +77,8 @@ def text_of(truth: DreamTruth, seed: int, test: bool) -> str:
                 f"{int(impossible.sum())} of {impossible.size}",
             ]
         )
+    halves = f"{between_halves(real):.2f} between halves of the tracks"
     road = next((f", {ranks.road:.2f} between halves of their tracks" for ranks in truth.ranks if ranks), "")
-    bins = [["reward of one decision", *map(str, range(1, len(c.expected) + 1))]]
-    bins.append(["expected", *(f"{value:.2f}" for value in c.expected)])
-    bins.append(["came", *(f"{value:.2f}" for value in c.found)])
-    ends = "" if c.expected_ends is None else f" Ends expected {c.expected_ends:.1f}, came {c.found_ends}."
     return (
         "\n\n".join(
             [
@@ -91,20 +88,29 @@ def text_of(truth: DreamTruth, seed: int, test: bool) -> str:
                 "Drives of the run's agent, where it drives on in the dream by what it sees there.",
                 comparison.table(driven),
                 f"{truth.varied} controllers of every skill, each on {truth.real.shape[1]} {where} tracks and in as "
-                f"many dreams of at most {truth.returns[0].num_decisions} decisions; of these and "
+                f"many dreams of at most {truth.returns[0].num_decisions} decisions ({halves}); of these and "
                 f"{len(truth.real) - truth.varied} more near the best, {good} return {truth.above:g} or more on the "
                 f"road{road}.",
                 comparison.table(sweep),
                 *_judged_text(truth, seed),
                 *_states_text(truth.states),
                 *_failures_text(truth.failures),
-                f"{c.steps:,} single decisions of held-out episodes, in tenths by what M expects. "
-                f"Mean error {c.error:.3f}.{ends}",
-                comparison.table(bins),
+                *_calibration_text(truth.calibration),
             ]
         )
         + "\n"
     )
+
+
+def _calibration_text(found: Calibration | None) -> list[str]:
+    if found is None:
+        return []
+    bins = [["reward of one decision", *map(str, range(1, len(found.expected) + 1))]]
+    bins.append(["expected", *(f"{value:.2f}" for value in found.expected)])
+    bins.append(["came", *(f"{value:.2f}" for value in found.found)])
+    ends = "" if found.expected_ends is None else f" Ends expected {found.expected_ends:.1f}, came {found.found_ends}."
+    text = f"{found.steps:,} single decisions of held-out episodes, in tenths by what M expects. "
+    return [f"{text}Mean error {found.error:.3f}.{ends}", comparison.table(bins)]
 
 
 def _judged_text(truth: DreamTruth, seed: int) -> list[str]:
@@ -165,10 +171,11 @@ def numbers_of(truth: DreamTruth) -> dict[str, Any]:
     return {
         "drives": {key: value for key, value in vars(truth.horizon).items() if key != "per_track"},
         "driven": {str(temperature): values for temperature, values in truth.driven.items()},
-        "calibration": vars(truth.calibration),
+        "calibration": None if truth.calibration is None else vars(truth.calibration),
         "real": truth.real.tolist(),
         "generations": truth.generations,
         "varied": truth.varied,
+        "road_between_halves": between_halves(truth.real[: truth.varied]),
         "above": truth.above,
         "judged": None if truth.judged is None else truth.judged.tolist(),
         "states": {

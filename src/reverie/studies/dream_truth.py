@@ -3,7 +3,7 @@
 Shapes: m controllers, n tracks, p parameters of a controller.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,6 @@ from reverie.envs.config import EnvConfig
 from reverie.envs.random_policies import random_policy
 from reverie.envs.registry import spec_of
 from reverie.envs.truth import require_truth
-from reverie.errors import UserError
 from reverie.measure.dream.failures import Failures, measure_failures
 from reverie.measure.dream.horizon import (
     DreamHorizon,
@@ -39,13 +38,15 @@ from reverie.measure.dream.returns import (
 from reverie.measure.dream.states import StatesFound, measure_states
 from reverie.measure.truth.judges import load_judges
 from reverie.models.files import load_controller
+from reverie.models.mdn_rnn import Memory
 from reverie.policies import AgentPolicy
 from reverie.progress import Progress
 from reverie.run.folder import RunFolder
 from reverie.run.world import check_same_world
 from reverie.seeding import TEST_TRACKS, VALIDATION_TRACKS, generator, sample_tracks
 from reverie.training.controller.rollouts import Rollouts, agent_of
-from reverie.training.controller.search import Evolution
+from reverie.training.controller.search import SEARCH_STATE, Evolution
+from reverie.training.rounds import rounds_of
 from reverie.workers.contract import Workers
 
 TEMPERATURES = (0.0, 0.5, 1.0, 1.15, 1.3)
@@ -54,7 +55,7 @@ NOISE = 0.1
 search went through."""
 VARIED = (0.5, 32.0)
 """How many times that noise those of every skill have, from the least to the most: from a driver like the best to one
-that hardly drives. A search that begins at a good driver has no bad centers."""
+that hardly drives."""
 NEAR = (1.0, 8.0)
 """The same of those near the best: far less than this leaves a good driver as it was."""
 BATCHES, BATCH, LENGTH = 16, 64, 32
@@ -67,13 +68,14 @@ class DreamTruth:
     horizon: DreamHorizon
     driven: dict[float, tuple[tuple[float, ...], tuple[float, ...]]]
     """At each temperature, what M foresees to each horizon where the agent drives on in the dream, and what came."""
-    calibration: Calibration
+    calibration: Calibration | None
+    """None where the run has left its episodes behind."""
     returns: list[DreamReturns]
     """At each temperature."""
     real: np.ndarray
     """(m, n) returns on real tracks."""
     generations: list[int]
-    """(m,) from which generation of the search each controller is; those with noise are counted as -1."""
+    """(m,) from which generation each controller is, counted through the searches of all rounds; -1: with noise."""
     varied: int
     """The first so many controllers are of every skill; the others are near the best."""
     above: float
@@ -104,7 +106,7 @@ def measure_truth(
     of failures; `controllers` of varied skill, and half as many near the best, on `tracks` real tracks and in as many
     dreams. Controllers whose real return is `above` are looked at apart.
 
-    Raises UserError where the run has no C, its search is gone, or the driver does not know its world.
+    Raises UserError where the run has no C, its search is damaged, or the driver does not know its world.
     """
     require_truth(run.config.env, run.name)
     driver.require_agent()
@@ -140,9 +142,6 @@ def measure_truth(
                 )
             )
             bar.advance(1)
-    latents = LatentStore(run.latents)
-    unseen, noise = split(latents.rounds).held_out, run.config.memory.latent_noise
-    sampler = SequenceSampler(latents, BATCH, LENGTH, seed, episodes=unseen, latent_noise=noise)
     judges = load_judges(device=run.device)
     real = np.array([outcome.ret for outcome in outcomes]).reshape(len(params), tracks)
     return DreamTruth(
@@ -154,7 +153,7 @@ def measure_truth(
             [member.memory for member in dreams.members],
         ),
         driven=driven_rewards(dreams.vision, dreams.memory, agent.controller, best, own, TEMPERATURES, seed),
-        calibration=calibration(dreams.memory, [sampler.batch(i) for i in range(BATCHES)]),
+        calibration=_calibration(run, dreams.memory, seed),
         returns=found,
         real=real,
         generations=generations,
@@ -174,6 +173,15 @@ def measure_truth(
     )
 
 
+def _calibration(run: RunFolder, memory: Memory, seed: int) -> Calibration | None:
+    if not run.latents.is_dir():
+        return None
+    latents = LatentStore(run.latents)
+    unseen, noise = split(latents.rounds).held_out, run.config.memory.latent_noise
+    sampler = SequenceSampler(latents, BATCH, LENGTH, seed, episodes=unseen, latent_noise=noise)
+    return calibration(memory, [sampler.batch(i) for i in range(BATCHES)])
+
+
 def episodes_of(
     agent: Agent, params: np.ndarray, tracks: Sequence[int], env: EnvConfig, seed: int
 ) -> tuple[RealEpisodes, RealEpisodes]:
@@ -189,33 +197,52 @@ def varied_controllers(
     run: RunFolder, agent: Agent, best: np.ndarray, num: int, seed: int
 ) -> tuple[np.ndarray, list[int]]:
     """Controllers (m, p) of every skill: centers of the search from its first generation on, more of the early ones,
-    where skill changes fastest, and as many times the best with ever more noise on its parameters."""
-    evolution = _search_of(run, agent)
-    noisy = num // 2
-    wanted = np.unique(np.geomspace(1, evolution.generation, num - noisy).round().astype(int))
-    centers = evolution.params_after(wanted.tolist())
+    where skill changes fastest, and as many times the best with ever more noise on its parameters.
+
+    A run of rounds has searched as often, each time from where it was before: the last search alone has but good
+    centers, and whatever ranks those ranks ties. So generations count through the searches of all its rounds. A run
+    that left its searches behind has the best with noise alone.
+    """
+    searches = _searches_of(run, agent)
+    generations = sum(search.generation for search in searches)
+    noisy = num // 2 if generations else num
+    wanted = np.unique(np.geomspace(1, generations, num - noisy).round().astype(int)) if generations else np.empty(0)
     rng = generator(seed, "varied controllers")
     scales = np.geomspace(*VARIED, noisy)[:, None] * NOISE * np.std(best)
     others = best + scales * rng.standard_normal((noisy, len(best)))
-    return np.concatenate([centers, others]), [*wanted.tolist(), *[-1] * noisy]
+    return np.concatenate([*_centers(searches, wanted), others]), [*wanted.astype(int).tolist(), *[-1] * noisy]
 
 
 def controllers_near(
     run: RunFolder, agent: Agent, best: np.ndarray, num: int, seed: int
 ) -> tuple[np.ndarray, list[int]]:
-    """Controllers (m, p) that are good, or nearly: centers of the last third of the search, and the best with noise."""
-    evolution = _search_of(run, agent)
-    wanted = np.linspace(evolution.generation * 2 / 3, evolution.generation, num - num // 2)
-    wanted = np.unique(wanted.round().astype(int).clip(min=1)).tolist()
-    scales = np.linspace(*NEAR, num // 2)[:, None] * NOISE * np.std(best)
-    others = best + scales * generator(seed, "controllers near").standard_normal((num // 2, len(best)))
-    return np.concatenate([evolution.params_after(wanted), others]), [*wanted, *[-1] * len(others)]
+    """Controllers (m, p) that are good, or nearly: centers of the last third of the run's own search, and the best with
+    noise. Their generations count through all rounds, too."""
+    searches = _searches_of(run, agent)
+    noisy, centers, later = num // 2 if searches else num, list[np.ndarray](), list[int]()
+    if searches:
+        *before, search = searches
+        wanted = np.linspace(search.generation * 2 / 3, search.generation, num - noisy)
+        wanted = np.unique(wanted.round().astype(int).clip(min=1))
+        centers = [search.params_after(wanted.tolist())]
+        later = (wanted + sum(each.generation for each in before)).tolist()
+    scales = np.linspace(*NEAR, noisy)[:, None] * NOISE * np.std(best)
+    others = best + scales * generator(seed, "controllers near").standard_normal((noisy, len(best)))
+    return np.concatenate([*centers, others]), [*later, *[-1] * noisy]
 
 
-def _search_of(run: RunFolder, agent: Agent) -> Evolution:
-    evolution = Evolution(run, agent.controller)
-    if not evolution.history:
-        raise UserError(
-            f"{run.name} does not hold its search (evolution/state.safetensors), which drivers are taken from"
-        )
-    return evolution
+def _centers(searches: Sequence[Evolution], wanted: np.ndarray) -> Iterator[np.ndarray]:
+    """The centers after the `wanted` generations, which rise and count through all `searches`: those of each (g, p)."""
+    first = 0
+    for search in searches:
+        own = wanted[(wanted > first) & (wanted <= first + search.generation)] - first
+        if len(own):
+            yield search.params_after(own.tolist())
+        first += search.generation
+
+
+def _searches_of(run: RunFolder, agent: Agent) -> list[Evolution]:
+    """Those of all rounds; none where the run has left its own behind."""
+    if not (run.evolution / SEARCH_STATE).exists():
+        return []
+    return [Evolution(each, agent.controller) for each in rounds_of(run)]

@@ -25,7 +25,7 @@ from reverie.training.controller.imagine import kept
 from reverie.training.controller.log import as_csv
 from reverie.training.identity import identity, require_own
 
-_LOGGED = {"state.safetensors": search.COLUMNS, "imagine.safetensors": kept.COLUMNS}
+_LOGGED = {search.SEARCH_STATE: search.COLUMNS, "imagine.safetensors": kept.COLUMNS}
 """State of a learner -> the columns of its log."""
 _LOADERS = {"vision": load_vision, "memory": load_memory, "controller": load_controller}
 

@@ -46,12 +46,16 @@ def anew_of(run: RunFolder) -> str:
     return f"`reverie controller --run {run.path} --again`"
 
 
+SEARCH_STATE = "state.safetensors"
+"""In the folder of a run's search: all that it takes to continue it, and to find each of its centers again."""
+
+
 class Evolution:
     """The state of the search: saved and loaded as one file."""
 
     def __init__(self, run: RunFolder, controller: Controller, *, quiet: bool = True) -> None:
         self._run, self._controller = run, controller
-        self.path = run.evolution / "state.safetensors"
+        self.path = run.evolution / SEARCH_STATE
         self.history: list[dict[str, Any]] = []
         """A row for each generation; the columns of log.csv."""
         self.evaluated: list[np.ndarray] = []
