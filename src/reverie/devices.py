@@ -25,8 +25,8 @@ def chosen_device(name: Device) -> torch.device:
     """The device of that name, for `auto` the first of cuda, mps and cpu that is there. Raises UserError where this
     machine, or its torch, has none.
 
-    On a GPU fp32 is fp32: convolutions and recurrent nets, which torch lets round to TF32, do not. Who wants that speed
-    takes bf16.
+    On a GPU fp32 is fp32: convolutions and recurrent nets, which torch lets round to TF32, do not. Who wants coarser
+    sums takes bf16.
     """
     if name not in get_args(Device):
         raise UserError(f"device {name!r} is none of {', '.join(get_args(Device))}", usage=True)
@@ -124,7 +124,7 @@ def recurrent(device: torch.device) -> AbstractContextManager[object]:
 @functools.cache
 def fast_precision(kind: str = "cpu") -> Decided:
     """bf16 where this machine is faster in it, else fp32: the same at every call on a machine. On a GPU nets as small
-    as these are faster in fp32, since each cast is one kernel more (docs/devices.md, How fast)."""
+    as these dream and drive faster in fp32, since each cast is one kernel more (docs/devices.md, How fast)."""
     return "bf16" if kind == "cpu" and has_bf16_units() else "fp32"
 
 

@@ -19,7 +19,7 @@ from reverie.models.mdn_rnn import Memory
 from reverie.run.folder import RunFolder
 from reverie.seeding import TEST_TRACKS, VALIDATION_TRACKS, torch_seeded
 from reverie.show.dream_film import make_film, write_film
-from reverie.studies.dream_truth import controllers_near, varied_controllers
+from reverie.studies.dream_truth import controllers_near, searches_of, varied_controllers
 from reverie.studies.pack import pack
 from reverie.training.controller.rollouts import agent_of
 from reverie.training.controller.search import Evolution
@@ -150,7 +150,7 @@ def test_a_drive_that_ends_before_the_dream_is_said(
 def test_controllers_are_centers_of_the_search_and_the_best_with_noise(evolved: tuple[RunFolder, list[np.ndarray]]):
     run, centers = evolved
     agent, best = agent_of(run)
-    params, generations = varied_controllers(run, agent, best, num=10, seed=0)
+    params, generations = varied_controllers(searches_of(run, agent), best, num=10, seed=0)
     assert generations == [1, 2, 3, 5, -1, -1, -1, -1, -1]
     for row, generation in zip(params, generations, strict=True):
         if generation > 0:
@@ -162,7 +162,7 @@ def test_controllers_are_centers_of_the_search_and_the_best_with_noise(evolved: 
 def test_others_are_of_the_end_of_the_search_or_near_the_best(evolved: tuple[RunFolder, list[np.ndarray]]):
     run, centers = evolved
     agent, best = agent_of(run)
-    params, generations = controllers_near(run, agent, best, num=5, seed=0)
+    params, generations = controllers_near(searches_of(run, agent), best, num=5, seed=0)
     assert generations == [3, 4, 5, -1, -1]
     np.testing.assert_allclose(params[:3], centers[2:], rtol=1e-6)
     near, far = (np.abs(params[i] - best).mean() for i in (-2, -1))
@@ -178,13 +178,15 @@ def test_centers_are_of_the_searches_of_all_rounds(
     before, earlier = searched(RunFolder.open(tmp_path / "before"), 3)
     monkeypatch.setattr("reverie.studies.dream_truth.rounds_of", lambda _: [before, run])
     agent, best = agent_of(run)
-    params, generations = varied_controllers(run, agent, best, num=24, seed=0)
+    params, generations = varied_controllers(searches_of(run, agent), best, num=24, seed=0)
     assert generations[:-12] == [1, 2, 3, 4, 5, 7, 8]
     expected = np.stack([[*earlier, *later][generation - 1] for generation in generations[:-12]])
     np.testing.assert_allclose(params[:-12], expected, rtol=1e-6)
-    params, generations = controllers_near(run, agent, best, num=5, seed=0)
+    params, generations = controllers_near(searches_of(run, agent), best, num=5, seed=0)
     assert generations == [6, 7, 8, -1, -1]
     np.testing.assert_allclose(params[:3], later[2:], rtol=1e-6)
+    (before.evolution / "state.safetensors").unlink()
+    assert [search.generation for search in searches_of(run, agent)] == [5]
 
 
 def test_truth_is_measured_and_written(
@@ -194,7 +196,8 @@ def test_truth_is_measured_and_written(
     size = ["--drives", "4", "--controllers", "8", "--tracks", "3", "--above", "-1000"]
     assert main(["dream", str(run.path), "--truth", *size, "--output", str(tmp_path / "out"), "--quiet"]) == 0
     out = capsys.readouterr().out
-    assert "8 controllers of every skill, each on 3 validation tracks and in as many dreams of at most 6 deci" in out
+    assert "8 controllers of every skill (centers of its searches: 4, its C with noise: 4), each on 3 valid" in out
+    assert "each on 3 validation tracks and in as many dreams of at most 6 decisions (" in out
     assert "of these and 4 more near the best, 12 return -1000 or more on the road, " in out
     assert re.search(r"(None|[12]) of 2 cars with shaking hands failed", out)
     assert "| no wheel on the road |" in out
@@ -272,8 +275,8 @@ def test_a_run_that_left_search_and_episodes_behind_is_measured_by_its_best_with
     command = ["dream", str(tmp_path / "agent.zip"), "--truth", "--drives", "4", "--controllers", "8", "--tracks", "3"]
     assert main([*command, "--output", str(tmp_path / "out"), "--quiet"]) == 0
     out = capsys.readouterr().out
-    assert "8 controllers of every skill" in out
-    assert "held-out episodes" not in out
+    assert "8 controllers of every skill (centers of its searches: 0, its C with noise: 8)" in out
+    assert "left its episodes behind" in out
     found = json.loads((tmp_path / "out" / "truth.json").read_text())
     assert found["calibration"] is None
     assert found["generations"] == [-1] * 12

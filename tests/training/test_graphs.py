@@ -129,6 +129,24 @@ def test_recorded_steps_are_those_that_are_taken_one_by_one(
     torch.testing.assert_close(weights[1], weights[0], rtol=rtol, atol=atol)
 
 
+def test_where_a_step_cannot_be_recorded_they_are_taken_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: object) -> None:
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+
+    monkeypatch.setattr(torch.cuda, "current_stream", _NoStream)
+    monkeypatch.setattr(torch.cuda, "Stream", _NoStream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: nullcontext())
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", _Recorder)
+    monkeypatch.setattr(torch.cuda, "graph", refuse)
+    take = GraphedStep[tuple[Tensor]](lambda batch: 2 * batch[0], nullcontext)
+    assert [int(take((torch.tensor(i),))) for i in range(STEPS)] == [2 * i for i in range(STEPS)]
+    said = capsys.readouterr().err
+    assert said.count("one by one") == 1
+    assert said.rstrip().endswith("not permitted when stream is capturing")
+
+
 def test_frames_and_the_seed_of_their_noise() -> None:
     static, new = ((torch.full((2, 3), i), torch_generator(0, "noise", i)) for i in range(2))
     place = static[0]
@@ -137,6 +155,11 @@ def test_frames_and_the_seed_of_their_noise() -> None:
     assert place.tolist() == new[0].tolist()
     expected = torch.rand(9, generator=torch_generator(0, "noise", 1)).tolist()
     assert torch.rand(9, generator=static[1]).tolist() == expected
+
+
+def test_a_batch_of_another_shape_is_not_spread_out() -> None:
+    with pytest.raises(AssertionError, match="recorded with"):
+        refill((torch.zeros(4, 3),), (torch.zeros(1, 3),))
 
 
 def test_all_parts_of_a_batch_of_sequences() -> None:

@@ -118,7 +118,7 @@ def _frames_96() -> Round:
 
 
 def _vision(precision: Decided, device: torch.device) -> Round:
-    """Images per second that the paper's V is trained on, as stage `vision` does it."""
+    """Images per second that the paper's V is trained on, as stage `vision` does it; on a GPU, one step at a time."""
     with torch_seeded(0, "bench"):
         vision = make_vision(VisionConfig()).to(device).train()
     with dynamo.in_private():
@@ -144,7 +144,7 @@ def _vision(precision: Decided, device: torch.device) -> Round:
 
 
 def _memory(num: int, precision: Decided, device: torch.device) -> Round:
-    """Timesteps per second that the paper's M is trained on, as stage `memory` does it."""
+    """Timesteps per second that the paper's M is trained on, as stage `memory` does it; on a GPU, one at a time."""
     with torch_seeded(0, "bench"):
         memory = Memory(PAPERS_MEMORY, 32, 3).to(device).train()
     with dynamo.in_private():

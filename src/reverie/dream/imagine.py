@@ -29,7 +29,8 @@ class DreamConfig:
     temperature: float = 1.0
     """Of the mixture that z is drawn from: 0 takes the mean of the heaviest normal, above 1 the dream is wilder."""
     precision: Precision = "fp32"
-    """Arithmetic of M's matrix products. Fewer than some 200 dreams at once are slower in bf16 than in fp32."""
+    """Arithmetic of M's matrix products. Fewer than some 200 dreams at once are slower in bf16 than in fp32,
+    and on a GPU more, too."""
     members: Literal["first", "random"] = "first"
     """Of an ensemble, whose z, reward and end come true: the first M's, or at every decision of every dream those of a
     member drawn for it (TS1 of Chua et al. 2018), at temperature 0 too. C always reads the first one's state."""

@@ -87,8 +87,8 @@ def text_of(truth: DreamTruth, seed: int, test: bool) -> str:
                 comparison.table(horizons),
                 "Drives of the run's agent, where it drives on in the dream by what it sees there.",
                 comparison.table(driven),
-                f"{truth.varied} controllers of every skill, each on {truth.real.shape[1]} {where} tracks and in as "
-                f"many dreams of at most {truth.returns[0].num_decisions} decisions ({halves}); of these and "
+                f"{truth.varied} controllers of every skill ({_kinds(truth)}), each on {truth.real.shape[1]} {where} tracks "
+                f"and in as many dreams of at most {truth.returns[0].num_decisions} decisions ({halves}); of these and "
                 f"{len(truth.real) - truth.varied} more near the best, {good} return {truth.above:g} or more on the "
                 f"road{road}.",
                 comparison.table(sweep),
@@ -102,9 +102,14 @@ def text_of(truth: DreamTruth, seed: int, test: bool) -> str:
     )
 
 
+def _kinds(truth: DreamTruth) -> str:
+    centers = sum(generation > 0 for generation in truth.generations[: truth.varied])
+    return f"centers of its searches: {centers}, its C with noise: {truth.varied - centers}"
+
+
 def _calibration_text(found: Calibration | None) -> list[str]:
     if found is None:
-        return []
+        return ["The run has left its episodes behind, so single decisions were not looked at."]
     bins = [["reward of one decision", *map(str, range(1, len(found.expected) + 1))]]
     bins.append(["expected", *(f"{value:.2f}" for value in found.expected)])
     bins.append(["came", *(f"{value:.2f}" for value in found.found)])

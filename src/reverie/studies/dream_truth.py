@@ -119,9 +119,10 @@ def measure_truth(
     failing = sample_tracks(generator(seed, "failures"), drives // 2, held_out)
     own, at_random = episodes_of(agent, best, chosen[:drives], run.config.env, seed)
     by_agent = own if driver is run else episodes_of(*agent_of(driver), chosen[:drives], run.config.env, seed)[0]
-    params, generations = varied_controllers(run, agent, best, controllers, seed)
+    searches = searches_of(run, agent)
+    params, generations = varied_controllers(searches, best, controllers, seed)
     varied = len(params)
-    near, later = controllers_near(run, agent, best, controllers // 2, seed)
+    near, later = controllers_near(searches, best, controllers // 2, seed)
     params, generations = np.concatenate([params, near]), generations + later
     on = np.repeat(np.array(chosen[-tracks:])[None], len(params), axis=0)
     with Progress("real drives", on.size, "episodes", quiet=quiet) as bar:
@@ -194,16 +195,15 @@ def episodes_of(
 
 
 def varied_controllers(
-    run: RunFolder, agent: Agent, best: np.ndarray, num: int, seed: int
+    searches: Sequence[Evolution], best: np.ndarray, num: int, seed: int
 ) -> tuple[np.ndarray, list[int]]:
     """Controllers (m, p) of every skill: centers of the search from its first generation on, more of the early ones,
     where skill changes fastest, and as many times the best with ever more noise on its parameters.
 
     A run of rounds has searched as often, each time from where it was before: the last search alone has but good
-    centers, and whatever ranks those ranks ties. So generations count through the searches of all its rounds. A run
-    that left its searches behind has the best with noise alone.
+    centers, and whatever ranks those ranks ties. So generations count through the `searches` of all its rounds. A
+    run that has none, or left them behind, has the best with noise alone.
     """
-    searches = _searches_of(run, agent)
     generations = sum(search.generation for search in searches)
     noisy = num // 2 if generations else num
     wanted = np.unique(np.geomspace(1, generations, num - noisy).round().astype(int)) if generations else np.empty(0)
@@ -214,11 +214,10 @@ def varied_controllers(
 
 
 def controllers_near(
-    run: RunFolder, agent: Agent, best: np.ndarray, num: int, seed: int
+    searches: Sequence[Evolution], best: np.ndarray, num: int, seed: int
 ) -> tuple[np.ndarray, list[int]]:
-    """Controllers (m, p) that are good, or nearly: centers of the last third of the run's own search, and the best with
-    noise. Their generations count through all rounds, too."""
-    searches = _searches_of(run, agent)
+    """Controllers (m, p) that are good, or nearly: centers of the last third of the last search, and the best with
+    noise. Their generations count through all `searches`, too."""
     noisy, centers, later = num // 2 if searches else num, list[np.ndarray](), list[int]()
     if searches:
         *before, search = searches
@@ -241,8 +240,7 @@ def _centers(searches: Sequence[Evolution], wanted: np.ndarray) -> Iterator[np.n
         first += search.generation
 
 
-def _searches_of(run: RunFolder, agent: Agent) -> list[Evolution]:
-    """Those of all rounds; none where the run has left its own behind."""
-    if not (run.evolution / SEARCH_STATE).exists():
-        return []
-    return [Evolution(each, agent.controller) for each in rounds_of(run)]
+def searches_of(run: RunFolder, agent: Agent) -> list[Evolution]:
+    """Those of all rounds that still hold theirs; none where the run itself does not."""
+    rounds = [each for each in rounds_of(run) if (each.evolution / SEARCH_STATE).exists()]
+    return [Evolution(each, agent.controller) for each in rounds] if rounds and rounds[-1] is run else []

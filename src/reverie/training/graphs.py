@@ -12,6 +12,8 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
+from reverie.notes import note
+
 Batch = TypeVar("Batch")
 
 WARM_UP = 3
@@ -19,7 +21,8 @@ WARM_UP = 3
 
 
 class GraphedStep(Generic[Batch]):
-    """Takes steps as `step` does: the first `WARM_UP` by it, the others by replays of one that was recorded.
+    """Takes steps as `step` does: the first `WARM_UP` by it, the others by replays of one that was recorded; or all by
+    it where this torch cannot record it.
 
     `step` must do the same at each call: no number may be waited for, and shapes stay. What its batches hold, tensors
     and seeds of generators, is copied to where the recorded step reads it. `recording` is around the one that is
@@ -29,6 +32,7 @@ class GraphedStep(Generic[Batch]):
     def __init__(self, step: Callable[[Batch], Tensor], recording: Callable[[], AbstractContextManager[None]]) -> None:
         self._step, self._recording = step, recording
         self._left = WARM_UP
+        self._is_refused = False
         self._recorded: tuple[torch.cuda.CUDAGraph, Batch, Tensor] | None = None
 
     def __call__(self, batch: Batch) -> Tensor:
@@ -36,8 +40,10 @@ class GraphedStep(Generic[Batch]):
         if self._left:
             self._left -= 1
             return self._aside(batch)
+        if self._recorded is None and not self._is_refused:
+            self._try_to_record(batch)
         if self._recorded is None:
-            self._recorded = self._record(batch)
+            return self._step(batch)
         graph, static, result = self._recorded
         refill(static, batch)
         graph.replay()
@@ -51,6 +57,13 @@ class GraphedStep(Generic[Batch]):
             result = self._step(batch)
         here.wait_stream(aside)
         return result
+
+    def _try_to_record(self, batch: Batch) -> None:
+        try:
+            self._recorded = self._record(batch)
+        except RuntimeError as error:
+            self._is_refused = True
+            note(f"this GPU takes steps of training one by one, which is slower: {str(error).splitlines()[0]}")
 
     def _record(self, batch: Batch) -> tuple[torch.cuda.CUDAGraph, Batch, Tensor]:
         """The graph, the batch that it reads, and where it leaves its result; nothing is computed yet."""
@@ -69,9 +82,11 @@ def parts_of(batch: Any) -> list[Any]:
 
 
 def refill(static: Any, batch: Any) -> None:
-    """Puts what `batch` holds in the place of what `static` holds: tensors' numbers, and generators' seeds."""
+    """Puts what `batch` holds in the place of what `static` holds: tensors' numbers, and seeds of generators that have
+    drawn nothing yet."""
     for place, part in zip(parts_of(static), parts_of(batch), strict=True):
         if isinstance(place, torch.Generator):
             place.manual_seed(part.initial_seed())
         else:
+            assert place.shape == part.shape, f"a batch of {part.shape} for a step that was recorded with {place.shape}"
             place.copy_(part)

@@ -1,7 +1,7 @@
 """One loop that fits any model whose loss of a batch comes with metrics, and that can be killed at any time.
 
 The batch of a step is a pure function of the step, so that continuing from a checkpoint is the same as never having
-stopped, bit for bit.
+stopped, on the CPU bit for bit.
 """
 
 import math
@@ -79,7 +79,8 @@ class Fit(Generic[Batch]):
     ) -> None:
         """`of`: what the state follows from (see `identity`); `rates`: factors of the learning rate for parameters
         whose names begin so; `recordable`: whether each step does the same, and looks at no number, so that a GPU may
-        record it. Raises UserError where the state in `state_path` cannot be gone on from."""
+        record it, which torch's RMSprop does not let it. `loss` is called under autocast, `batch` is not. Raises
+        UserError where the state in `state_path` cannot be gone on from."""
         self.name, self.model, self.config = name, model, config
         self.loss, self.batch, self.num_steps, self.state_path = loss, batch, num_steps, state_path
         self.of, self.after_step, self.recordable = of or {}, after_step, recordable
@@ -107,7 +108,7 @@ class Fit(Generic[Batch]):
         self.model.train()
         saved = time.monotonic()
         take = self._take_step
-        if device.type == "cuda" and self.recordable:
+        if device.type == "cuda" and self.recordable and self.config.optimizer == "adam":
             take = GraphedStep(self._take_step, self._recording)
         while self.step < self.num_steps and not self.is_out_of_patience:
             self._set_rates()
@@ -134,13 +135,14 @@ class Fit(Generic[Batch]):
         """One step down the loss of a batch -> its losses (l,), named in `_losses`, which nobody has looked at."""
         with autocast(next(self.model.parameters()).device, self.config.precision):
             loss, values = self.loss(batch)
+        self._losses = tuple(values)
+        losses = torch.stack([value.detach().float() for value in values.values()])
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self.config.clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.optimizer.step()
-        self._losses = tuple(values)
-        return torch.stack([value.detach().float() for value in values.values()])
+        return losses
 
     @contextmanager
     def _recording(self) -> Iterator[None]:
@@ -150,9 +152,11 @@ class Fit(Generic[Batch]):
         before = [(group["capturable"], group["lr"]) for group in groups]
         for group, rate in zip(groups, self._recorded_rates, strict=True):
             group["capturable"], group["lr"] = True, rate
-        yield
-        for group, (capturable, rate) in zip(groups, before, strict=True):
-            group["capturable"], group["lr"] = capturable, rate
+        try:
+            yield
+        finally:
+            for group, (capturable, rate) in zip(groups, before, strict=True):
+                group["capturable"], group["lr"] = capturable, rate
 
     def _set_rates(self) -> None:
         """The learning rates of this step."""

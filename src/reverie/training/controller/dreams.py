@@ -36,7 +36,7 @@ ROWS_PER_TASK, ROWS_OF_ONE = 256, 64
 """Dreams that a worker dreams together on a CPU: as fast as more of them, and few enough to share out; and those of a
 single controller, of which there are fewer."""
 ROWS_ON_A_GPU = 4096
-"""On a GPU a decision in so many dreams takes as long as in 256 (docs/devices.md, How fast)."""
+"""Of one task on a GPU of NVIDIA's, at most: a decision in so many takes as long as in 256 (docs/devices.md)."""
 OWN, ROAD = "eval_own_return", "eval_road_return"
 """Columns of the log: what those that take part in the search make of validation dreams, and what the road does."""
 
@@ -173,7 +173,7 @@ class DreamRollouts:
             device=self.run.recipe.device,
         )
         rows = ROWS_PER_TASK if len(params) > 1 else ROWS_OF_ONE
-        parts = task.split(rows if chosen_device(task.device).type == "cpu" else ROWS_ON_A_GPU)
+        parts = task.split(ROWS_ON_A_GPU if self.run.device.type == "cuda" else rows)
         return [outcome for found in self._workers.map(run_dreams, parts) for outcome in found]
 
     def validated(self, params: np.ndarray, tracks: np.ndarray) -> list[Outcome]:
