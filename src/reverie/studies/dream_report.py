@@ -87,7 +87,7 @@ def text_of(truth: DreamTruth, seed: int, test: bool) -> str:
                 comparison.table(horizons),
                 "Drives of the run's agent, where it drives on in the dream by what it sees there.",
                 comparison.table(driven),
-                f"{truth.varied} controllers of every skill ({_kinds(truth)}), each on {truth.real.shape[1]} {where} tracks "
+                f"{truth.varied} controllers of every skill ({_kinds(truth)}), each on {real.shape[1]} {where} tracks "
                 f"and in as many dreams of at most {truth.returns[0].num_decisions} decisions ({halves}); of these and "
                 f"{len(truth.real) - truth.varied} more near the best, {good} return {truth.above:g} or more on the "
                 f"road{road}.",
