@@ -67,14 +67,18 @@ class _Recording:
             place.copy_(value)
 
 
-def recorded(fit: Fit[Any], monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Tensor]:
-    """A fit's step on a card that records."""
-    streams = ("current_stream", "Stream")
-    for name in streams:
+def a_card(monkeypatch: pytest.MonkeyPatch, graph: Callable[[_Recorder], object]) -> None:
+    """Stands in for one; `graph` is around what is recorded."""
+    for name in ("current_stream", "Stream"):
         monkeypatch.setattr(torch.cuda, name, _NoStream)
     monkeypatch.setattr(torch.cuda, "stream", lambda _: nullcontext())
     monkeypatch.setattr(torch.cuda, "CUDAGraph", _Recorder)
-    monkeypatch.setattr(torch.cuda, "graph", lambda recorder: _Recording(recorder, fit))
+    monkeypatch.setattr(torch.cuda, "graph", graph)
+
+
+def recorded(fit: Fit[Any], monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Tensor]:
+    """A fit's step on a card that records."""
+    a_card(monkeypatch, lambda recorder: _Recording(recorder, fit))
     return GraphedStep(fit._take_step, fit._recording)
 
 
@@ -135,11 +139,7 @@ def test_where_a_step_cannot_be_recorded_they_are_taken_one_by_one(
     def refuse(_: object) -> None:
         raise RuntimeError("operation not permitted when stream is capturing\nand more")
 
-    monkeypatch.setattr(torch.cuda, "current_stream", _NoStream)
-    monkeypatch.setattr(torch.cuda, "Stream", _NoStream)
-    monkeypatch.setattr(torch.cuda, "stream", lambda _: nullcontext())
-    monkeypatch.setattr(torch.cuda, "CUDAGraph", _Recorder)
-    monkeypatch.setattr(torch.cuda, "graph", refuse)
+    a_card(monkeypatch, refuse)
     take = GraphedStep[tuple[Tensor]](lambda batch: 2 * batch[0], nullcontext)
     assert [int(take((torch.tensor(i),))) for i in range(STEPS)] == [2 * i for i in range(STEPS)]
     said = capsys.readouterr().err

@@ -101,7 +101,7 @@ class Fit(Generic[Batch]):
 
         Raises UserError when a loss or a weight is no longer a number; what was saved before stays.
         """
-        device = next(self.model.parameters()).device
+        device = self._device
         unread, read = list[Tensor](), dict[str, float]()
         if not self._is_ended:
             metrics.rewind(self.name, self.step)
@@ -131,9 +131,13 @@ class Fit(Generic[Batch]):
                 saved = time.monotonic()
         self._end(metrics)
 
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
     def _take_step(self, batch: Batch) -> Tensor:
         """One step down the loss of a batch -> its losses (l,), named in `_losses`, which nobody has looked at."""
-        with autocast(next(self.model.parameters()).device, self.config.precision):
+        with autocast(self._device, self.config.precision):
             loss, values = self.loss(batch)
         self._losses = tuple(values)
         losses = torch.stack([value.detach().float() for value in values.values()])
@@ -147,8 +151,8 @@ class Fit(Generic[Batch]):
     @contextmanager
     def _recording(self) -> Iterator[None]:
         """While a step is recorded: its rates are read from where those of later steps are put."""
-        groups, device = self.optimizer.param_groups, next(self.model.parameters()).device
-        self._recorded_rates = tuple(torch.tensor(group["lr"], device=device) for group in groups)
+        groups = self.optimizer.param_groups
+        self._recorded_rates = tuple(torch.tensor(group["lr"], device=self._device) for group in groups)
         before = [(group["capturable"], group["lr"]) for group in groups]
         for group, rate in zip(groups, self._recorded_rates, strict=True):
             group["capturable"], group["lr"] = True, rate
