@@ -99,14 +99,16 @@ def test_code_that_was_compiled_with_other_numbers_is_not_used_again(monkeypatch
 
 def test_all_processes_share_the_code() -> None:
     code = (
-        "from reverie.envs.car_racing import raster, track, wheels; from reverie.compiled import compiled_with; "
-        "kept = raster.render_64, raster.render_96, track._make_track, wheels._drive, wheels._look; "
-        "print(*(compiled_with(each.py_func) for each in kept))"
+        "from reverie.compiled import compiled_with; "
+        "from reverie.envs.car_racing import contacts, frames, raster, solver, track; "
+        "kept = raster.render_64, raster.render_96, track._make_track, frames._advance; "
+        "called = solver._solve, contacts._begin, contacts._end; "
+        "print(*map(compiled_with, [*(each.py_func for each in kept), *(each.function for each in called)]))"
     )
     words = [sys.executable, "-W", "ignore", "-c", code]
     said = {subprocess.run(words, capture_output=True, text=True, check=True).stdout for _ in range(2)}
     assert len(said) == 1
-    assert len(set(said.pop().split())) == 5
+    assert len(set(said.pop().split())) == 7
 
 
 def _open_to_all(folder: Path) -> None:

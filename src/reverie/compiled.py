@@ -8,6 +8,7 @@ code that was compiled from older functions behind it, or with older numbers of 
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 import pickle
@@ -26,6 +27,8 @@ with working_folder.without(".numba_config.yaml"):  # which may be a pipe
     import numba
     from numba.core import config
     from numba.core.caching import FunctionCache
+    from numba.core.ccallback import CFunc
+    from numba.core.sigutils import normalize_signature
 
 _SETTINGS: Any = config
 _SETTINGS._config_fname = os.devnull  # no file: what that of the working folder said is forgotten
@@ -43,6 +46,28 @@ def compiled(*, kept: bool = False) -> Callable[[Callable[..., Any]], Any]:
         return dispatcher
 
     return decorate
+
+
+class Callback:
+    """A function for C to call, by its address; it is compiled when that is first asked for, and its machine code stays
+    on disk."""
+
+    def __init__(self, function: Callable[..., Any], signature: Any) -> None:
+        self.function, self._signature = function, signature
+
+    @functools.cached_property
+    def address(self) -> int:
+        """For as long as this object lives."""
+        self._compiled: Any = CFunc(self.function, normalize_signature(self._signature), {}, {})
+        if cache := _cache(self.function):
+            self._compiled._cache = cache
+        self._compiled.compile()
+        return self._compiled.address
+
+
+def called_from_c(signature: Any) -> Callable[[Callable[..., Any]], Callback]:
+    """Decorates a function for numba that C calls with these types."""
+    return lambda function: Callback(function, signature)
 
 
 class _Cache(FunctionCache):

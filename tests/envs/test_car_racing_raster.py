@@ -48,7 +48,7 @@ def pairs(driver, seed, frames, **options):
             our, _, end, _, _ = ours.step(action)
             found.append((their, our))
         else:
-            _, end = ours.advance(action)
+            _, end, _ = ours.advance(action)
         if end:
             break
     return tuple(np.stack(side) for side in zip(*found, strict=True))

@@ -111,7 +111,7 @@ def _drive_here(seed: int, policy: Policy) -> tuple[NDArray[np.float32], Drive]:
     for i in range(DECISIONS):
         actions[i] = policy.act(PICTURE.to_64(picture)[None], np.array([reward]))[0]
         for k in range(REPEAT):
-            drive.rewards[i, k], drive.ends[i] = env.advance(actions[i])
+            drive.rewards[i, k], drive.ends[i], _ = env.advance(actions[i])
             env.read_scene()
             drive.states[i, k] = env.scene[-1]
         reward = drive.rewards[i].sum()

@@ -48,12 +48,9 @@ class CarRacingBatch:
         for k, row in enumerate(rows.tolist()):
             if not self._live[row]:
                 raise RuntimeError(f"row {row} has ended or was never started: reset it before stepping")
-            env, action = self._envs[row], actions[k]
-            while frames[k] < self._repeat and self._frames[row] < self._max_frames and not end[k]:
-                frame_rew, end[k] = env.advance(action)
-                rew[k] += frame_rew
-                frames[k] += 1
-                self._frames[row] += 1
+            env, most = self._envs[row], min(self._repeat, self._max_frames - self._frames[row])
+            rew[k], end[k], frames[k] = env.advance(actions[k], most)
+            self._frames[row] += frames[k]
             self._live[row] = not end[k] and self._frames[row] < self._max_frames
             env.read_scene()
         trunc = [self._frames[row] >= self._max_frames for row in rows.tolist()]

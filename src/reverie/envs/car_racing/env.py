@@ -8,12 +8,13 @@ import gymnasium
 import numpy as np
 from gymnasium.envs.box2d import car_racing as gym_car
 
+from reverie.envs.car_racing.contacts import Tiles
+from reverie.envs.car_racing.frames import Frames
 from reverie.envs.car_racing.glyphs import score_picture
 from reverie.envs.car_racing.raster import render_96
 from reverie.envs.car_racing.scene import Scenes
 from reverie.envs.car_racing.shapes import freed_shapes
 from reverie.envs.car_racing.track import DRAW_HIGH, DRAW_LOW, START_ALPHA, make_track, polygons
-from reverie.envs.car_racing.wheels import Wheels, can_drive
 from reverie.envs.vector import Start
 from reverie.errors import UserError, require_known_options
 
@@ -76,7 +77,8 @@ class FastCarRacing(gym_car.CarRacing):
         """`scenes` and `row`: where this environment keeps its scene when it is one of a batch. Raises UserError with a
         Gymnasium whose panel is another."""
         _require_the_panel_that_we_draw()
-        self._wheels: Wheels | None = None
+        self._frames: Frames | None = None
+        self._tiles: Tiles | None = None
         super().__init__(render_mode, verbose, lap_complete_percent, domain_randomize, continuous)
         self._scenes = Scenes.empty(1) if scenes is None else scenes
         self._row = row
@@ -113,54 +115,73 @@ class FastCarRacing(gym_car.CarRacing):
         super().close()
         self._destroy()
 
-    def advance(self, action: Any) -> tuple[float, bool]:
-        """One frame without drawing: (reward, terminated). `action` as for `step`."""
-        wheels = self._wheels or self._take_wheels()
-        if wheels:
-            return self._advance(wheels, *map(float, action))
+    def step(self, action: Any) -> tuple[Any, float, bool, Any, dict[str, Any]]:
+        """As CarRacing-v3: (picture, reward, terminated, truncated, info). action: (3,), or a number of five."""
+        begins: Any = action is None  # the first frame, of `reset`
+        driven = None if begins else self._frames or self._take_frames()
+        if not driven or not np.isfinite(action).all():
+            return super().step(action)
+        numbers = action.astype(np.float64)
+        reward, terminated, _ = driven.advance(float(numbers[0]), float(numbers[1]), float(numbers[2]), 1)
+        self.state = self._draw(driven.shown)
+        info = {"lap_finished": not driven.left_the_field} if terminated else {}
+        return self.state, reward, terminated, False, info
+
+    def advance(self, action: Any, frames: int = 1) -> tuple[float, bool, int]:
+        """Up to `frames` frames without drawing, fewer if the episode ends: (sum of rewards, terminated, frames).
+        `action` as for `step`."""
+        driven = self._frames or self._take_frames()
+        if driven:
+            steer, gas, brake = map(float, action)
+            return driven.advance(steer, gas, brake, frames)
+        numbers: Any = _Action(map(float, action)) if self.continuous else action
+        rew, terminated, done = 0.0, False, 0
         self._drawing = False
         try:
-            numbers: Any = _Action(map(float, action)) if self.continuous else action
-            _, reward, terminated, _, _ = super().step(numbers)
+            while done < frames and not terminated:
+                _, reward, terminated, _, _ = super().step(numbers)
+                rew, done = rew + float(reward), done + 1
         finally:
             self._drawing = True
-        return float(reward), terminated
+        return rew, terminated, done
 
-    def _advance(self, wheels: Wheels, steer: float, gas: float, brake: float) -> tuple[float, bool]:
-        """The same, as Gymnasium's `step` does it."""
-        wheels.drive(steer, gas, brake)
-        self.world.Step(1.0 / gym_car.FPS, 6 * 30, 2 * 30)
-        self.t += 1.0 / gym_car.FPS
-        self.reward -= 0.1
-        reward, self.prev_reward = self.reward - self.prev_reward, self.reward
-        x, y = wheels.position
-        if abs(x) > gym_car.PLAYFIELD or abs(y) > gym_car.PLAYFIELD:
-            return -100.0, True
-        return reward, self.tile_visited_count == len(self.track) or self.new_lap
-
-    def _take_wheels(self) -> Wheels | None:
-        """The wheels, to be driven without Gymnasium's code, where that is possible: its own pictures show skid marks,
+    def _take_frames(self) -> Frames | None:
+        """Frames that are driven without Gymnasium's code, where that is possible: its own pictures show skid marks,
         which only that code makes."""
-        if self.continuous and self.render_mode is None and self._car is not None and can_drive(self._car):
-            self._wheels = Wheels(self._car)
-        return self._wheels
+        if self.continuous and self.render_mode is None and self._car is not None:
+            self._tiles = self._tiles or Tiles.of(self.road, self.scene[1])
+            self._frames = Frames.of(self, self._car, self._world, self._tiles)
+        return self._frames
 
     @property
     def car(self) -> Any:
         """Gymnasium's, None before the first reset. Who looks at it sees wheels as they are."""
-        if self._wheels:
-            self._wheels.give_back()
-            self._wheels = None
+        self._give_back()
         return self._car
 
     @car.setter
     def car(self, car: Any) -> None:  # pyright: ignore[reportIncompatibleVariableOverride] (it is one there)
-        self._car, self._wheels = car, None
+        self._car, self._frames = car, None
+
+    @property
+    def world(self) -> Any:
+        """Box2D's. Who steps it, or destroys what is in it, has Gymnasium's listener notice that."""
+        self._give_back()
+        return self._world
+
+    @world.setter
+    def world(self, world: Any) -> None:  # pyright: ignore[reportIncompatibleVariableOverride] (it is one there)
+        self._world = world
+
+    def _give_back(self) -> None:
+        if self._frames:
+            self._frames.give_back()
+            self._frames = None
 
     def read_scene(self) -> None:
         """Bring the scene's state up to date with the simulation."""
-        if self._wheels:
-            self._wheels.look(self.t, self._scenes.states[self._row])
+        if self._frames:
+            self._frames.look(self.t, self._scenes.states[self._row])
         else:
             self._scenes.load_state(self._row, self)
 
@@ -172,6 +193,8 @@ class FastCarRacing(gym_car.CarRacing):
     @property
     def wheels_on_grass(self) -> int:
         """Wheels that touch no tile, 0 to 4."""
+        if self._frames:
+            return self._frames.wheels_on_grass
         assert self._car is not None, "reset first"
         return sum(not wheel.tiles for wheel in self._car.wheels)
 
@@ -196,7 +219,7 @@ class FastCarRacing(gym_car.CarRacing):
     def _create_tiles(self) -> None:
         """The bodies that notice the car. Their colours are views of the scene's, so that contacts change both."""
         edges, colors, *_ = self.scene
-        corners = edges.tolist()
+        corners, self._tiles = edges.tolist(), None
         shape, create_body = self.fd_tile.shape, self.world.CreateBody
         x0, y0, x1, y1 = corners[-1]
         for i, (x2, y2, x3, y3) in enumerate(corners):
@@ -233,6 +256,9 @@ class FastCarRacing(gym_car.CarRacing):
             return super()._render(mode)
         if not self._drawing:
             return self._blank
-        self._scenes.load_state(self._row, self)
+        return self._draw(self.reward)
+
+    def _draw(self, score: float) -> np.ndarray:
+        self.read_scene()
         edges, colors, kerbs, palette, state = self.scene
-        return render_96(edges, colors, kerbs, palette, state, score_picture(f"{self.reward:04.0f}"))
+        return render_96(edges, colors, kerbs, palette, state, score_picture(f"{score:04.0f}"))

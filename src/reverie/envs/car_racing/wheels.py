@@ -14,13 +14,14 @@ from typing import Any
 import Box2D
 import numpy as np
 from gymnasium.envs.box2d import car_dynamics
-from numba import carray, types  # pyright: ignore[reportPrivateImportUsage] (numba's documented name)
-from numba.core import cgutils
-from numba.extending import intrinsic
+from gymnasium.envs.box2d import car_racing as gym_car
+from numba import carray  # pyright: ignore[reportPrivateImportUsage] (numba's documented name)
 from numpy.typing import NDArray
 
 from reverie.compiled import compiled
 from reverie.envs.car_racing import scene
+from reverie.envs.car_racing.addresses import floats, pointer
+from reverie.envs.car_racing.contacts import is_on
 from reverie.envs.car_racing.scene import GYRO, HULL, SPEED, TIME, WHEELS
 
 OMEGAS, STEERED = scene.OMEGA, scene.STEER
@@ -39,6 +40,7 @@ _ON_ROAD, _ON_GRASS = car_dynamics.FRICTION_LIMIT * 1.0, car_dynamics.FRICTION_L
 _STIFFNESS = 205000 * car_dynamics.SIZE * car_dynamics.SIZE
 _RADIUS = 1.0 * car_dynamics.WHEEL_R * car_dynamics.SIZE
 _BRAKE_FORCE = 15
+_FIELD = gym_car.PLAYFIELD
 
 
 class Wheels:
@@ -48,30 +50,20 @@ class Wheels:
     def __init__(self, car: Any) -> None:
         """Takes over from `car`, which `can_drive`."""
         self._car = car
-        self._at = np.array(_addresses(car), np.int64)
-        self._tiles = [wheel.tiles for wheel in car.wheels]
-        self._hull = _floats(int(self._at[0]))
-        self._numbers = np.array([[w.gas, w.brake, w.steer, w.phase, w.omega] for w in car.wheels], np.float64)
-
-    def drive(self, steer: float, gas: float, brake: float) -> None:
-        """What Gymnasium does by an action before the world is stepped."""
-        a, b, c, d = self._tiles
-        _drive(self._at, self._numbers, bool(a), bool(b), bool(c), bool(d), steer, gas, brake)
-
-    @property
-    def position(self) -> tuple[float, float]:
-        """Of the hull."""
-        return self._hull[_X], self._hull[_Y]
+        self.at = np.array(_addresses(car), np.int64)
+        """(9,) of the hull, the wheels and their joints."""
+        self.numbers = np.array([[w.gas, w.brake, w.steer, w.phase, w.omega] for w in car.wheels], np.float64)
+        """(4, 5)"""
 
     def look(self, time: float, state: NDArray[np.float64]) -> None:
         """Writes what `Scenes.load_state` reads of the car, at `time`, into a state vector of a scene."""
-        hull = self._hull
+        hull = _memory(int(self.at[0]))
         vx, vy = hull[_VX], hull[_VY]
-        _look(self._at, self._numbers, time, (vx * vx + vy * vy) ** 0.5, state)
+        _look(self.at, self.numbers, time, (vx * vx + vy * vy) ** 0.5, state)
 
     def give_back(self) -> None:
         """Tells Gymnasium's car."""
-        for wheel, (gas, brake, steer, phase, omega) in zip(self._car.wheels, self._numbers.tolist(), strict=True):
+        for wheel, (gas, brake, steer, phase, omega) in zip(self._car.wheels, self.numbers.tolist(), strict=True):
             wheel.gas, wheel.brake, wheel.steer, wheel.phase, wheel.omega = gas, brake, steer, phase, omega
 
 
@@ -85,7 +77,7 @@ def _addresses(car: Any) -> list[int]:
     return [int(part.this) for part in (car.hull, *car.wheels, *(wheel.joint for wheel in car.wheels))]
 
 
-def _floats(address: int) -> Any:
+def _memory(address: int) -> Any:
     return (ctypes.c_float * _NUM).from_address(address)
 
 
@@ -93,7 +85,7 @@ def _is_as_told(car: Any) -> bool:
     """Whether all but forces is what the binding says of it, and no wheel or joint is other than Gymnasium makes it."""
     hull, *rest = _addresses(car)
     for address, body in zip([hull, *rest[:4]], [car.hull, *car.wheels], strict=True):
-        seen, (cos, sin) = _floats(address), body.GetWorldVector((1, 0))
+        seen, (cos, sin) = _memory(address), body.GetWorldVector((1, 0))
         found = [seen[i] for i in (_X, _Y, _ANGLE, _VX, _VY, _SPIN, _COS, _SIN)]
         told = [*body.position, body.angle, *body.linearVelocity, body.angularVelocity, cos, sin]
         flags = (ctypes.c_uint16 * 4).from_address(address)[_FLAGS]
@@ -102,10 +94,10 @@ def _is_as_told(car: Any) -> bool:
     for k, wheel in enumerate(car.wheels):
         address = rest[4 + k]
         pointers, joint = (ctypes.c_int64 * 14).from_address(address), wheel.joint
-        angle = np.float32(_floats(rest[k])[_ANGLE]) - np.float32(_floats(hull)[_ANGLE])
+        angle = np.float32(_memory(rest[k])[_ANGLE]) - np.float32(_memory(hull)[_ANGLE])
         if (pointers[_BODY_A], pointers[_BODY_B]) != (hull, rest[k]) or wheel.wheel_rad != _RADIUS:
             return False
-        if _floats(address)[_MOTOR] != joint.motorSpeed or angle != joint.angle:
+        if _memory(address)[_MOTOR] != joint.motorSpeed or angle != joint.angle:
             return False
     return True
 
@@ -116,7 +108,7 @@ def _knows_forces() -> bool:
     world = Box2D.b2World(gravity=(0, 0))
     shape = Box2D.b2FixtureDef(shape=Box2D.b2PolygonShape(box=(1, 1)), density=1)
     body: Any = world.CreateDynamicBody(position=(1, 2), fixtures=shape)
-    seen = _floats(int(body.this))
+    seen = _memory(int(body.this))
     body.ApplyForceToCenter((3.0, -5.0), True)
     pushed = seen[_FX], seen[_FY]
     body.linearVelocity = (0.0, 0.0)
@@ -126,28 +118,13 @@ def _knows_forces() -> bool:
     return (pushed, still, seen[_SLEEP]) == ((3.0, -5.0), (0.0, 0.0), 0.25)
 
 
-@intrinsic
-def _pointer(typingctx: Any, address: Any) -> Any:  # noqa: ARG001 (numba's signature)
-    """An address as a pointer."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001 (numba's signature)
-        return builder.inttoptr(args[0], cgutils.voidptr_t)
-
-    return types.voidptr(types.int64), codegen
-
-
-@compiled()
-def _at_address(address):
-    return carray(_pointer(address), _NUM, np.float32)  # pyright: ignore[reportCallIssue] (numba gives the context)
-
-
 @compiled()
 def _wake(address):
     """As `b2Body::SetAwake`."""
-    flags = carray(_pointer(address), 4, np.uint16)  # pyright: ignore[reportCallIssue] (as above)
+    flags = carray(pointer(address), 4, np.uint16)  # pyright: ignore[reportCallIssue] (numba gives the context)
     if not flags[_FLAGS] & _AWAKE:
         flags[_FLAGS] |= _AWAKE
-        _at_address(address)[_SLEEP] = np.float32(0)
+        floats(address)[_SLEEP] = np.float32(0)
 
 
 @compiled()
@@ -156,13 +133,20 @@ def _sign(x):
 
 
 @compiled(kept=True)
-def _drive(at, numbers, on_0, on_1, on_2, on_3, steer, gas, brake):
-    """at (9,) addresses, numbers (4, 5) of the wheels, on: whether each touches a tile."""
-    on_road = (on_0, on_1, on_2, on_3)
-    hull = _at_address(at[0])
+def outside(at):
+    """Whether the hull has left the field."""
+    hull = floats(at[0])
+    return abs(np.float64(hull[_X])) > _FIELD or abs(np.float64(hull[_Y])) > _FIELD
+
+
+@compiled()
+def drive(at, numbers, contacts, steer, gas, brake):
+    """What Gymnasium does by an action before the world is stepped. at (9,) addresses, numbers (4, 5) of the wheels,
+    contacts: a table of `Contacts`."""
+    hull = floats(at[0])
     gas = min(max(gas, 0.0), 1.0)
     for k in range(4):
-        body, joint, wheel = _at_address(at[1 + k]), _at_address(at[5 + k]), numbers[k]
+        body, joint, wheel = floats(at[1 + k]), floats(at[5 + k]), numbers[k]
         if k < 2:
             wheel[STEER] = -steer
         else:
@@ -173,7 +157,7 @@ def _drive(at, numbers, on_0, on_1, on_2, on_3, steer, gas, brake):
         _wake(at[1 + k])
         joint[_MOTOR] = np.float32(_sign(turn) * min(50.0 * abs(turn), 3.0))
 
-        limit = max(_ON_GRASS, _ON_ROAD) if on_road[k] else _ON_GRASS
+        limit = max(_ON_GRASS, _ON_ROAD) if is_on(contacts, k) else _ON_GRASS
         zero, s, c = np.float32(0), body[_SIN], body[_COS]
         forward_x, forward_y = np.float64(np.float32(c * zero - s)), np.float64(np.float32(s * zero + c))
         side_x, side_y = np.float64(np.float32(c - s * zero)), np.float64(np.float32(s + c * zero))
@@ -201,10 +185,10 @@ def _drive(at, numbers, on_0, on_1, on_2, on_3, steer, gas, brake):
 
 @compiled(kept=True)
 def _look(at, numbers, time, speed, state):
-    hull, front = _at_address(at[0]), _at_address(at[1])
+    hull, front = floats(at[0]), floats(at[1])
     state[HULL], state[HULL + 1], state[HULL + 2], state[TIME] = hull[_X], hull[_Y], hull[_ANGLE], time
     for k in range(4):
-        body, place = _at_address(at[1 + k]), WHEELS + 4 * k
+        body, place = floats(at[1 + k]), WHEELS + 4 * k
         state[place], state[place + 1], state[place + 2] = body[_X], body[_Y], body[_ANGLE]
         state[place + 3] = numbers[k, PHASE]
         state[OMEGAS + k] = numbers[k, OMEGA]
