@@ -35,17 +35,20 @@ _SETTINGS._config_fname = os.devnull  # no file: what that of the working folder
 _SETTINGS.reload_config()
 
 
-def compiled(*, kept: bool = False) -> Callable[[Callable[..., Any]], Any]:
-    """Decorates a function for numba, without the GIL. `kept`: its machine code stays on disk for other processes; for
-    functions that Python calls, since those that they call are compiled into them."""
+def compiled(*, kept: bool = False, nogil: bool = True) -> Callable[[Callable[..., Any]], Any]:
+    """Decorates a function for numba, by default without the GIL. `kept`: its machine code stays on disk for other
+    processes; for functions that Python calls, since those that they call are compiled into them."""
 
     def decorate(function: Callable[..., Any]) -> Any:
-        dispatcher: Any = numba.njit(nogil=True)(function)
+        dispatcher: Any = numba.njit(nogil=nogil)(function)
         if kept and (cache := _cache(function)):
             dispatcher._cache = cache  # what numba's `cache=True` does, with a cache that may fail
         return dispatcher
 
     return decorate
+
+
+_FOR_EVER: list[Any] = []
 
 
 class Callback:
@@ -57,12 +60,13 @@ class Callback:
 
     @functools.cached_property
     def address(self) -> int:
-        """For as long as this object lives."""
-        self._compiled: Any = CFunc(self.function, normalize_signature(self._signature), {}, {})
+        """For as long as the process lives."""
+        function: Any = CFunc(self.function, normalize_signature(self._signature), {}, {})
         if cache := _cache(self.function):
-            self._compiled._cache = cache
-        self._compiled.compile()
-        return self._compiled.address
+            function._cache = cache
+        function.compile()
+        _FOR_EVER.append(function)  # another thread may have been first: who has its address keeps it
+        return function.address
 
 
 def called_from_c(signature: Any) -> Callable[[Callable[..., Any]], Callback]:

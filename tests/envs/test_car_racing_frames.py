@@ -227,3 +227,87 @@ def test_who_wants_gymnasiums_pictures_or_its_choices_gets_its_wheels(options: d
     env.reset_undrawn(3)
     env.advance([0.0, 1.0, 0.0] if env.continuous else 3)
     assert env._frames is None
+
+
+def change_what_gymnasium_reads(env: Any, what: str) -> None:
+    if what == "slippery tiles":
+        for tile in env.road:
+            tile.road_friction = 0.1
+    elif what == "tiles to be visited again":
+        for tile in env.road:
+            tile.road_visited = False
+    elif what == "a color":
+        env.road_color = np.array([0.0, 0.0, 255.0])
+    elif what == "a car's own step":
+        env.car.step = lambda _: None
+    elif what == "a share of the lap, too late":
+        env.lap_complete_percent = 0.0
+    else:
+        x, y = env.car.hull.GetWorldPoint((0.0, 8.0))
+        shape = Box2D.b2FixtureDef(shape=Box2D.b2PolygonShape(box=(1.5, 1.0)), density=1.0)
+        env.world.CreateDynamicBody(position=(x, y), angle=0.3, fixtures=shape)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "slippery tiles",
+        "tiles to be visited again",
+        "a color",
+        "a car's own step",
+        "a share of the lap, too late",
+        "something in the way",
+    ],
+)
+def test_what_is_changed_in_the_middle_is_heeded(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def driven_on(drives: Callable[[], Any]) -> list[Any]:
+        env = drives()
+        change_what_gymnasium_reads(env, what)
+        return [[env.advance(action, 4) for action in actions(3)[15:45]], told(env)]
+
+    def by_theirs() -> Any:
+        env = FastCarRacing()
+        env.reset_undrawn(3)
+        env.advance([0.1, 1.0, 0.0], 30)
+        return env
+
+    found = driven_on(driven)
+    monkeypatch.setattr(Frames, "of", lambda *_: None)
+    assert found == driven_on(by_theirs)
+
+
+@pytest.mark.parametrize("name", ["ENGINE_POWER", "FRICTION_LIMIT", "WHEEL_MOMENT_OF_INERTIA", "SIZE", "WHEEL_R"])
+def test_a_car_of_other_numbers_is_left_to_gymnasium(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = driven()
+    monkeypatch.setattr(wheels.car_dynamics, name, 2 * getattr(wheels.car_dynamics, name))
+    assert not wheels.can_drive(env.car)
+
+
+@pytest.mark.parametrize("how", ["static", "inactive"])
+def test_joints_that_box2d_does_not_solve_together_keep_nothing_of_ours(how: str) -> None:
+    env = driven()
+    hull = env._car.hull  # as if somebody had kept it
+    if how == "inactive":
+        hull.active = False
+    else:
+        hull.type = Box2D.b2_staticBody
+    env.advance([0.1, 1.0, 0.0])
+    for wheel in env._car.wheels:
+        table = addresses.functions_of(int(wheel.joint.this), 11)
+        assert table[addresses.TABLE_BEFORE + solver._SLOT] == addresses.function(solver._SYMBOL)
+    assert not wheels.can_drive(env.car)
+
+
+def test_whoever_filters_contacts_is_asked() -> None:
+    class Filter(Box2D.b2ContactFilter):
+        asked = 0
+
+        def ShouldCollide(self, *_: Any) -> bool:
+            Filter.asked += 1
+            return True
+
+    env = driven()
+    env.world.contactFilter = env.kept = Filter()
+    env.advance([0.1, 1.0, 0.0], 200)
+    assert env._frames is None
+    assert Filter.asked > 0

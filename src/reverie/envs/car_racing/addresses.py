@@ -8,7 +8,7 @@ import Box2D
 import numpy as np
 from llvmlite import ir
 from numba import carray, types  # pyright: ignore[reportPrivateImportUsage] (numba's documented name)
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.extending import intrinsic
 
 from reverie.compiled import compiled
@@ -23,9 +23,10 @@ TABLE_BEFORE = 2
 
 @functools.cache
 def function(symbol: str) -> int:
-    """The address of a function of Box2D's by its C++ name; 0 where there is none, or where Box2D is not one whose
-    memory we know."""
-    if not Box2D.__version__.startswith(_BOX2D):
+    """The address of a function of Box2D's by its C++ name; 0 where there is none, where Box2D is not one whose
+    memory we know, or where nothing is compiled."""
+    off = config.DISABLE_JIT  # pyright: ignore[reportAttributeAccessIssue] (numba sets it as it is imported)
+    if off or not Box2D.__version__.startswith(_BOX2D):
         return 0
     try:
         found = ctypes.CDLL(_library.__file__)[symbol]

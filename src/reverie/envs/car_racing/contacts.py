@@ -65,8 +65,10 @@ class Contacts:
         self.fresh = np.zeros(n, np.int64)
         """Tiles that were visited for the first time since `notice`, as many as `num_fresh` says."""
         visited = np.array([tile.road_visited for tile in self._road], np.uint8)
+        self.color = np.array(color, np.float64)
+        """(3,) of visited tiles."""
         flags = self._touching, visited, self.fresh
-        self._kept = tiles.bodies, tiles.order, *flags, tiles.colors, np.array(color, np.float64)
+        self._kept = tiles.bodies, tiles.order, *flags, tiles.colors, self.color
 
         address = int(listener.this)
         self.table = np.zeros(_SIZE, np.int64)
@@ -97,11 +99,18 @@ class Contacts:
 def can_notice(env: Any, world: Any) -> bool:
     """Whether the listener of this CarRacing is Gymnasium's, and works as we expect."""
     listener = world.contactListener
-    if type(listener) is not gym_car.FrictionDetector or listener.env is not env or not _knows_contacts():
+    if type(listener) is not gym_car.FrictionDetector or listener.env is not env:
+        return False
+    if world.contactFilter is not None or not _knows_contacts():  # Box2D would call its Python
         return False
     table = functions_of(int(listener.this), _FUNCTIONS)
     names = {_BEGIN: "12BeginContact", _END: "10EndContact"}
     return all(table[TABLE_BEFORE + slot] == function(_SYMBOL.format(name)) for slot, name in names.items())
+
+
+def are_ours(tiles: Tiles) -> bool:
+    """Whether tiles are as slippery as Gymnasium makes them."""
+    return all(tile.road_friction == 1.0 for tile in tiles.road)
 
 
 @functools.cache

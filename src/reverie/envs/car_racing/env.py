@@ -171,7 +171,18 @@ class FastCarRacing(gym_car.CarRacing):
 
     @world.setter
     def world(self, world: Any) -> None:  # pyright: ignore[reportIncompatibleVariableOverride] (it is one there)
+        self._give_back()
         self._world = world
+
+    @property
+    def road(self) -> Any:
+        """Gymnasium's tiles. Who looks at them may change what is noticed of them."""
+        self._give_back()
+        return self._road
+
+    @road.setter
+    def road(self, road: Any) -> None:  # pyright: ignore[reportIncompatibleVariableOverride] (it is one there)
+        self._road = road
 
     def _give_back(self) -> None:
         if self._frames:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from reverie.compiled import compiled
 from reverie.envs.car_racing.addresses import call_step, function
-from reverie.envs.car_racing.contacts import Contacts, Tiles, can_notice, leave, notice, num_fresh
-from reverie.envs.car_racing.solver import shorten, solver
+from reverie.envs.car_racing.contacts import Contacts, Tiles, are_ours, can_notice, leave, notice, num_fresh
+from reverie.envs.car_racing.solver import as_before, shorten, solver
 from reverie.envs.car_racing.wheels import Wheels, can_drive, drive, outside
 
 _STEP = "_ZN7b2World4StepEfii"
@@ -29,6 +29,7 @@ class Frames:
     def __init__(self, env: Any, car: Any, world: Any, contacts: Contacts, joints: NDArray[np.int64]) -> None:
         self._env, self._wheels, self._contacts, self._joints = env, Wheels(car), contacts, joints
         self._step, self._world = function(_STEP), int(world.this)
+        self._listener, self._road = world.contactListener, env.road
         self._score = np.zeros(11)
         self.shown = 0.0
         """The score that Gymnasium writes into the last frame's picture: as it was before that frame cost 0.1."""
@@ -36,7 +37,8 @@ class Frames:
     @classmethod
     def of(cls, env: Any, car: Any, world: Any, tiles: Tiles) -> "Frames | None":
         """Takes over from a CarRacing with this car, world and tiles; None where it cannot."""
-        if not (can_drive(car) and can_notice(env, world) and function(_STEP)):
+        alone = world.jointCount == len(car.wheels) and world.bodyCount == len(tiles.road) + 1 + len(car.wheels)
+        if not (alone and can_drive(car) and can_notice(env, world) and are_ours(tiles) and function(_STEP)):
             return None
         joints = solver([int(wheel.joint.this) for wheel in car.wheels])
         if joints is None:
@@ -46,6 +48,7 @@ class Frames:
     def advance(self, steer: float, gas: float, brake: float, frames: int) -> tuple[float, bool, int]:
         """Up to so many frames, fewer if the episode ends: the sum of rewards, whether it has ended, and how many."""
         env, score, wheels, contacts = self._env, self._score, self._wheels, self._contacts
+        contacts.color[:] = env.road_color
         score[:_SUM] = (
             env.t,
             env.reward,
@@ -53,7 +56,7 @@ class Frames:
             env.tile_visited_count,
             env.new_lap,
             len(env.track),
-            env.lap_complete_percent,
+            self._listener.lap_complete_percent,
         )
         _advance(
             wheels.at,
@@ -72,7 +75,7 @@ class Frames:
         env.t, env.reward, env.prev_reward, visited, lap, _, _, total, ended, done, self.shown = score.tolist()
         env.tile_visited_count, env.new_lap = int(visited), bool(lap)
         for tile in contacts.visited():
-            env.road[tile].road_visited = True
+            self._road[tile].road_visited = True
         return total, bool(ended), int(done)
 
     def look(self, time: float, state: NDArray[np.float64]) -> None:
@@ -95,7 +98,7 @@ class Frames:
         self._contacts.give_back()
 
 
-@compiled(kept=True)
+@compiled(kept=True, nogil=False)  # so that no other thread sees or changes what is half done
 def _advance(at, numbers, joints, contacts, fresh, step, world, score, steer, gas, brake, frames):
     """at (9,) addresses, numbers (4, 5) of the wheels; joints and contacts are tables of `solver` and `Contacts`."""
     score[_SUM], score[_ENDED], score[_DONE] = 0.0, 0.0, 0.0
@@ -105,6 +108,7 @@ def _advance(at, numbers, joints, contacts, fresh, step, world, score, steer, ga
         drive(at, numbers, contacts, steer, gas, brake)
         shorten(joints)
         call_step(step, world, np.float32(_SECONDS), np.int32(_ROUNDS), np.int32(_MORE))  # pyright: ignore[reportCallIssue] (numba gives the context)
+        as_before(joints, at[5:])
         score[_TIME] += _SECONDS
         while seen < num_fresh(contacts):
             score[_REWARD] += 1000.0 / score[_TILES]

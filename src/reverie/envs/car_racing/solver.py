@@ -102,16 +102,17 @@ def _adds_alike() -> bool:
 
 @compiled()
 def shorten(table):
-    """Until the next step of their world is done, the joints are solved by our function, which then takes itself out
-    again. table: of `solver`."""
+    """Until `as_before`, the joints are solved by our function. table: of `solver`."""
     table[_CALLS] = table[_UNTIL] = table[_SINCE] = table[_DONE] = 0
-    _set(table, table.ctypes.data + 8 * TABLE_BEFORE)
+    for k in range(_JOINTS):
+        words(table[_AT + k])[0] = table.ctypes.data + 8 * TABLE_BEFORE
 
 
 @compiled()
-def _set(table, functions):
+def as_before(table, joints):
+    """The joints at these addresses have Box2D's functions, whether or not it came to solve them."""
     for k in range(_JOINTS):
-        words(table[_AT + k])[0] = functions
+        words(joints[k])[0] = table[_THEIRS]
 
 
 @compiled()
@@ -131,8 +132,6 @@ def _solve(joint, data):
         if calls >= table[_UNTIL]:
             _do(table, joint, data, calls // _JOINTS, calls % _JOINTS)
     table[_CALLS] = calls + 1
-    if calls + 1 == _JOINTS * rounds:
-        _set(table, table[_THEIRS])
 
 
 @compiled()

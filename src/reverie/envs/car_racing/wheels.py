@@ -33,7 +33,7 @@ _BODY_A, _BODY_B, _MOTOR = 12, 13, 42  # bodies in numbers of eight bytes
 
 GAS, BRAKE, STEER, PHASE, OMEGA = range(5)
 """What Gymnasium keeps of a wheel beside its body."""
-_DT = 1.0 / 50
+_DT = 1.0 / gym_car.FPS
 _POWER = _DT * car_dynamics.ENGINE_POWER
 _INERTIA = car_dynamics.WHEEL_MOMENT_OF_INERTIA
 _ON_ROAD, _ON_GRASS = car_dynamics.FRICTION_LIMIT * 1.0, car_dynamics.FRICTION_LIMIT * 0.6
@@ -69,7 +69,22 @@ class Wheels:
 
 def can_drive(car: Any) -> bool:
     """Whether this car's bodies lie in memory as they should."""
-    return _knows_forces() and _is_as_told(car)
+    return _is_gymnasiums(car) and _numbers() == _NUMBERS and _knows_forces() and _is_as_told(car)
+
+
+def _is_gymnasiums(car: Any) -> bool:
+    """Whether a car is driven by the code that ours stands for."""
+    return all(getattr(getattr(car, name), "__func__", None) is code for name, code in _METHODS.items())
+
+
+def _numbers() -> list[float]:
+    """What Gymnasium's code goes by, and ours has been compiled with."""
+    names = ("SIZE", "ENGINE_POWER", "WHEEL_MOMENT_OF_INERTIA", "FRICTION_LIMIT", "WHEEL_R")
+    return [gym_car.FPS, gym_car.PLAYFIELD, *(getattr(car_dynamics, name) for name in names)]
+
+
+_NUMBERS = _numbers()
+_METHODS = {name: getattr(car_dynamics.Car, name) for name in ("step", "steer", "gas", "brake")}
 
 
 def _addresses(car: Any) -> list[int]:
@@ -90,6 +105,8 @@ def _is_as_told(car: Any) -> bool:
         told = [*body.position, body.angle, *body.linearVelocity, body.angularVelocity, cos, sin]
         flags = (ctypes.c_uint16 * 4).from_address(address)[_FLAGS]
         if found != told or bool(flags & _AWAKE) != body.awake:
+            return False
+        if not body.active or body.type != Box2D.b2_dynamicBody:  # which Box2D would not solve together
             return False
     for k, wheel in enumerate(car.wheels):
         address = rest[4 + k]
