@@ -116,6 +116,23 @@ def test_gymnasiums_code_may_take_turns_with_ours(by_gymnasium: Drive) -> None:
     assert_same(drive(Turns(), 3), by_gymnasium(3))
 
 
+def test_wheels_that_are_kept_know_their_tiles_and_may_be_taken_out() -> None:
+    env = driven()
+    kept = list(env.car.wheels)
+    env.advance([-0.1, 0.2, 0.0], 4)
+    assert env._frames
+    tiles = [set(wheel.tiles) for wheel in kept]
+    assert all(tiles)
+    contacts_of_it = env._frames._contacts
+    contacts_of_it.table[contacts._NUM_EVENTS] = contacts._ROOM + 1  # more than it keeps one by one
+    for wheel in kept:
+        wheel.tiles.pop()
+    contacts_of_it.tell()
+    assert [wheel.tiles for wheel in kept] == tiles
+    kept[0].active = False
+    assert not kept[0].tiles
+
+
 def driven() -> Any:
     env = FastCarRacing()
     env.reset_undrawn(3)

@@ -24,10 +24,10 @@ _BEGIN, _END, _FUNCTIONS = 2, 3, 6  # places in a listener's table, and how many
 _FIXTURE_A, _FIXTURE_B, _BODY = 12, 13, 2  # places in a contact, and in a fixture, in numbers of eight bytes
 
 _WHEELS = 4
+_ROOM = 1024  # for beginnings and ends of contacts between wheels and tiles
 # Places in a table, of numbers of eight bytes: behind the functions lies what ours have to know.
-_LISTENER, _THEIRS, _TILES, _BODIES, _ORDER, _TOUCHING, _VISITED, _FRESH, _COLORS, _COLOR, _NUM_FRESH, _AT = (
-    TABLE_BEFORE + _FUNCTIONS + k for k in range(12)
-)
+_LISTENER, _THEIRS, _TILES, _NUM_FRESH, _NUM_EVENTS = (TABLE_BEFORE + _FUNCTIONS + k for k in range(5))
+_BODIES, _ORDER, _TOUCHING, _VISITED, _FRESH, _EVENTS, _COLORS, _COLOR, _AT = (_NUM_EVENTS + 1 + k for k in range(9))
 _ON = _AT + _WHEELS  # how many tiles each wheel touches
 _SIZE = _ON + _WHEELS
 
@@ -53,21 +53,21 @@ class Tiles:
 
 
 class Contacts:
-    """What Gymnasium's car touches; until `give_back`, Gymnasium's wheels do not know."""
+    """What the wheels of Gymnasium's car touch."""
 
     def __init__(self, car: Any, listener: Any, tiles: Tiles, color: ArrayLike) -> None:
         """Takes over from the listener of a CarRacing that `can_notice`. color (3,): of visited tiles."""
-        self._car, self._road = car, tiles.road
+        self._on, self._road = [wheel.tiles for wheel in car.wheels], tiles.road
         n = len(self._road)
-        self._touching = np.zeros((_WHEELS, n), np.uint8)
-        for wheel, touching in zip(car.wheels, self._touching, strict=True):
-            touching[[tile.idx for tile in wheel.tiles]] = 1
+        self._touching, self._events = np.zeros((_WHEELS, n), np.uint8), np.zeros(_ROOM, np.int64)
+        for on, touching in zip(self._on, self._touching, strict=True):
+            touching[[tile.idx for tile in on]] = 1
         self.fresh = np.zeros(n, np.int64)
         """Tiles that were visited for the first time since `notice`, as many as `num_fresh` says."""
         visited = np.array([tile.road_visited for tile in self._road], np.uint8)
         self.color = np.array(color, np.float64)
         """(3,) of visited tiles."""
-        flags = self._touching, visited, self.fresh
+        flags = self._touching, visited, self.fresh, self._events
         self._kept = tiles.bodies, tiles.order, *flags, tiles.colors, self.color
 
         address = int(listener.this)
@@ -76,36 +76,36 @@ class Contacts:
         self.table[TABLE_BEFORE + _BEGIN : _LISTENER] = [each.address for each in (_begin, _end, _nothing, _nothing)]
         self.table[_LISTENER], self.table[_TILES] = address, n
         self.table[_THEIRS] = ctypes.c_int64.from_address(address).value
-        self.table[_BODIES : _COLOR + 1] = [array.ctypes.data for array in self._kept]
+        self.table[_BODIES:_AT] = [array.ctypes.data for array in self._kept]
         self.table[_AT:_ON] = [int(wheel.this) for wheel in car.wheels]
         self.table[_ON:] = self._touching.sum(1)
 
-    @property
-    def wheels_on_grass(self) -> int:
-        """Wheels that touch no tile, 0 to 4."""
-        return int((self.table[_ON:] == 0).sum())
-
-    def visited(self) -> list[int]:
-        """Tiles that were visited for the first time since `notice`."""
-        return self.fresh[: self.table[_NUM_FRESH]].tolist()
-
-    def give_back(self) -> None:
-        """Tells Gymnasium's wheels."""
-        for wheel, touching in zip(self._car.wheels, self._touching, strict=True):
-            wheel.tiles.clear()
-            wheel.tiles.update(self._road[i] for i in np.flatnonzero(touching).tolist())
+    def tell(self) -> None:
+        """Tells Gymnasium's wheels and tiles what was noticed since `notice`."""
+        for tile in self.fresh[: self.table[_NUM_FRESH]].tolist():
+            self._road[tile].road_visited = True
+        num = int(self.table[_NUM_EVENTS])
+        for event in self._events[:num].tolist() if num <= _ROOM else ():
+            place, begins = divmod(event, 2)
+            k, tile = divmod(place, len(self._road))
+            (self._on[k].add if begins else self._on[k].discard)(self._road[tile])
+        if num > _ROOM:
+            for on, touching in zip(self._on, self._touching, strict=True):
+                on.clear()
+                on.update(self._road[tile] for tile in np.flatnonzero(touching).tolist())
 
 
 def can_notice(env: Any, world: Any) -> bool:
     """Whether the listener of this CarRacing is Gymnasium's, and works as we expect."""
     listener = world.contactListener
-    if type(listener) is not gym_car.FrictionDetector or listener.env is not env:
+    names = {"BeginContact", "EndContact", "_contact"}
+    if type(listener) is not gym_car.FrictionDetector or listener.env is not env or names & set(vars(listener)):
         return False
     if world.contactFilter is not None or not _knows_contacts():  # Box2D would call its Python
         return False
     table = functions_of(int(listener.this), _FUNCTIONS)
-    names = {_BEGIN: "12BeginContact", _END: "10EndContact"}
-    return all(table[TABLE_BEFORE + slot] == function(_SYMBOL.format(name)) for slot, name in names.items())
+    symbols = {_BEGIN: "12BeginContact", _END: "10EndContact"}
+    return all(table[TABLE_BEFORE + slot] == function(_SYMBOL.format(name)) for slot, name in symbols.items())
 
 
 def are_ours(tiles: Tiles) -> bool:
@@ -131,7 +131,7 @@ def _knows_contacts() -> bool:
 @compiled()
 def notice(table):
     """From here on our functions listen. table: of `Contacts`."""
-    table[_NUM_FRESH] = 0
+    table[_NUM_FRESH] = table[_NUM_EVENTS] = 0
     words(table[_LISTENER])[0] = table.ctypes.data + 8 * TABLE_BEFORE
 
 
@@ -187,6 +187,9 @@ def _heed(listener, contact, begins):
             touching, visited = _flags(table[_TOUCHING] + k * n, n), _flags(table[_VISITED], n)
             table[_ON + k] += begins - touching[tile]
             touching[tile] = begins
+            if table[_NUM_EVENTS] < _ROOM:
+                _integers(table[_EVENTS], _ROOM)[table[_NUM_EVENTS]] = 2 * (k * n + tile) + begins
+            table[_NUM_EVENTS] += 1
             if begins and not visited[tile]:
                 visited[tile] = True
                 _integers(table[_FRESH], n)[table[_NUM_FRESH]] = tile

@@ -119,9 +119,9 @@ class FastCarRacing(gym_car.CarRacing):
         """As CarRacing-v3: (picture, reward, terminated, truncated, info). action: (3,), or a number of five."""
         begins: Any = action is None  # the first frame, of `reset`
         driven = None if begins else self._frames or self._take_frames()
-        if not driven or not np.isfinite(action).all():
+        numbers: Any = action.astype(np.float64) if driven else None
+        if not driven or not np.isfinite(numbers).all():
             return super().step(action)
-        numbers = action.astype(np.float64)
         reward, terminated, _ = driven.advance(float(numbers[0]), float(numbers[1]), float(numbers[2]), 1)
         self.state = self._draw(driven.shown)
         info = {"lap_finished": not driven.left_the_field} if terminated else {}
@@ -149,13 +149,14 @@ class FastCarRacing(gym_car.CarRacing):
         """Frames that are driven without Gymnasium's code, where that is possible: its own pictures show skid marks,
         which only that code makes."""
         if self.continuous and self.render_mode is None and self._car is not None:
-            self._tiles = self._tiles or Tiles.of(self.road, self.scene[1])
+            self._tiles = self._tiles or Tiles.of(self._road, self.scene[1])
             self._frames = Frames.of(self, self._car, self._world, self._tiles)
         return self._frames
 
     @property
     def car(self) -> Any:
-        """Gymnasium's, None before the first reset. Who looks at it sees wheels as they are."""
+        """Gymnasium's, None before the first reset. Who looks at it sees wheels as they are; who keeps it has to look
+        here again after the next frame."""
         self._give_back()
         return self._car
 
@@ -204,8 +205,6 @@ class FastCarRacing(gym_car.CarRacing):
     @property
     def wheels_on_grass(self) -> int:
         """Wheels that touch no tile, 0 to 4."""
-        if self._frames:
-            return self._frames.wheels_on_grass
         assert self._car is not None, "reset first"
         return sum(not wheel.tiles for wheel in self._car.wheels)
 
@@ -231,7 +230,7 @@ class FastCarRacing(gym_car.CarRacing):
         """The bodies that notice the car. Their colours are views of the scene's, so that contacts change both."""
         edges, colors, *_ = self.scene
         corners, self._tiles = edges.tolist(), None
-        shape, create_body = self.fd_tile.shape, self.world.CreateBody
+        shape, create_body, road = self.fd_tile.shape, self.world.CreateBody, self.road
         x0, y0, x1, y1 = corners[-1]
         for i, (x2, y2, x3, y3) in enumerate(corners):
             shape.vertices = [(x2, y2), (x3, y3), (x1, y1), (x0, y0)]
@@ -242,7 +241,7 @@ class FastCarRacing(gym_car.CarRacing):
             tile.road_visited = False
             tile.road_friction = 1.0
             tile.idx = i
-            self.road.append(tile)
+            road.append(tile)
             x0, y0, x1, y1 = x2, y2, x3, y3
 
     @property

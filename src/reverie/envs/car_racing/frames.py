@@ -29,7 +29,7 @@ class Frames:
     def __init__(self, env: Any, car: Any, world: Any, contacts: Contacts, joints: NDArray[np.int64]) -> None:
         self._env, self._wheels, self._contacts, self._joints = env, Wheels(car), contacts, joints
         self._step, self._world = function(_STEP), int(world.this)
-        self._listener, self._road = world.contactListener, env.road
+        self._listener = world.contactListener
         self._score = np.zeros(11)
         self.shown = 0.0
         """The score that Gymnasium writes into the last frame's picture: as it was before that frame cost 0.1."""
@@ -74,8 +74,7 @@ class Frames:
         )
         env.t, env.reward, env.prev_reward, visited, lap, _, _, total, ended, done, self.shown = score.tolist()
         env.tile_visited_count, env.new_lap = int(visited), bool(lap)
-        for tile in contacts.visited():
-            self._road[tile].road_visited = True
+        contacts.tell()
         return total, bool(ended), int(done)
 
     def look(self, time: float, state: NDArray[np.float64]) -> None:
@@ -87,15 +86,9 @@ class Frames:
         """Whether the car is where an episode ends with a loss of 100."""
         return outside(self._wheels.at)
 
-    @property
-    def wheels_on_grass(self) -> int:
-        """Wheels that touch no tile, 0 to 4."""
-        return self._contacts.wheels_on_grass
-
     def give_back(self) -> None:
         """Tells Gymnasium's car."""
         self._wheels.give_back()
-        self._contacts.give_back()
 
 
 @compiled(kept=True, nogil=False)  # so that no other thread sees or changes what is half done
