@@ -7,7 +7,7 @@ out. Box2D's own code does all others.
 
 It calls the solver of a joint by a table of functions, as C++ does (a vtable). For one frame the car's joints are given
 a copy with a function of ours in it, which calls Box2D's or does not. Where Box2D is another, or its functions are not
-to be found by name, or it adds otherwise, all 180 rounds are gone.
+to be found by name, or it adds otherwise, nothing is left out.
 
 For a joint and a round: the motor's impulse is asked for by the speeds of its two bodies, added to the sum of those
 before, and held within what the motor can do; by what the sum has changed, the wheel and the hull turn. The impulse of
