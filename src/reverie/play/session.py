@@ -225,7 +225,7 @@ class Session:
         decode = self.agent.vision.decode
         if self.mode == "dream":
             assert self.dreamer is not None
-            return decode(self.dreamer.z)[0].cpu().numpy(), [("the real road waits", self.obs)]
+            return decode(self.dreamer.z)[0].cpu().numpy(), [("the real one waits", self.obs)]
         captions = ("what V keeps", "what M expected")
         latents = self.z if self.expected is None else torch.cat([self.z, self.expected])
         return self.obs, list(zip(captions, decode(latents).cpu().numpy(), strict=False))

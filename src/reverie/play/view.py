@@ -11,7 +11,7 @@ from reverie.types import Frames
 SCALE, TILE, GAP, LINE = 10, 2, 12, 21
 """Pixels of the window for each of the large picture and of the small ones; between things; a line of text."""
 KEYS = (
-    ("M or TAB", "real road / dream"),
+    ("M or TAB", "real / dream"),
     ("C", "autopilot on / off"),
     ("+ and -", "temperature of the dream"),
     ("R", "next track / another dream"),
@@ -28,7 +28,7 @@ def draw(session: Session, rate: float) -> Frames:
     picture, tiles = session.pictures()
     canvas.frame(picture, GAP, GAP, SCALE)
     left, y = 64 * SCALE + 2 * GAP, GAP
-    canvas.text("real road" if real else "dream", left, y, 26, GOOD if real else ACCENT)
+    canvas.text("real" if real else "dream", left, y, 26, GOOD if real else ACCENT)
     lines = (
         f"track {session.track}" if real else f"dream {session.num_dreams}",
         f"{'return' if real else 'expected return'} {score.ret:.1f}",

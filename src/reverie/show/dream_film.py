@@ -1,6 +1,6 @@
 """A dream beside the real drive it forks from, as an mp4.
 
-Three pictures side by side: the real road under the agent; the dream under the very same actions, whose road soon bends
+Three pictures side by side: the real world under the agent; the dream under the very same actions, whose road soon bends
 elsewhere; and the dream in which the agent itself drives, by what it sees there.
 
 Shapes: t decisions, z latent; frames are (64, 64, 3) uint8.
@@ -95,7 +95,7 @@ def _pictures(film: Film, title: str, quiet: bool) -> Iterator[Frames]:
     width, top = 3 * (size + GAP) + GAP, CAPTION + size + 2 * GAP
     height = top + CURVE + CAPTION + GAP
     base = Canvas(width, height + height % 2, DARK)
-    named = (("real road", GOOD), ("dream, same actions", ACCENT), ("dream, driven in the dream", BLUE))
+    named = (("real", GOOD), ("dream, same actions", ACCENT), ("dream, driven in the dream", BLUE))
     base.rectangle(GAP, top, width - 2 * GAP, CURVE, PANEL)
     base.text(title, GAP, height - GAP, 14, DIM, "ls")
     base.text("above: the three returns, from the first decision to the last", width - GAP, height - GAP, 14, DIM, "rs")
