@@ -1,7 +1,7 @@
 """A dream beside the real drive it forks from, as an mp4.
 
-Three pictures side by side: the real world under the agent; the dream under the very same actions, whose road soon bends
-elsewhere; and the dream in which the agent itself drives, by what it sees there.
+Three pictures side by side: the real world under the agent; the dream under the very same actions, whose road soon
+bends elsewhere; and the dream in which the agent itself drives, by what it sees there.
 
 Shapes: t decisions, z latent; frames are (64, 64, 3) uint8.
 """
