@@ -118,7 +118,7 @@ def as_before(table, joints):
 @compiled()
 def _did(table, now):
     address = table.ctypes.data + 8 * (_ROUND + 2 * _JOINTS * (now % 2))
-    return carray(pointer(address), _DID, np.float32)  # pyright: ignore[reportCallIssue] (as above)
+    return carray(pointer(address), _DID, np.float32)  # pyright: ignore[reportCallIssue] (numba gives the context)
 
 
 @called_from_c(types.void(types.int64, types.int64))
